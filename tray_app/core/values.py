@@ -1,0 +1,382 @@
+"""The nouns that every room speaks. Frozen values, no behaviour beyond what they say of themselves.
+
+Times are UTC milliseconds since the epoch (`*_at`), durations are milliseconds (`*_ms`) or
+seconds (`*_s`). A profile carries an id and the last characters of its key, never the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Protocol(StrEnum):
+    """The wire protocol that a client speaks; it decides the shape of errors and stream ends."""
+
+    CHAT = "openai_chat"
+    RESPONSES = "openai_responses"
+    MESSAGES = "anthropic_messages"
+    GEMINI = "gemini"
+    OLLAMA = "ollama"
+    OTHER = "other"
+
+
+class ErrorClass(StrEnum):
+    """What an upstream answer means for the pool."""
+
+    OK = "ok"
+    RATE_LIMITED = "rate_limited"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    AUTH = "auth"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    SERVER_ERROR = "server_error"
+    OVERLOADED = "overloaded"
+    TIMEOUT = "timeout"
+    NETWORK = "network"
+    BAD_REQUEST = "bad_request"
+    CONTENT_FILTER = "content_filter"
+    CONTEXT_LENGTH = "context_length"
+    MID_STREAM_ERROR = "mid_stream_error"
+
+
+class Scope(StrEnum):
+    """Whose limit or fault an error is."""
+
+    NONE = "none"
+    REQUEST = "request"
+    KEY = "key"
+    KEY_MODEL = "key_model"
+    ACCOUNT = "account"
+    ACCOUNT_MODEL = "account_model"
+    ACCOUNT_FREE_MODELS = "account_free_models"
+    MODEL = "model"
+    MODEL_PROVIDER = "model_provider"
+    PROVIDER = "provider"
+    ENVIRONMENT = "environment"
+
+
+class Source(StrEnum):
+    """Where a reset time is known from, strongest first."""
+
+    HEADER = "header"
+    BODY = "body"
+    PROBE = "probe"
+    INFERRED = "inferred"
+
+
+class Action(StrEnum):
+    """What a verdict asks the policy to do."""
+
+    SERVE = "serve"
+    RETURN = "return"  # hand the answer to the client as it is
+    RETRY = "retry"  # same profile, after a backoff
+    COOL = "cool"  # rest the scope for the hint, go on elsewhere
+    PARK = "park"  # out of credit or quota: rest until the reset
+    REAUTH = "reauth"  # the key is refused: mark it, go on elsewhere
+    NEXT = "next"  # nobody's fault here: another profile at once
+
+
+class Admin(StrEnum):
+    """What the operator wants of a profile."""
+
+    ENABLED = "enabled"
+    PAUSED = "paused"
+    DRAINING = "draining"
+    DISABLED = "disabled"
+
+
+class Phase(StrEnum):
+    """The one label shown for a profile, derived from its independent states."""
+
+    READY = "ready"
+    COOLING = "cooling"
+    REAUTH = "needs re-authentication"
+    DRAINING = "draining"
+    PAUSED = "paused"
+    DISABLED = "disabled"
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    SERVED = "served"
+    FAILED = "failed"
+    EXHAUSTED = "exhausted"
+    REFUSED = "refused"
+    CLIENT_CANCELLED = "client_cancelled"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One key of one provider. `base_url` carries no trailing slash and binds the key to its origin."""
+
+    id: str
+    provider: str
+    label: str
+    account: str
+    base_url: str
+    fingerprint: str
+    key_tail: str
+    source: str
+    priority: int = 0
+    tags: tuple[str, ...] = ()
+    created_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a client asks, read once at the door. `path` is what follows `/v1`, with its slash."""
+
+    id: str
+    client: str
+    provider: str | None  # None: the default pool
+    protocol: Protocol
+    method: str
+    path: str
+    query: bytes
+    headers: Headers
+    body: bytes
+    model: str | None
+    stream: bool
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An upstream's answer as far as it is needed to judge it."""
+
+    status: int
+    headers: Mapping[str, str]  # lower-case names
+    body: bytes = b""  # whole for errors and held answers, the offending event for a stream
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """No answer: what went wrong on the way. `kind` is what the transport saw, never its text."""
+
+    kind: ErrorClass  # NETWORK, TIMEOUT or SERVER_ERROR (the provider broke HTTP)
+    message: str
+    delivered: bool  # whether the whole request may have reached the provider
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """When to come back, as the answer states it."""
+
+    after_s: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer means. `retry_after_s` is None where nothing was stated."""
+
+    cls: ErrorClass
+    scope: Scope
+    action: Action
+    reason: str  # one plain sentence
+    retry_after_s: float | None = None
+    source: Source = Source.INFERRED
+    code: str | None = None
+    message: str | None = None  # the provider's own words, still to be redacted
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """A rest for one scope of a profile, until an absolute time that survives restarts."""
+
+    profile_id: str
+    scope: Scope
+    model: str | None  # only for scopes that name a model
+    until_at: int
+    since_at: int
+    error_class: ErrorClass
+    source: Source
+    reason: str
+
+    @property
+    def key(self) -> tuple[str, Scope, str | None]:
+        """What the cooldown rests: there is at most one for each key."""
+        return (self.profile_id, self.scope, self.model)
+
+
+# Facts: what happened, for whoever keeps a record. Field names are the ledger's column names.
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStarted:
+    id: str
+    started_at: int
+    client: str
+    provider: str | None
+    protocol: str
+    path: str
+    model: str | None
+    stream: bool
+    request_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEnded:
+    id: str
+    ended_at: int
+    outcome: Outcome
+    status_code: int | None
+    provider: str | None
+    profile_id: str | None
+    attempts: int
+    failovers: int
+    wait_ms: int
+    ttft_ms: int | None
+    duration_ms: int
+    response_bytes: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    request_id: str
+    seq: int
+    profile_id: str
+    model: str | None
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    request_id: str
+    seq: int
+    profile_id: str
+    ended_at: int
+    outcome: Outcome
+    status_code: int | None
+    error_class: str | None
+    error_scope: str | None
+    error_code: str | None
+    error_message: str | None
+    retry_after_s: float | None
+    ttft_ms: int | None
+    duration_ms: int
+    upstream_request_id: str | None
+    response_bytes: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSelected:
+    """Which profile an attempt goes to, and why; only in the decisions log."""
+
+    request_id: str
+    at: int
+    profile_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled:
+    """A wait before the next attempt; only in the decisions log."""
+
+    request_id: str
+    at: int
+    profile_id: str
+    error_class: str
+    delay_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailedOver:
+    """The pool changed its profile. `request_id` is None when an operator did it."""
+
+    request_id: str | None
+    at: int
+    from_profile: str | None
+    to_profile: str
+    reason: str
+    manual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CooldownSet:
+    cooldown: Cooldown
+    account: str
+    request_id: str | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CooldownCleared:
+    cooldown: Cooldown
+    account: str
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReauthChanged:
+    """The provider refused a key (`needed`), or it works again."""
+
+    profile_id: str
+    account: str
+    at: int
+    needed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorActed:
+    at: int
+    actor: str
+    verb: str
+    profile_id: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSeen:
+    """A profile that joined the pool, or whose settings changed."""
+
+    profile: Profile
+    admin: Admin
+    admin_until_at: int | None
+    at: int
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRemoved:
+    profile_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """`app.start`, `app.stop` or `config.reload`; only in the decisions log."""
+
+    event: str
+    at: int
+    reason: str
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+Fact = (
+    RequestStarted
+    | RequestEnded
+    | AttemptStarted
+    | AttemptEnded
+    | RouteSelected
+    | RetryScheduled
+    | FailedOver
+    | CooldownSet
+    | CooldownCleared
+    | ReauthChanged
+    | OperatorActed
+    | ProfileSeen
+    | ProfileRemoved
+    | Lifecycle
+)
