@@ -355,6 +355,14 @@ class ProfileRemoved:
 
 
 @dataclass(frozen=True, slots=True)
+class Remember:
+    """A value that must survive a restart, such as the preferred profile."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lifecycle:
     """`app.start`, `app.stop` or `config.reload`; only in the decisions log."""
 
@@ -378,5 +386,6 @@ Fact = (
     | OperatorActed
     | ProfileSeen
     | ProfileRemoved
+    | Remember
     | Lifecycle
 )

@@ -1,0 +1,198 @@
+"""Server-sent events as far as the relay needs them: the first events, and whether the end was whole.
+
+Only the head of a stream is ever parsed, until one event proves that the provider really answers;
+after that bytes are passed on unread, and only the last few are looked at.
+Format: the HTML standard's "event stream interpretation".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from tray_app.core.values import Protocol
+
+_BOM = b"\xef\xbb\xbf"
+_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r|\r\n\n|\n\r\n|\r\n\r(?!\n)")
+_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One block of a stream. A block of comments alone has no data."""
+
+    name: str
+    data: bytes | None
+    raw: bytes
+
+
+class Splitter:
+    """Cuts a byte stream into events, whatever the packets' edges. Unfinished bytes wait for more."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._ndjson = protocol is Protocol.OLLAMA
+        self._rest = b""
+        self._first = True
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that `data` completes, in order."""
+        self._rest += data
+        if self._first and len(self._rest) >= len(_BOM):
+            self._first = False
+            self._rest = self._rest.removeprefix(_BOM)
+        return self._lines() if self._ndjson else self._blocks()
+
+    def close(self) -> list[Event]:
+        """What is left when the stream has ended: an unfinished event is shown, not dropped."""
+        rest, self._rest = self._rest, b""
+        if not rest.strip():
+            return []
+        return [Event("", rest.strip(), rest)] if self._ndjson else [_event(rest)]
+
+    def _lines(self) -> list[Event]:
+        *lines, self._rest = self._rest.split(b"\n")
+        return [Event("", line.strip(), line + b"\n") for line in lines if line.strip()]
+
+    def _blocks(self) -> list[Event]:
+        events = []
+        while found := _BLANK_LINE.search(self._rest):
+            if found.end() == len(self._rest) and found.group().endswith(b"\r"):
+                break  # a lone CR at the edge may be half of a CRLF
+            block, self._rest = self._rest[: found.end()], self._rest[found.end() :]
+            if block.strip():
+                events.append(_event(block))
+        return events
+
+
+def _event(block: bytes) -> Event:
+    name, data = "", []
+    for line in _LINE.split(block):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"event":
+            name = value.decode("utf-8", "replace")
+        elif field == b"data":
+            data.append(value)
+    return Event(name, b"\n".join(data) if data else None, block)
+
+
+class Sign(StrEnum):
+    """What an early event says of the stream."""
+
+    LIFE = "life"  # comment, ping, an opening without content: keep holding back
+    CONTENT = "content"  # the provider really answers
+    ERROR = "error"  # an error in a stream's dress
+    END = "end"  # the terminator
+
+
+class _Delta(msgspec.Struct):
+    """The parts of any dialect's event that tell an opening from content."""
+
+    type: str = ""
+    error: msgspec.Raw | None = None
+    choices: list[_Choice] | None = None
+    delta: dict[str, object] | None = None
+    done: bool | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: dict[str, object] | None = None
+    finish_reason: str | None = None
+    text: str | None = None
+
+
+_delta = msgspec.json.Decoder(_Delta, strict=False)
+_ERROR_TYPES = frozenset({"error", "response.failed", "response.error"})
+_OPENINGS = frozenset(
+    {
+        "message_start",
+        "content_block_start",
+        "ping",
+        "response.created",
+        "response.queued",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        "keepalive",
+    }
+)
+_ENDS = frozenset({"message_stop", "response.completed", "response.incomplete"})
+
+
+def sign_of(event: Event) -> Sign:
+    """What `event` says of its stream. An event that cannot be read counts as content: it is not ours to judge."""
+    if event.data is None or not event.data.strip():
+        return Sign.LIFE
+    if event.data.strip() == b"[DONE]":
+        return Sign.END
+    try:
+        delta = _delta.decode(event.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Sign.ERROR if event.name == "error" else Sign.CONTENT
+    return _sign_of_delta(event.name, delta)
+
+
+def _sign_of_delta(name: str, delta: _Delta) -> Sign:
+    kind = delta.type or name
+    if kind in _ERROR_TYPES or name in _ERROR_TYPES or (delta.error is not None and delta.error != b"null"):
+        return Sign.ERROR
+    if kind in _OPENINGS:
+        return Sign.LIFE
+    if kind in _ENDS:
+        return Sign.END
+    if delta.choices is not None:
+        return _sign_of_choices(delta.choices)
+    return Sign.CONTENT
+
+
+def _sign_of_choices(choices: list[_Choice]) -> Sign:
+    if any(choice.finish_reason == "error" for choice in choices):
+        return Sign.ERROR
+    return Sign.CONTENT if any(_says_something(choice) for choice in choices) else Sign.LIFE
+
+
+def _says_something(choice: _Choice) -> bool:
+    if choice.finish_reason or choice.text:
+        return True
+    return any(value for key, value in (choice.delta or {}).items() if key != "role")
+
+
+class EndWatch:
+    """Tells from passing bytes, without parsing them, whether a stream came to its protocol's own end.
+
+    A mark inside a model's own words can only make a stream that ended in order count as whole.
+    """
+
+    __slots__ = ("_edge", "_final", "_marks", "final", "whole")
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._final, more = _END_MARKS.get(protocol, ((), ()))
+        self._marks = more
+        self._edge = b""
+        self.final = False  # the terminator itself has passed
+        self.whole = not self._final  # the answer is complete, with or without its terminator
+
+    def passed(self, data: bytes) -> None:
+        """Look at the bytes that pass now."""
+        if self.final or not self._final:
+            return
+        window = self._edge + data
+        self._edge = window[-_LONGEST_MARK:]
+        if any(mark in window for mark in self._final):
+            self.final = self.whole = True
+        elif not self.whole and any(mark in window for mark in self._marks):
+            self.whole = True
+
+
+_FINISH = (b'"finish_reason":"', b'"finish_reason": "')
+_END_MARKS: dict[Protocol, tuple[tuple[bytes, ...], tuple[bytes, ...]]] = {
+    Protocol.CHAT: ((b"data: [DONE]", b"data:[DONE]"), _FINISH),
+    Protocol.RESPONSES: ((b"response.completed", b"response.incomplete", b"response.failed"), ()),
+    Protocol.MESSAGES: ((b"message_stop",), (b"event: error",)),
+    Protocol.GEMINI: ((b'"finishReason"',), ()),
+    Protocol.OLLAMA: ((b'"done":true', b'"done": true'), ()),
+}
+_LONGEST_MARK = 24

@@ -1,0 +1,211 @@
+"""The tables of `history.db`, as the migrations make them. No prompts, no answers, no keys, ever."""
+
+from __future__ import annotations
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+WITHOUT_ROWID = {"sqlite_with_rowid": False}
+
+
+class _Usage(SQLModel):
+    """Tokens and money. None: not known."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class ProfileRow(SQLModel, table=True):
+    """A profile ever seen."""
+
+    __tablename__ = "profile"
+
+    id: str = Field(primary_key=True)
+    provider: str
+    label: str
+    account: str
+    base_url: str
+    key_fingerprint: str
+    key_tail: str
+    source: str
+    priority: int
+    tags: str
+    admin_state: str
+    admin_until_at: int | None = None
+    reauth_reason: str | None = None
+    created_at: int
+    removed_at: int | None = None
+
+
+class RequestRow(_Usage, table=True):
+    """A client's request. Ids are in the order of time."""
+
+    __tablename__ = "request"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    id: str = Field(primary_key=True)
+    started_at: int
+    ended_at: int | None = None
+    client: str
+    provider: str | None = None
+    protocol: str
+    path: str
+    model: str | None = None
+    stream: bool
+    outcome: str | None = None
+    status_code: int | None = None
+    profile_id: str | None = None
+    attempts: int | None = None
+    failovers: int | None = None
+    wait_ms: int | None = None
+    ttft_ms: int | None = None
+    duration_ms: int | None = None
+    request_bytes: int
+    response_bytes: int | None = None
+    cost_source: str | None = None
+    reason: str | None = None
+
+
+class AttemptRow(_Usage, table=True):
+    """A call to a provider."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (UniqueConstraint("request_id", "seq"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    request_id: str
+    seq: int
+    profile_id: str
+    model: str | None = None
+    started_at: int
+    ended_at: int | None = None
+    outcome: str | None = None
+    status_code: int | None = None
+    error_class: str | None = None
+    error_scope: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    retry_after_s: float | None = None
+    ttft_ms: int | None = None
+    duration_ms: int | None = None
+    upstream_request_id: str | None = None
+    response_bytes: int | None = None
+    cost_source: str | None = None
+    reason: str | None = None
+
+
+class FailoverRow(SQLModel, table=True):
+    """A change of profile."""
+
+    __tablename__ = "failover"
+    __table_args__ = (Index("failover_at", "at"), Index("failover_request", "request_id"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    request_id: str | None = None
+    at: int
+    from_profile: str | None = None
+    to_profile: str
+    reason: str
+    manual: bool
+
+
+class QuotaEventRow(SQLModel, table=True):
+    """A change of what is known of a quota."""
+
+    __tablename__ = "quota_event"
+    __table_args__ = (Index("quota_event_at", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: int
+    profile_id: str
+    account: str
+    scope: str
+    kind: str
+    limit_value: float | None = None
+    remaining: float | None = None
+    unit: str | None = None
+    resets_at: int | None = None
+    source: str
+    reason: str | None = None
+
+
+class SegmentRow(SQLModel, table=True):
+    """A stretch of a stitched stream."""
+
+    __tablename__ = "segment"
+    __table_args__ = (UniqueConstraint("request_id", "seq"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    request_id: str
+    seq: int
+    attempt_id: int
+    profile_id: str
+    started_at: int
+    ended_at: int | None = None
+    chars: int | None = None
+    overlap_dropped: int | None = None
+    end: str | None = None
+
+
+class OperatorEventRow(SQLModel, table=True):
+    """What an operator, or the app itself, did to a profile."""
+
+    __tablename__ = "operator_event"
+    __table_args__ = (Index("operator_event_at", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: int
+    actor: str
+    verb: str
+    profile_id: str | None = None
+    detail: str | None = None
+
+
+class UsageHourRow(_Usage, table=True):
+    """Requests of one hour by profile, model and client."""
+
+    __tablename__ = "usage_hour"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    hour_at: int = Field(primary_key=True)
+    profile_id: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    client: str = Field(primary_key=True)
+    requests: int
+    served: int
+    attempts: int
+    failovers: int
+    request_bytes: int
+    response_bytes: int
+    duration_ms: int
+    latency_histogram: str | None = None
+
+
+class CooldownRow(SQLModel, table=True):
+    """A rest that survives a restart."""
+
+    __tablename__ = "cooldown"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    profile_id: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    until_at: int
+    since_at: int
+    error_class: str
+    source: str
+    reason: str
+
+
+class AppStateRow(SQLModel, table=True):
+    """What the app remembers across restarts, such as the preferred profile."""
+
+    __tablename__ = "app_state"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    name: str = Field(primary_key=True)
+    value: str

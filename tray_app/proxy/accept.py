@@ -1,0 +1,162 @@
+"""When an answer counts: nothing reaches the client before the provider has shown that it really answers.
+
+A stream is accepted at its first event that is not a comment, a ping, an opening or an error; any
+other answer once it is whole, or too large to hold. What is held back is bounded in bytes and time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from tray_app.core import errorbody
+from tray_app.core.sse import Event, Sign, Splitter, sign_of
+from tray_app.core.values import Call, ErrorClass, Head, Protocol, Unreachable
+from tray_app.proxy.http1 import Response
+
+HOLD_BYTES = 262_144
+HOLD_STREAM_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An answer to pass on: `held` are the bytes read so far, the rest is still to come from `response`."""
+
+    response: Response
+    held: bytes
+    streamed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An answer to be judged: an error, or a success that is none.
+
+    `held` is its body as it came, where it came whole enough to be passed on.
+    """
+
+    answer: Head | Unreachable
+    response: Response | None = None
+    held: bytes = field(repr=False, default=b"")
+
+
+async def accept(call: Call, response: Response) -> Accepted | Rejected:
+    """Read until the answer can be told good or bad."""
+    content_type = header(response, b"content-type")
+    if response.status >= 400:
+        return await _whole_error(response)
+    if b"event-stream" in content_type or (call.stream and b"ndjson" in content_type):
+        return await _stream(call, response)
+    return await _whole(call, response, content_type)
+
+
+def header(response: Response, name: bytes) -> bytes:
+    """The first value of that header, lower case; empty if there is none."""
+    return next((value.lower() for key, value in response.headers if key == name), b"")
+
+
+def headers_of(response: Response) -> dict[str, str]:
+    """All headers as text, for the classifier."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
+
+
+async def _whole_error(response: Response) -> Rejected:
+    held = await _read_up_to(response, HOLD_BYTES)
+    if response.failure is not None:
+        return Rejected(response.failure)
+    return Rejected(Head(response.status, headers_of(response), _plain(response, held)), response, held)
+
+
+async def _read_up_to(response: Response, limit: int) -> bytes:
+    parts, size = [], 0
+    while size < limit and (data := await response.read()):
+        parts.append(data)
+        size += len(data)
+    return b"".join(parts)
+
+
+async def _whole(call: Call, response: Response, content_type: bytes) -> Accepted | Rejected:
+    """A plain answer: held whole up to a bound; beyond it, it is real enough to pass on."""
+    if call.method == "HEAD" or response.status in (204, 205) or response.status >= 300:
+        return Accepted(response, b"", streamed=False)
+    held = await _read_up_to(response, HOLD_BYTES)
+    if response.failure is not None:
+        return Rejected(response.failure)
+    if call.protocol is Protocol.OTHER and b"html" not in content_type:
+        return Accepted(response, held, streamed=False)
+    return _judged_whole(response, held, content_type)
+
+
+def _judged_whole(response: Response, held: bytes, content_type: bytes) -> Accepted | Rejected:
+    plain = _plain(response, held)
+    if not plain.strip():
+        return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider answered with nothing", True))
+    if b"html" in content_type or plain[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
+        words = "a web page came instead of an answer"
+        return Rejected(Unreachable(ErrorClass.SERVER_ERROR, words, True))
+    if response.complete and b'"error"' in plain and errorbody.read(plain).present:
+        return Rejected(Head(response.status, headers_of(response), plain), response, held)
+    return Accepted(response, held, streamed=False)
+
+
+def _plain(response: Response, held: bytes) -> bytes:
+    """`held` without its gzip, for judging only; the client gets the bytes as they came."""
+    if header(response, b"content-encoding") != b"gzip":
+        return held
+    import zlib
+
+    try:
+        return zlib.decompressobj(wbits=31).decompress(held, 4 * HOLD_BYTES)
+    except zlib.error:
+        return held
+
+
+async def _stream(call: Call, response: Response) -> Accepted | Rejected:
+    encoded = header(response, b"content-encoding") not in (b"", b"identity")
+    if encoded:
+        return Accepted(response, await response.read(), streamed=True)
+    reader = _StreamHead(call, response)
+    try:
+        async with asyncio.timeout(HOLD_STREAM_S):
+            return await reader.read()
+    except TimeoutError:
+        return Accepted(response, reader.held, streamed=True)
+
+
+class _StreamHead:
+    """Reads the first events of a stream until one of them decides."""
+
+    def __init__(self, call: Call, response: Response) -> None:
+        self._splitter = Splitter(call.protocol)
+        self._response = response
+        self.held = b""
+
+    async def read(self) -> Accepted | Rejected:
+        response = self._response
+        while data := await response.read():
+            self.held += data
+            for event in self._splitter.feed(data):
+                if (decided := self._decide(event)) is not None:
+                    return decided
+            if len(self.held) >= HOLD_BYTES:
+                return Accepted(response, self.held, streamed=True)
+        if response.failure is not None:
+            return Rejected(response.failure)
+        for event in self._splitter.close():
+            if (decided := self._decide(event)) is not None:
+                return decided
+        return self._nothing("the provider's stream ended without an answer")
+
+    def _decide(self, event: Event) -> Accepted | Rejected | None:
+        match sign_of(event):
+            case Sign.CONTENT:
+                return Accepted(self._response, self.held, streamed=True)
+            case Sign.ERROR:
+                answer = Head(200, headers_of(self._response), event.data or b"")
+                return Rejected(answer, self._response, self.held)
+            case Sign.END:
+                return self._nothing("the provider's stream ended without content")
+            case _:
+                return None
+
+    def _nothing(self, words: str) -> Rejected:
+        return Rejected(Unreachable(ErrorClass.SERVER_ERROR, words, delivered=True))

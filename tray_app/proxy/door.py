@@ -1,0 +1,343 @@
+"""The door: who is calling, and what do they ask? ASGI in, a `Call` for the pipeline out.
+
+Refused here, before anything is done: a Host that is not ours, a page of another site, a wrong
+token, a body over the limit. Nothing of the client's credential goes any further.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from tray_app.core import ids
+from tray_app.core.ending import Ending, refused
+from tray_app.core.providers import Provider, canonical, protocol_of
+from tray_app.core.values import Call, Headers, Protocol
+from tray_app.proxy.pipeline import Means, serve
+from tray_app.proxy.relay import Answer, Whole
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+WATCH_AFTER_S = 0.02  # an answer quicker than this needs no watch on the client's leaving
+
+_DROPPED = frozenset(
+    {
+        b"authorization",
+        b"x-api-key",
+        b"x-goog-api-key",
+        b"api-key",
+        b"host",
+        b"content-length",
+        b"connection",
+        b"keep-alive",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"expect",
+        b"cookie",
+        b"origin",
+    }
+)
+_TOKEN_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the door needs to know. Each member is asked anew for every call, so settings may change.
+
+    `client_of` names the client of a token's SHA-256, or None. `hosts` are the Host headers and
+    `origins` the Origin headers that are our own.
+    """
+
+    client_of: Callable[[bytes], str | None]
+    providers: Callable[[], Mapping[str, Provider]]
+    hosts: Callable[[], frozenset[bytes]]
+    origins: Callable[[], frozenset[bytes]]
+    max_body: Callable[[], int]
+    random_bits: Callable[[int], int]
+
+
+class _Refusal(Exception):
+    """Turned away; `ending` is the whole answer."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.status)
+        self.ending = ending
+
+
+def _turn_away(status: int, message: str, protocol: Protocol = Protocol.OTHER) -> _Refusal:
+    return _Refusal(refused(status, message, protocol))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a path leads. `provider` None stands for the default pool."""
+
+    provider: str | None
+    path: str
+    protocol: Protocol
+
+
+class Door:
+    """The ASGI application. Paths that are no provider's go to `faces`."""
+
+    def __init__(self, means: Means, house: House, faces: App) -> None:
+        self._means = means
+        self._house = house
+        self._faces = faces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            self._check_site(scope["headers"])
+            route = self._route(scope)
+            if route is None:
+                await self._faces(scope, receive, send)
+                return
+            call = await self._call(scope, receive, route)
+        except _Refusal as refusal:
+            await _send_ending(refusal.ending, send)
+        except _Left:
+            return
+        else:
+            await self._answer(call, receive, send)
+
+    # -- who is calling
+
+    def _check_site(self, headers: list[tuple[bytes, bytes]]) -> None:
+        host = origin = site = b""
+        for name, value in headers:
+            if name == b"host":
+                host = value
+            elif name == b"origin":
+                origin = value
+            elif name == b"sec-fetch-site":
+                site = value
+        if host.lower() not in self._house.hosts():
+            raise _turn_away(421, "this is O-Switcher on the loopback address; the Host header names another place")
+        if site == b"cross-site" or (origin and origin.lower() not in self._house.origins()):
+            raise _turn_away(403, "pages of other sites may not call O-Switcher")
+
+    def _client(self, headers: list[tuple[bytes, bytes]], protocol: Protocol) -> str:
+        token = _token(headers)
+        if token is None:
+            raise _turn_away(401, "no token; print one with: o-switcher token", protocol)
+        client = self._house.client_of(hashlib.sha256(token).digest())
+        if client is None:
+            raise _turn_away(401, "this is not a token of O-Switcher; print one with: o-switcher token", protocol)
+        return client
+
+    # -- what do they ask
+
+    def _route(self, scope: Scope) -> Route | None:
+        path: str = scope["raw_path"].decode("latin-1")
+        first, slash, rest = path[1:].partition("/")
+        if first == "v1" and slash:
+            return Route(None, "/" + rest, protocol_of(path))
+        providers = self._house.providers()
+        provider = providers.get(canonical(first))
+        if provider is None:
+            if first in _FACES or not slash:
+                return None
+            known = ", ".join(sorted(providers))
+            raise _turn_away(404, f"no provider is called {first[:40]!r}; known are: {known}")
+        tail = "/" + rest
+        if not tail.startswith(provider.prefix + "/"):
+            raise _turn_away(404, f"the paths of {provider.name} begin with /{provider.name}{provider.prefix}/")
+        return Route(provider.name, tail[len(provider.prefix) :], protocol_of(tail))
+
+    async def _call(self, scope: Scope, receive: Receive, route: Route) -> Call:
+        headers = scope["headers"]
+        client = self._client(headers, route.protocol)
+        if any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers):
+            raise _turn_away(426, "websockets are not spoken here; use plain requests", route.protocol)
+        body = await self._body(headers, receive, route.protocol)
+        asked = _asked(headers, body, route)
+        now = self._means.clock()
+        return Call(
+            ids.request_id(now, self._house.random_bits(ids.RANDOM_BITS)),
+            client,
+            route.provider,
+            route.protocol,
+            scope["method"],
+            route.path,
+            _without_key(scope["query_string"]),
+            forwarded(headers),
+            body,
+            asked.model,
+            asked.stream or route.path.endswith(":streamGenerateContent"),
+            now,
+        )
+
+    async def _body(self, headers: list[tuple[bytes, bytes]], receive: Receive, protocol: Protocol) -> bytes:
+        limit = self._house.max_body()
+        for name, value in headers:
+            if name == b"content-length" and int(value) > limit:
+                raise self._too_large(limit, protocol)
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Left
+            data = message.get("body", b"")
+            size += len(data)
+            if size > limit:
+                raise self._too_large(limit, protocol)
+            parts.append(data)
+            if not message.get("more_body"):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _too_large(self, limit: int, protocol: Protocol) -> _Refusal:
+        text = f"the body is over the limit of {limit} bytes; raise it with: o-switcher config set proxy.max_body_mb N"
+        return _turn_away(413, text, protocol)
+
+    # -- the answer
+
+    async def _answer(self, call: Call, receive: Receive, send: Send) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - ASGI servers run applications in tasks
+        watch = _Watch(receive, task)
+        try:
+            await _send_answer(await serve(call, self._means), send)
+        except asyncio.CancelledError:
+            if not watch.left:
+                raise
+            task.uncancel()
+        finally:
+            watch.stop()
+
+
+class _Left(Exception):
+    """The client left before its request was whole."""
+
+
+class _Watch:
+    """Cancels the answering task when the client leaves: an upstream call that nobody waits for costs money."""
+
+    def __init__(self, receive: Receive, task: asyncio.Task[None]) -> None:
+        self.left = False
+        self._receive = receive
+        self._answering = task
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._begin)
+
+    def _begin(self) -> None:
+        self._watching = asyncio.get_running_loop().create_task(self._until_left())
+
+    async def _until_left(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.left = True
+        self._answering.cancel()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+
+_FACES = frozenset({"", "healthz", "api", "report", "metrics", "help", "static", "favicon.ico"})
+
+
+def _token(headers: list[tuple[bytes, bytes]]) -> bytes | None:
+    for name, value in headers:
+        if name in _TOKEN_HEADERS:
+            token = value[7:] if value[:7].lower() == b"bearer " else value
+            if token.strip():
+                return token.strip()
+    return None
+
+
+def forwarded(headers: list[tuple[bytes, bytes]]) -> Headers:
+    """The client's headers that go upstream: neither its credential nor what concerns this connection only."""
+    named: frozenset[bytes] = frozenset()
+    for name, value in headers:
+        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+            named |= frozenset(part.strip().lower() for part in value.split(b","))
+    return tuple(
+        pair
+        for pair in headers
+        if pair[0] not in _DROPPED
+        and pair[0] not in named
+        and not pair[0].startswith((b"x-o-switcher-", b"sec-fetch-"))
+    )
+
+
+def _without_key(query: bytes) -> bytes:
+    """The query as it came, less a `key` that some clients of Google's API put there."""
+    if b"key=" not in query:
+        return query
+    return b"&".join(part for part in query.split(b"&") if not part.startswith((b"key=", b"api_key=")))
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """The two fields that routing needs; the rest of a body is passed on unread."""
+
+    model: str | None = None
+    stream: bool = False
+
+
+_NOTHING_ASKED = _Asked()
+_asked_decoder = msgspec.json.Decoder(_Asked)
+_JSON_PATHS = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.MESSAGES, Protocol.OLLAMA})
+
+
+def _asked(headers: list[tuple[bytes, bytes]], body: bytes, route: Route) -> _Asked:
+    """Model and stream of a JSON body. A broken one is refused where only JSON can be meant."""
+    if route.protocol is Protocol.GEMINI:
+        return _Asked(route.path.rpartition("/")[2].partition(":")[0])
+    kind = encoding = b""
+    for name, value in headers:
+        if name == b"content-type":
+            kind = value
+        elif name == b"content-encoding":
+            encoding = value
+    strict = route.protocol in _JSON_PATHS
+    if not body or (b"json" not in kind and not strict):
+        return _NOTHING_ASKED
+    if strict and kind and b"json" not in kind.lower():
+        raise _turn_away(415, "this address takes JSON: send content-type: application/json", route.protocol)
+    try:
+        return _asked_decoder.decode(_inflated(body) if encoding.lower() == b"gzip" else body)
+    except msgspec.ValidationError:
+        return _NOTHING_ASKED
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, zlib.error) as error:
+        if strict and encoding in (b"", b"gzip", b"identity"):
+            raise _turn_away(400, f"the body is not valid JSON: {str(error)[:120]}", route.protocol) from error
+        return _NOTHING_ASKED
+
+
+def _inflated(body: bytes) -> bytes:
+    return zlib.decompressobj(wbits=31).decompress(body, 256 * 1024 * 1024)
+
+
+async def _send_ending(ending: Ending, send: Send) -> None:
+    await _send_answer(Answer(ending.status, ending.headers, Whole(ending.body)), send)
+
+
+async def _send_answer(answer: Answer, send: Send) -> None:
+    body = answer.body
+    try:
+        data = await body.read()
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        while data:
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+            data = await body.read()
+        if not body.cut:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        body.close()

@@ -1,0 +1,327 @@
+"""One HTTP/1.1 connection to a provider: a request at a time, bytes handed on as they arrive.
+
+Our own since it is what the proxy does all day: the general-purpose clients cost several times as
+much per request and per chunk. Parsing is llhttp's (httptools). Failures become values here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httptools
+
+from tray_app.core.values import ErrorClass, Unreachable
+
+HIGH_WATER = 65_536  # a client that reads slowly holds back its provider from here on
+MAX_HEAD = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Limits of one call, in seconds: until the first byte, and between bytes after it."""
+
+    first_byte_s: float
+    idle_s: float
+
+
+class Response:
+    """An answer that is arriving. `read` gives what has come; afterwards `failure` says if it was cut."""
+
+    __slots__ = (
+        "_buffer",
+        "_connection",
+        "_paused",
+        "_size",
+        "_waiter",
+        "complete",
+        "failure",
+        "headers",
+        "received",
+        "status",
+    )
+
+    def __init__(self, connection: Connection) -> None:
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.complete = False
+        self.failure: Unreachable | None = None
+        self.received = 0
+        self._connection = connection
+        self._buffer: list[bytes] = []
+        self._size = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._paused = False
+
+    async def read(self) -> bytes:
+        """The bytes that have arrived since the last call, waiting for at least one; b"" at the end."""
+        while not self._buffer:
+            if self.complete or self.failure is not None:
+                return b""
+            self._waiter = self._connection.loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        data = self._buffer[0] if len(self._buffer) == 1 else b"".join(self._buffer)
+        self._buffer.clear()
+        self._size = 0
+        if self._paused:
+            self._paused = False
+            self._connection.resume_reading()
+        return data
+
+    def close(self) -> None:
+        """Give the connection back, or end it if the answer is not over: nobody waits for the rest."""
+        self._connection.done(self)
+
+    def _fed(self, data: bytes) -> None:
+        self._buffer.append(data)
+        self._size += len(data)
+        self.received += len(data)
+        self._wake()
+        if self._size >= HIGH_WATER and not self._paused:
+            self._paused = True
+            self._connection.pause_reading()
+
+    def _ended(self, failure: Unreachable | None) -> None:
+        if failure is None:
+            self.complete = True
+        elif not self.complete:
+            self.failure = failure
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes have arrived that were not read yet."""
+        return bool(self._buffer)
+
+    @property
+    def held_back(self) -> bool:
+        """Whether the client's slowness keeps us from reading."""
+        return self._paused
+
+
+class Connection(asyncio.Protocol):
+    """A connection that carries one exchange after another.
+
+    `free` is called when it may be used again, and once when it is lost.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, free: Callable[[Connection], None]) -> None:
+        self.loop = loop
+        self.idle_since = 0.0
+        self.used = False  # whether an exchange has completed here before
+        self._free = free
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._response: Response | None = None
+        self._head: asyncio.Future[Response | Unreachable] | None = None
+        self._head_size = 0
+        self._bodyless = False
+        self._framed = False
+        self._patience = Patience(120.0, 300.0)
+        self._last_life = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._lost = False
+        self._spoiled = False
+
+    # -- the transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        if self._parser is None or self._response is None or self._response.complete:
+            self.abort()  # bytes that nobody asked for: the connection is not to be trusted
+            return
+        self._last_life = self.loop.time()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail(ErrorClass.SERVER_ERROR, "the provider's answer is not valid HTTP")
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        response = self._response
+        if response is not None and exc is None and response.status and not self._framed:
+            self._finish()  # a body without a length ends with the connection
+        elif response is not None:
+            self._fail(ErrorClass.NETWORK, _cut_words(response))
+        self._free(self)
+
+    # -- the upstream's side
+
+    @property
+    def usable(self) -> bool:
+        """Whether another exchange may begin here."""
+        return not self._lost and self._transport is not None and not self._transport.is_closing()
+
+    async def exchange(self, head: bytes, body: bytes, *, bodyless: bool, patience: Patience) -> Response | Unreachable:
+        """Send a request and wait for the head of its answer.
+
+        Args:
+            head: request line and headers, with the empty line that ends them.
+            body: the whole body; may be empty.
+            bodyless: whether the answer has no body whatever its headers say (HEAD).
+            patience: how long to wait for bytes.
+
+        Raises:
+            asyncio.CancelledError: the caller gave up; the connection is closed.
+        """
+        self._response = Response(self)
+        self._parser = httptools.HttpResponseParser(self)
+        self._head = self.loop.create_future()
+        self._head_size = 0
+        self._bodyless, self._framed = bodyless, False
+        self._patience = patience
+        self._last_life = self.loop.time()
+        self._timer = self.loop.call_later(patience.first_byte_s, self._check_life)
+        self._send(head, body)
+        try:
+            return await self._head
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+
+    def _send(self, head: bytes, body: bytes) -> None:
+        assert self._transport is not None  # noqa: S101 - an exchange begins after connection_made
+        if len(body) <= 16_384:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
+
+    def done(self, response: Response) -> None:
+        """`response` is no longer wanted: keep the connection if it is clean, else end it."""
+        if self._response is not response:
+            return
+        if not response.complete:
+            self.abort()
+            return
+        self._release()
+
+    def _release(self) -> None:
+        keep = self._parser is not None and self._parser.should_keep_alive()
+        reusable = keep and self._framed and self._flushed() and not self._spoiled
+        self._response = self._head = self._parser = None
+        if reusable and self.usable:
+            self.used = True
+            self._free(self)
+        else:
+            self.abort()
+
+    def _flushed(self) -> bool:
+        return self._transport is not None and self._transport.get_write_buffer_size() == 0
+
+    def abort(self) -> None:
+        """End the connection at once; the provider sees that nobody waits any more."""
+        self._stop_timer()
+        self._response = self._head = self._parser = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def pause_reading(self) -> None:
+        """Stop taking bytes from the provider."""
+        if self.usable and self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take bytes again; the wait does not count as the provider's silence."""
+        self._last_life = self.loop.time()
+        if self.usable and self._transport is not None:
+            self._transport.resume_reading()
+
+    # -- httptools' side
+
+    def on_message_begin(self) -> None:
+        pass
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_size += len(name) + len(value)
+        if self._head_size > MAX_HEAD:
+            self._fail(ErrorClass.SERVER_ERROR, "the head of the provider's answer is too large")
+        if self._response is not None:
+            self._response.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        response, parser = self._response, self._parser
+        if response is None or parser is None:
+            return
+        if response.complete:
+            self._spoiled = True  # a second answer to one request
+            return
+        status = parser.get_status_code()
+        if status < 200:
+            response.headers.clear()  # 100 Continue, 103 Early Hints: the real head follows
+            return
+        response.status = status
+        self._framed = status in (204, 304) or any(_frames(name, value) for name, value in response.headers)
+        if self._head is not None and not self._head.done():
+            self._head.set_result(response)
+        if self._bodyless:
+            self._finish()
+
+    def on_body(self, data: bytes) -> None:
+        if self._response is not None and not self._response.complete:
+            self._response._fed(data)
+
+    def on_message_complete(self) -> None:
+        if self._response is not None and self._response.status and not self._response.complete:
+            self._finish()
+
+    # -- ends
+
+    def _finish(self) -> None:
+        self._stop_timer()
+        if self._bodyless:
+            self._framed = False  # the parser still expects a body: never reuse this connection
+        if self._response is not None:
+            self._response._ended(None)
+
+    def _fail(self, kind: ErrorClass, message: str) -> None:
+        self._stop_timer()
+        failure = Unreachable(kind, message, delivered=True)
+        response, head = self._response, self._head
+        self._response = self._head = self._parser = None
+        if response is not None:
+            response._ended(failure)
+        if head is not None and not head.done():
+            head.set_result(failure)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _check_life(self) -> None:
+        response = self._response
+        if response is None or response.complete:
+            return
+        limit = self._patience.idle_s if response.status else self._patience.first_byte_s
+        quiet = self.loop.time() - self._last_life
+        if quiet >= limit and not response.held_back:
+            words = "went silent" if response.status else "did not answer"
+            self._fail(ErrorClass.TIMEOUT, f"the provider {words} for {limit:g} s")
+            return
+        self._timer = self.loop.call_later(max(limit - quiet, 0.01), self._check_life)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _frames(name: bytes, value: bytes) -> bool:
+    return name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower())
+
+
+def _cut_words(response: Response) -> str:
+    if response.received or response.status:
+        return "the connection to the provider broke in the middle of its answer"
+    return "the provider closed the connection without an answer"

@@ -1,0 +1,51 @@
+"""uvicorn's HTTP protocol with the limits that it lacks: a bound on the head of a request, and on a slow one."""
+
+from __future__ import annotations
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 65_536
+MAX_HEADERS = 200
+HEAD_TIMEOUT_S = 30.0
+
+
+class Listener(HttpToolsProtocol):
+    """One client connection. Refuses heads that no real client sends."""
+
+    _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(HEAD_TIMEOUT_S, self.timeout_keep_alive_handler)
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES or (self.headers is not None and len(self.headers) >= MAX_HEADERS):
+            raise _HeadTooLarge
+
+    def send_400_response(self, msg: str) -> None:
+        too_large = self._head_bytes > MAX_HEAD_BYTES or (self.headers is not None and len(self.headers) >= MAX_HEADERS)
+        status = b"431 Request Header Fields Too Large" if too_large else b"400 Bad Request"
+        words = b"the request's head is too large" if too_large else b"this is not a valid HTTP request"
+        body = b'{"error":{"type":"o_switcher_refused","message":"' + words + b'"}}'
+        head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(head % (status, len(body)) + body)
+        self.transport.close()
+
+
+class _HeadTooLarge(Exception):
+    """Stops the parser; it reports any exception of a callback as a parser error."""

@@ -1,0 +1,143 @@
+"""The answer on its way to the client: bytes out as they come in, closed once, recorded before the last byte.
+
+The record of a request is committed before its last byte leaves, so that killing the process
+can never lose the record of an answered request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol as Interface
+
+from tray_app.core import sse
+from tray_app.core.ending import stream_error
+from tray_app.core.values import Headers, Outcome, Protocol, Unreachable
+from tray_app.proxy.accept import Accepted
+
+LINGER_S = 0.25  # how long a stream's terminator waits for the end of the message, to be recorded first
+
+
+class Ended(Interface):
+    """Told once, at once, how an answer ended."""
+
+    def __call__(self, outcome: Outcome, failure: Unreachable | None, sent: int) -> None: ...
+
+
+class Body(Interface):
+    """What the door sends on. `read` gives bytes until b""; `cut` says that the end is not a whole one."""
+
+    cut: bool
+
+    async def read(self) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the client gets. `headers` are ready to send."""
+
+    status: int
+    headers: Headers
+    body: Body
+
+
+class Whole:
+    """A body that is all there: our own words, or an upstream's error passed on."""
+
+    cut = False
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def read(self) -> bytes:
+        data, self._data = self._data, b""
+        return data
+
+    def close(self) -> None:
+        self._data = b""
+
+
+class Relay:
+    """A provider's answer as it arrives. `ended` is called once, whatever happens.
+
+    `settled` is waited for between that call and the last byte: when it returns, the record is safe.
+    """
+
+    def __init__(
+        self,
+        accepted: Accepted,
+        protocol: Protocol,
+        request_id: str,
+        ended: Ended,
+        settled: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.cut = False
+        self._response = accepted.response
+        self._held = accepted.held
+        self._streamed = accepted.streamed
+        self._protocol = protocol
+        self._request_id = request_id
+        self._ended: Ended | None = ended
+        self._settled = settled
+        self._watch = sse.EndWatch(protocol) if accepted.streamed else None
+        self._sent = 0
+
+    async def read(self) -> bytes:
+        """The next bytes for the client; b"" at the end."""
+        if self._ended is None:
+            return b""
+        data = self._held or await self._response.read()
+        self._held = b""
+        watch, response = self._watch, self._response
+        if watch is not None:
+            watch.passed(data)
+            if watch.final and not response.complete:
+                data += await self._rest()
+        self._sent += len(data)
+        if response.pending or not (response.complete or response.failure is not None):
+            return data
+        return data + await self._finish()
+
+    async def _rest(self) -> bytes:
+        """What comes after a terminator, as a rule nothing but the end of the message: it is recorded first."""
+        parts = []
+        try:
+            async with asyncio.timeout(LINGER_S):
+                while data := await self._response.read():
+                    parts.append(data)
+        except TimeoutError:
+            pass
+        return b"".join(parts)
+
+    async def _finish(self) -> bytes:
+        failure = self._response.failure
+        if failure is not None:
+            return await self._interrupted(failure, failure.message)
+        if self._watch is not None and not self._watch.whole:
+            return await self._interrupted(None, "the provider ended its stream before the end of the answer")
+        await self._end(Outcome.SERVED, None)
+        return b""
+
+    async def _interrupted(self, failure: Unreachable | None, words: str) -> bytes:
+        """The protocol's own error event; the connection is then cut, so that nobody takes it for whole."""
+        self.cut = True
+        await self._end(Outcome.INTERRUPTED, failure)
+        return stream_error(self._protocol, f"O-Switcher: {words}", self._request_id) if self._streamed else b""
+
+    async def _end(self, outcome: Outcome, failure: Unreachable | None) -> None:
+        self._closed(outcome, failure)
+        await self._settled()
+
+    def _closed(self, outcome: Outcome, failure: Unreachable | None) -> None:
+        ended, self._ended = self._ended, None
+        self._response.close()
+        if ended is not None:
+            ended(outcome, failure, self._sent)
+
+    def close(self) -> None:
+        """The client has left, or all is sent. Safe to call twice."""
+        if self._ended is not None:
+            self._closed(Outcome.CLIENT_CANCELLED, None)

@@ -1,0 +1,228 @@
+"""One attempt: a call sent to one profile's provider. Failures become values.
+
+The only place where a raw key stands beside a request, for the one statement that writes the head.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import httptools
+
+from tray_app.core.providers import KeyHeader, Provider
+from tray_app.core.values import Call, ErrorClass, Profile, Unreachable
+from tray_app.proxy.http1 import Connection, Patience, Response
+from tray_app.proxy.network import BadAddress, Base, Gateway, Origin, base_of, gateway_for, tls_context
+
+KEEP_IDLE_S = 60.0
+Secret = Callable[[Profile], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `total_non_stream` bounds an answer that is not streamed from start to end."""
+
+    connect: float = 10.0
+    first_byte: float = 120.0
+    idle: float = 300.0
+    total_non_stream: float = 600.0
+
+
+class Upstream:
+    """Keeps connections to providers and sends calls over them. `secret` gives a profile's key or None."""
+
+    def __init__(
+        self,
+        secret: Secret,
+        providers: Callable[[], Mapping[str, Provider]],
+        timeouts: Callable[[], Timeouts],
+    ) -> None:
+        self._secret = secret
+        self._providers = providers
+        self._timeouts = timeouts
+        self._idle: dict[Origin, list[Connection]] = {}
+        self._all: set[Connection] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def send(self, call: Call, profile: Profile) -> Response | Unreachable:
+        """Send `call` with that profile's key; the head of the answer, or why there is none."""
+        try:
+            base = base_of(profile.base_url)
+            gateway = gateway_for(base.origin)
+        except BadAddress as error:
+            return Unreachable(ErrorClass.NETWORK, str(error), delivered=False)
+        while True:
+            found = await self._connection(base.origin, gateway)
+            if isinstance(found, Unreachable):
+                return found
+            fresh = not found.used
+            answer = await self._exchange(found, call, profile, base, gateway)
+            if isinstance(answer, Unreachable) and not fresh and _never_begun(answer):
+                continue  # the provider closed an idle connection just as we used it: not a failure of its own
+            return answer
+
+    async def _exchange(
+        self, connection: Connection, call: Call, profile: Profile, base: Base, gateway: Gateway | None
+    ) -> Response | Unreachable:
+        timeouts = self._timeouts()
+        patience = Patience(timeouts.first_byte if call.stream else timeouts.total_non_stream, timeouts.idle)
+        head = self._head(call, profile, base, gateway)
+        if head is None:
+            connection.abort()
+            return Unreachable(ErrorClass.AUTH, f"no key is stored for {profile.id}", delivered=False)
+        return await connection.exchange(head, call.body, bodyless=call.method == "HEAD", patience=patience)
+
+    def _head(self, call: Call, profile: Profile, base: Base, gateway: Gateway | None) -> bytes | None:
+        target = base.path + call.path.encode("latin-1") + (b"?" + call.query if call.query else b"")
+        if gateway is not None and not base.origin.tls:
+            target = str(base.origin).encode() + target
+        lines = [call.method.encode() + b" " + target + b" HTTP/1.1", b"host: " + base.origin.authority]
+        lines += [name + b": " + value for name, value in call.headers]
+        if call.body or call.method in ("POST", "PUT", "PATCH"):
+            lines.append(b"content-length: %d" % len(call.body))
+        provider = self._providers().get(profile.provider)
+        header = provider.key_header if provider else KeyHeader.BEARER
+        if header is not KeyHeader.NONE:
+            secret = self._secret(profile)
+            if secret is None:
+                return None
+            lines.append(_credential(header, secret))
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    # -- connections
+
+    async def _connection(self, origin: Origin, gateway: Gateway | None) -> Connection | Unreachable:
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            if connection.usable:
+                return connection
+        try:
+            async with asyncio.timeout(self._timeouts().connect):
+                connection = await self._connect(origin, gateway)
+        except TimeoutError:
+            return Unreachable(ErrorClass.NETWORK, f"{origin} did not accept a connection in time", delivered=False)
+        except ssl.SSLError as error:
+            why = getattr(error, "verify_message", "") or error.reason or "TLS failed"
+            return Unreachable(ErrorClass.NETWORK, f"no trusted connection to {origin}: {why}", delivered=False)
+        except socket.gaierror:
+            return Unreachable(ErrorClass.NETWORK, f"the name {origin.host} cannot be resolved", delivered=False)
+        except _GatewayRefused as error:
+            return Unreachable(ErrorClass.NETWORK, str(error), delivered=False)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            return Unreachable(ErrorClass.NETWORK, f"{origin} cannot be reached: {why}", delivered=False)
+        self._all.add(connection)
+        return connection
+
+    async def _connect(self, origin: Origin, gateway: Gateway | None) -> Connection:
+        loop = asyncio.get_running_loop()
+        host, port = (gateway.host, gateway.port) if gateway else (origin.host, origin.port)
+        sock = await _happy_socket(loop, host, port)
+        try:
+            if gateway is not None and origin.tls:
+                await _tunnel(loop, sock, origin, gateway)
+            tls = tls_context() if origin.tls else None
+            _, connection = await loop.create_connection(
+                lambda: Connection(loop, lambda freed: self._freed(origin, freed)),
+                sock=sock,
+                ssl=tls,
+                server_hostname=origin.host if tls else None,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        return connection
+
+    def _freed(self, origin: Origin, connection: Connection) -> None:
+        if not connection.usable:
+            self._all.discard(connection)
+            held = self._idle.get(origin)
+            if held and connection in held:
+                held.remove(connection)
+            return
+        connection.idle_since = connection.loop.time()
+        self._idle.setdefault(origin, []).append(connection)
+        if self._sweeper is None:
+            self._sweeper = connection.loop.call_later(KEEP_IDLE_S, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - KEEP_IDLE_S + 0.5
+        for origin, held in list(self._idle.items()):
+            for connection in [one for one in held if one.idle_since <= oldest]:
+                held.remove(connection)
+                connection.abort()
+            if not held:
+                del self._idle[origin]
+        if self._idle:
+            self._sweeper = loop.call_later(KEEP_IDLE_S / 2, self._sweep)
+
+    def close(self) -> None:
+        """End every connection."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        for connection in list(self._all):
+            connection.abort()
+        self._all.clear()
+        self._idle.clear()
+
+
+def _credential(header: KeyHeader, secret: str) -> bytes:
+    value = f"Bearer {secret}" if header is KeyHeader.BEARER else secret
+    return header.value.encode() + b": " + value.encode("latin-1")
+
+
+def _never_begun(answer: Unreachable) -> bool:
+    return answer.kind is ErrorClass.NETWORK and "without an answer" in answer.message
+
+
+async def _happy_socket(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
+    """A connected socket, whichever of the host's addresses answers first (RFC 8305)."""
+    import aiohappyeyeballs
+
+    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    sock = await aiohappyeyeballs.start_connection(infos, happy_eyeballs_delay=0.25, loop=loop)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+class _GatewayRefused(OSError):
+    """The user's proxy would not lead on."""
+
+
+class _Reply:
+    """Collects the head of the gateway's answer to CONNECT."""
+
+    def __init__(self) -> None:
+        self.done = False
+
+    def on_headers_complete(self) -> None:
+        self.done = True
+
+
+async def _tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, origin: Origin, gateway: Gateway) -> None:
+    target = b"%b:%d" % (origin.host.encode(), origin.port)
+    auth = b"proxy-authorization: " + gateway.auth + b"\r\n" if gateway.auth else b""
+    await loop.sock_sendall(sock, b"CONNECT " + target + b" HTTP/1.1\r\nhost: " + target + b"\r\n" + auth + b"\r\n")
+    reply = _Reply()
+    parser = httptools.HttpResponseParser(reply)
+    head = b""
+    while b"\r\n\r\n" not in head:
+        # one byte at a time would be exact, but a gateway says nothing after its head until we speak
+        data = await loop.sock_recv(sock, 4096)
+        if not data or len(head) > 16_384:
+            raise _GatewayRefused(f"the proxy {gateway.host}:{gateway.port} gave no answer to CONNECT")
+        head += data
+    parser.feed_data(head.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+    if parser.get_status_code() != 200:
+        raise _GatewayRefused(
+            f"the proxy {gateway.host}:{gateway.port} refused to connect to {origin.host}: "
+            f"status {parser.get_status_code()}"
+        )
