@@ -87,7 +87,7 @@ def line_of(fact: Fact) -> bytes | None:
     if found is None:
         return None
     at, event, fields = found
-    document = {"time": _iso(at), "event": event}
+    document: dict[str, object] = {"time": _iso(at), "event": event}
     document |= {name: value for name, value in fields.items() if value is not None}
     return _encoder.encode(document) + b"\n"
 

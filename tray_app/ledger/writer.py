@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -273,10 +274,8 @@ class _Scribe:
         if self.loop is None or (not waiters and health == self._told):
             return
         self._told = health
-        try:
+        with suppress(RuntimeError):  # the loop may have ended: then nobody waits any more
             self.loop.call_soon_threadsafe(self._report, health, waiters)
-        except RuntimeError:
-            pass  # the loop has ended; nobody waits any more
 
     def _last_try(self) -> None:
         deadline = time.monotonic() + 3.0

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import httptools
 
+from tray_app.core.address import BadAddress, Base, Origin, base_of
 from tray_app.core.providers import KeyHeader, Provider
 from tray_app.core.values import Call, ErrorClass, Profile, Unreachable
 from tray_app.proxy.http1 import Connection, Patience, Response
-from tray_app.proxy.network import BadAddress, Base, Gateway, Origin, base_of, gateway_for, tls_context
+from tray_app.proxy.network import Gateway, gateway_for, tls_context
 
 KEEP_IDLE_S = 60.0
 Secret = Callable[[Profile], str | None]

@@ -1,0 +1,78 @@
+"""Where things live. `O_SWITCHER_HOME` puts all of it under one folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+APP = "o-switcher"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The app's files. Folders are made when something is first written."""
+
+    config: Path
+    history: Path
+    decisions: Path
+    running: Path
+    keys: Path
+    lock: Path
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that hold them."""
+        return tuple(dict.fromkeys(path.parent for path in (self.config, self.history, self.running)))
+
+
+def find_home(environ: Mapping[str, str] = os.environ) -> Home:
+    """The files of this user."""
+    if chosen := environ.get("O_SWITCHER_HOME"):
+        root = Path(chosen).expanduser().absolute()
+        return _home(root, root, root)
+    import platformdirs
+
+    return _home(
+        platformdirs.user_config_path(APP, appauthor=False),
+        platformdirs.user_data_path(APP, appauthor=False),
+        platformdirs.user_state_path(APP, appauthor=False),
+    )
+
+
+def _home(config: Path, data: Path, state: Path) -> Home:
+    return Home(
+        config / "config.toml",
+        data / "history.db",
+        data / "decisions.ndjson",
+        state / "running.json",
+        data / "keys.json",
+        state / "o-switcher.lock",
+    )
+
+
+def private_folder(path: Path) -> None:
+    """Make that folder, for this user only."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` in one step, readable by this user only.
+
+    Raises:
+        OSError: nothing was changed.
+    """
+    private_folder(path.parent)
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o600)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

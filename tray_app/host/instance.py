@@ -1,0 +1,60 @@
+"""One app a user: the lock, and `running.json`, by which commands find the running app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from tray_app.host.home import private_folder, write_private
+
+
+class Running(msgspec.Struct, frozen=True):
+    """Who is running, and how to talk to it. The token is for this user's commands only."""
+
+    pid: int
+    url: str
+    admin_token: str
+    started_at: int
+    version: str
+
+    def __repr__(self) -> str:
+        return f"Running(pid={self.pid}, url={self.url!r}, version={self.version!r})"
+
+
+@dataclass(slots=True)
+class Instance:
+    """The right to be the one app. Hold it while running; `release` gives it up."""
+
+    _lock: FileLock
+    _running: Path
+
+    def announce(self, running: Running) -> None:
+        """Let commands find us."""
+        write_private(self._running, msgspec.json.format(msgspec.json.encode(running), indent=2))
+
+    def release(self) -> None:
+        """Take the announcement back and free the lock."""
+        self._running.unlink(missing_ok=True)
+        self._lock.release()
+
+
+def claim(lock: Path, running: Path) -> Instance | None:
+    """Become the one app, or None if another process is."""
+    private_folder(lock.parent)
+    held = FileLock(lock, mode=0o600)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        return None
+    return Instance(held, running)
+
+
+def find_running(path: Path) -> Running | None:
+    """The app that `running.json` names, whether or not it still lives."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Running)
+    except (OSError, msgspec.MsgspecError):
+        return None
