@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tray_app.core.history import Hour, Numbers, PastFailover, PastRequest, Share
+
 
 class AppState(StrEnum):
     """The app in one word; the tray's icon and the headline follow it."""
@@ -73,3 +75,17 @@ class Status:
     config_path: str
     started_at: int
     notices: tuple[str, ...] = ()  # what the user should know and could mend, one sentence each
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """All that the usage report's page shows. Times in ms since the epoch."""
+
+    now: int
+    day_at: int  # the local midnight from which `numbers` and `shares` count
+    status: Status
+    numbers: Numbers
+    hours: tuple[Hour, ...]  # the last 24 hours, one each, also those without requests
+    shares: tuple[Share, ...]
+    requests: tuple[PastRequest, ...]  # the newest first
+    failovers: tuple[PastFailover, ...]  # the newest first

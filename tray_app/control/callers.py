@@ -1,0 +1,124 @@
+"""How faces reach the service: over HTTP from another process, or across threads within the app."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tray_app.control.verbs import Refused
+from tray_app.host.instance import Running, find_running
+
+TIMEOUT_S = 30.0
+
+
+class NotRunning(Exception):
+    """The app is not there to be asked."""
+
+
+class HttpCaller:
+    """Asks the running app. `connect` makes one."""
+
+    def __init__(self, running: Running, actor: str = "cli") -> None:
+        self.running = running
+        self._actor = actor
+
+    def ask(self, verb: str, **arguments: object) -> Any:
+        """Have a verb carried out; its result as plain JSON values.
+
+        Raises:
+            Refused: the app would not do it.
+            NotRunning: the app cannot be reached.
+        """
+        given = {name: value for name, value in arguments.items() if value is not None}
+        return self._call("POST", f"/api/v1/verbs/{verb}", given)
+
+    def get(self, path: str) -> Any:
+        """What that address of the admin API shows."""
+        return self._call("GET", path, None)
+
+    def alive(self) -> bool:
+        """Whether our app answers at that address."""
+        try:
+            return bool(self._call("GET", "/healthz", None).get("app") == "o-switcher")
+        except (NotRunning, Refused, AttributeError):
+            return False
+
+    def _call(self, method: str, path: str, body: Mapping[str, object] | None) -> Any:
+        host = self.running.url.removeprefix("http://")
+        connection = http.client.HTTPConnection(host, timeout=TIMEOUT_S)
+        headers = {"authorization": f"Bearer {self.running.admin_token}", "x-o-switcher-actor": self._actor}
+        payload = None
+        if body is not None:
+            payload = msgspec.json.encode(body)
+            headers["content-type"] = "application/json"
+        try:
+            connection.request(method, path, payload, headers)
+            response = connection.getresponse()
+            return _understood(response.status, response.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise NotRunning(f"O-Switcher does not answer at {self.running.url}") from error
+        finally:
+            connection.close()
+
+
+def _understood(status: int, data: bytes) -> Any:
+    try:
+        document = msgspec.json.decode(data) if data else None
+    except msgspec.DecodeError as error:
+        raise NotRunning("something else than O-Switcher answers at its address") from error
+    if status >= 400:
+        detail = document.get("detail", "refused") if isinstance(document, dict) else "refused"
+        code = document.get("code", "conflict") if isinstance(document, dict) else "conflict"
+        raise Refused(str(code), str(detail))
+    return document
+
+
+def connect(running_file: Path | None = None, actor: str = "api") -> HttpCaller:
+    """A caller of this user's running app, for scripts and notebooks too.
+
+    Raises:
+        NotRunning: there is none.
+    """
+    if running_file is None:
+        from tray_app.host.home import find_home
+
+        running_file = find_home().running
+    running = find_running(running_file)
+    if running is None:
+        raise NotRunning("O-Switcher is not running; start it with: o-switcher")
+    caller = HttpCaller(running, actor)
+    if not caller.alive():
+        raise NotRunning("O-Switcher is not running any more; start it with: o-switcher")
+    return caller
+
+
+class ThreadCaller:
+    """Hands verbs from another thread to the event loop, and waits for nothing."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        perform: Callable[[str, Mapping[str, object], str], Any],
+        done: Callable[[str, object], None],
+        actor: str,
+    ) -> None:
+        self._loop = loop
+        self._perform = perform
+        self._done = done
+        self._actor = actor
+
+    def ask(self, verb: str, arguments: Mapping[str, object]) -> None:
+        """Have a verb carried out soon. `done(verb, result or Refused)` is then called on the loop's thread."""
+        asyncio.run_coroutine_threadsafe(self._carry_out(verb, arguments), self._loop)
+
+    async def _carry_out(self, verb: str, arguments: Mapping[str, object]) -> None:
+        try:
+            result = await self._perform(verb, arguments, self._actor)
+        except Refused as refused:
+            result = refused
+        self._done(verb, result)

@@ -1,0 +1,57 @@
+"""What faces are told of the moment: kept up to date from the facts as they pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tray_app.control.views import SwitchView
+from tray_app.core.values import AttemptEnded, ErrorClass, Fact, FailedOver, Outcome, RequestEnded
+
+DAY_MS = 86_400_000
+
+
+@dataclass(slots=True)
+class Live:
+    """Sums and latest events. `day_at` is the local midnight that `requests_today` counts from, in ms."""
+
+    day_at: int = 0
+    requests_today: int = 0
+    last_switch: SwitchView | None = None
+    offline: bool = False
+    _unreachable: set[str] = field(default_factory=set)
+
+    def see(self, fact: Fact) -> bool:
+        """Take note; whether something changed that a person would want to see at once."""
+        match fact:
+            case FailedOver(_, at, from_profile, to_profile, reason, manual):
+                self.last_switch = SwitchView(at, from_profile, to_profile, reason, manual)
+                return True
+            case AttemptEnded():
+                return self._attempt(fact)
+            case RequestEnded():
+                return self._request(fact)
+            case _:
+                return False
+
+    def _attempt(self, fact: AttemptEnded) -> bool:
+        if fact.error_class == ErrorClass.NETWORK:
+            self._unreachable.add(fact.request_id)
+            return False
+        self._unreachable.discard(fact.request_id)
+        return self._back_online() if fact.status_code else False
+
+    def _back_online(self) -> bool:
+        changed, self.offline = self.offline, False
+        return changed
+
+    def _request(self, fact: RequestEnded) -> bool:
+        if fact.ended_at >= self.day_at + DAY_MS:
+            self.day_at += (fact.ended_at - self.day_at) // DAY_MS * DAY_MS
+            self.requests_today = 0
+        self.requests_today += 1
+        dead_line = fact.id in self._unreachable
+        self._unreachable.discard(fact.id)
+        if dead_line and fact.outcome is Outcome.FAILED and not self.offline:
+            self.offline = True
+            return True
+        return False

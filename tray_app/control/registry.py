@@ -1,0 +1,275 @@
+"""Profiles come, change and go: the keys in the vault and the members of the pool, kept in step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from tray_app.agents.found import Found
+from tray_app.control.verbs import Refused
+from tray_app.core.address import BadAddress, base_of
+from tray_app.core.pool import Cell, Member
+from tray_app.core.providers import Provider, canonical
+from tray_app.core.values import Admin, Fact, Profile, ProfileRemoved, ProfileSeen, ReauthChanged
+from tray_app.host.vault import Entry, Vault, VaultError, fingerprint
+
+_LABEL = re.compile(r"^[a-z0-9][a-z0-9._-]{0,39}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Carries out what is asked about profiles. For the event-loop thread only.
+
+    `own_port` is the port that the proxy listens on, 0 where it does not.
+    """
+
+    cell: Cell
+    vault: Vault
+    providers: Callable[[], Mapping[str, Provider]]
+    record: Callable[[Fact], None]
+    clock: Callable[[], int]
+    own_port: Callable[[], int]
+
+    # -- at start
+
+    def restore(self, remembered: Mapping[str, Member]) -> None:
+        """Fill the pool from the vault, with the states that were remembered; others in the ledger are gone."""
+        for profile_id, entry in self._in_order(remembered).items():
+            known = remembered.get(profile_id)
+            member = self._member(profile_id, entry, known)
+            self.cell.set(self.cell.pool.joined(member))
+            self._seen(member, new=known is None)
+        for profile_id in remembered.keys() - self.cell.pool.members.keys():
+            self.record(ProfileRemoved(profile_id, self.clock()))
+
+    def _in_order(self, remembered: Mapping[str, Member]) -> dict[str, Entry]:
+        """The vault's profiles, oldest first: the order in which they were given is the order of choice."""
+        entries = self.vault.entries()
+        return dict(sorted(entries.items(), key=lambda item: item[1].added_at))
+
+    def _member(self, profile_id: str, entry: Entry, known: Member | None) -> Member:
+        profile = _profile(profile_id, entry)
+        if known is None:
+            return Member(profile)
+        same_key = known.profile.fingerprint == profile.fingerprint
+        return replace(known, profile=profile, reauth=known.reauth if same_key else None)
+
+    def adopt(self, found: Iterable[Found]) -> list[str]:
+        """Take over keys that were found and are neither held nor unwanted; the ids of the new profiles."""
+        added: list[str] = []
+        for one in found:
+            if self.vault.is_known(one.secret) or self._is_ourselves(one.base_url):
+                continue
+            provider = self.providers()[canonical(one.provider)]
+            label = self._free_label(provider.name, one.label)
+            entry = Entry(
+                secret=one.secret,
+                provider=provider.name,
+                label=label,
+                base_url=one.base_url or provider.base_url,
+                source=one.source,
+                added_at=self.clock() + len(added),
+            )
+            added.append(self._join(f"{provider.name}-{label}", entry))
+        return added
+
+    def _free_label(self, provider: str, wanted: str) -> str:
+        label, number = wanted, 2
+        while f"{provider}-{label}" in self.vault.entries():
+            label, number = f"{wanted}-{number}", number + 1
+        return label
+
+    # -- verbs
+
+    def add(
+        self,
+        provider: str,
+        label: str,
+        secret: str,
+        account: str = "",
+        base_url: str | None = None,
+        priority: int = 0,
+        tags: str = "",
+    ) -> Profile:
+        """Add a key. `tags` are separated by commas.
+
+        Raises:
+            Refused: the provider is unknown, the label is taken or unfit, the key or address cannot be used.
+        """
+        known = self._provider(provider, base_url)
+        profile_id = f"{known.name}-{self._fit_label(label)}"
+        if profile_id in self.vault.entries():
+            raise Refused("conflict", f"{profile_id} exists already; change it with: o-switcher profiles set")
+        for other, entry in self.vault.entries().items():
+            if entry.fingerprint == fingerprint(secret.strip()):
+                raise Refused("conflict", f"this key is held already, as {other}")
+        entry = Entry(
+            secret=self._fit_secret(secret),
+            provider=known.name,
+            label=label,
+            base_url=self._fit_address(base_url or known.base_url),
+            account=account,
+            priority=priority,
+            tags=_tags(tags),
+            added_at=self.clock(),
+        )
+        return self.cell.pool.members[self._join(profile_id, entry)].profile
+
+    def remove(self, profile: str) -> None:
+        """Forget a profile and its key."""
+        self._entry(profile)
+        self._save(lambda: self.vault.remove(profile))
+        self.cell.set(self.cell.pool.left(profile))
+        self.record(ProfileRemoved(profile, self.clock()))
+
+    def rename(self, profile: str, label: str) -> str:
+        """Give a profile another label; its new id."""
+        entry = self._entry(profile)
+        new = f"{entry.provider}-{self._fit_label(label)}"
+        if new in self.vault.entries():
+            raise Refused("conflict", f"{new} exists already")
+        member = self.cell.pool.members[profile]
+        self._save(lambda: self.vault.rename(profile, new, label))
+        renamed = replace(member, profile=replace(member.profile, id=new, label=label))
+        was_preferred = self.cell.pool.preferred == profile
+        pool = self.cell.pool.left(profile).joined(renamed)
+        self.cell.set(pool.prefers(new) if was_preferred else pool)
+        self.record(ProfileRemoved(profile, self.clock()))
+        self._seen(renamed, new=True)
+        return new
+
+    def change(
+        self,
+        profile: str,
+        secret: str | None = None,
+        account: str | None = None,
+        base_url: str | None = None,
+        priority: int | None = None,
+        tags: str | None = None,
+    ) -> Profile:
+        """Change what is given. Another origin needs the key again, since keys are bound to their origin."""
+        entry = self._entry(profile)
+        url = entry.base_url if base_url is None else self._fit_address(base_url)
+        if secret is None and base_of(url).origin != base_of(entry.base_url).origin:
+            raise Refused(
+                "bad_argument", "a key is bound to its provider's address; give the key again together with the new one"
+            )
+        changed = Entry(
+            secret=entry.secret if secret is None else self._fit_secret(secret),
+            provider=entry.provider,
+            label=entry.label,
+            base_url=url,
+            account=entry.account if account is None else account,
+            source=entry.source if secret is None else "cli",
+            priority=entry.priority if priority is None else priority,
+            tags=entry.tags if tags is None else _tags(tags),
+            added_at=entry.added_at,
+        )
+        self._join(profile, changed)
+        if secret is not None:
+            self._accepted_again(profile)
+        return self.cell.pool.members[profile].profile
+
+    def _accepted_again(self, profile: str) -> None:
+        member = self.cell.pool.members[profile]
+        if member.reauth is not None:
+            self.cell.set(self.cell.pool.marked(profile, None))
+            account = member.profile.account
+            self.record(ReauthChanged(profile, account, self.clock(), False, "a new key was given"))
+
+    # -- shared
+
+    def _join(self, profile_id: str, entry: Entry) -> str:
+        self._save(lambda: self.vault.put(profile_id, entry))
+        new = profile_id not in self.cell.pool.members
+        self.cell.set(self.cell.pool.joined(Member(_profile(profile_id, entry))))
+        self._seen(self.cell.pool.members[profile_id], new=new)
+        return profile_id
+
+    def _seen(self, member: Member, *, new: bool) -> None:
+        self.record(ProfileSeen(member.profile, member.admin, member.admin_until_at, self.clock(), new))
+
+    def _save(self, change: Callable[[], None]) -> None:
+        try:
+            change()
+        except VaultError as error:
+            raise Refused("unavailable", str(error)) from error
+
+    def _entry(self, profile: str) -> Entry:
+        entry = self.vault.entries().get(profile)
+        if entry is None:
+            raise unknown_profile(profile, self.vault.entries())
+        return entry
+
+    def _provider(self, name: str, base_url: str | None) -> Provider:
+        known = self.providers()
+        found = known.get(canonical(name))
+        if found is None:
+            listed = ", ".join(sorted(known))
+            raise Refused(
+                "not_found",
+                f"no provider is called {name!r}; known are: {listed}. "
+                f"Add one with: o-switcher config set providers.{canonical(name)}.base_url https://...",
+            )
+        return found
+
+    def _fit_label(self, label: str) -> str:
+        if not _LABEL.match(label):
+            raise Refused("bad_argument", f"the label {label!r} must be lower-case letters, digits, '-', '_' or '.'")
+        return label
+
+    def _fit_secret(self, secret: str) -> str:
+        stripped = secret.strip()
+        if not stripped or not stripped.isascii() or not stripped.isprintable() or " " in stripped:
+            raise Refused("bad_argument", "the key is empty or holds characters that no key has")
+        return stripped
+
+    def _fit_address(self, url: str) -> str:
+        try:
+            base_of(url.rstrip("/"))
+        except BadAddress as error:
+            raise Refused("bad_argument", str(error)) from error
+        if self._is_ourselves(url):
+            raise Refused("bad_argument", f"{url} is O-Switcher itself; give the provider's own address")
+        return url.rstrip("/")
+
+    def _is_ourselves(self, url: str | None) -> bool:
+        if url is None:
+            return False
+        try:
+            origin = base_of(url).origin
+        except BadAddress:
+            return False
+        return origin.host in ("127.0.0.1", "localhost", "::1") and origin.port == self.own_port() != 0
+
+
+def unknown_profile(profile: str, known: Iterable[str]) -> Refused:
+    """The error for a profile that is not there."""
+    listed = ", ".join(known) or "none yet"
+    return Refused("not_found", f"no profile is called {profile!r}; known are: {listed}")
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    return tuple(tag.strip() for tag in text.split(",") if tag.strip())
+
+
+def _profile(profile_id: str, entry: Entry) -> Profile:
+    return Profile(
+        profile_id,
+        entry.provider,
+        entry.label,
+        entry.account or profile_id,
+        entry.base_url,
+        entry.fingerprint,
+        entry.tail,
+        entry.source,
+        entry.priority,
+        entry.tags,
+        entry.added_at,
+    )
+
+
+def enabled(member: Member, now: int) -> bool:
+    """Whether the operator wants that member in use."""
+    return member.admin_now(now) is Admin.ENABLED

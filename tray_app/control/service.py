@@ -1,0 +1,343 @@
+"""The verbs carried out: whatever a face asks for happens here, on the event-loop thread, and is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray_app.control import summary
+from tray_app.control.live import Live
+from tray_app.control.registry import Registry, unknown_profile
+from tray_app.control.verbs import Argument, Refused, verb_named
+from tray_app.control.views import ReportView, Status
+from tray_app.core.history import Hour, PastRequest, Trace
+from tray_app.core.pool import Cell, Member
+from tray_app.core.providers import Provider
+from tray_app.core.values import (
+    Admin,
+    CooldownCleared,
+    Fact,
+    FailedOver,
+    OperatorActed,
+    Phase,
+    ProfileSeen,
+    ReauthChanged,
+    Remember,
+)
+
+if TYPE_CHECKING:
+    from tray_app.host.autostart import Autostart
+    from tray_app.ledger.queries import History
+    from tray_app.ledger.writer import Health
+
+PREFERRED = "preferred"
+MAX_LIMIT = 10_000
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What does not change while the app runs."""
+
+    version: str
+    url: str
+    history_path: str
+    config_path: str
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One surface for every face. Made by the composition root; for the event-loop thread only."""
+
+    cell: Cell
+    registry: Registry
+    live: Live
+    providers: Callable[[], Mapping[str, Provider]]
+    record: Callable[[Fact], None]
+    clock: Callable[[], int]
+    about: About
+    health: Callable[[], Health]
+    history: Callable[[], History]
+    ticket: Callable[[], str]
+    autostart: Autostart
+    stop: Callable[[], None]
+    notices: Callable[[], tuple[str, ...]]
+
+    # -- what is shown
+
+    def status(self) -> Status:
+        """The state of the moment."""
+        now, pool = self.clock(), self.cell.pool
+        active = summary.active_profile(pool, self.providers(), now)
+        state = summary.app_state(pool, active, self.live.offline, now)
+        health = self.health()
+        ledger = "ok" if health.trouble is None else f"{health.trouble}; {health.held} records are held in memory"
+        notices = (*self.notices(), *([health.notice] if health.notice else []))
+        return Status(
+            self.about.version,
+            self.about.url,
+            state,
+            summary.headline(state, active, pool, now),
+            active,
+            summary.profile_views(pool, now),
+            self.live.last_switch,
+            self.live.requests_today,
+            ledger,
+            health.dropped,
+            self.autostart.enabled(),
+            self.about.history_path,
+            self.about.config_path,
+            self.about.started_at,
+            notices,
+        )
+
+    async def report_view(self) -> ReportView:
+        """What the usage report shows now."""
+        now = self.clock()
+        history = await asyncio.to_thread(self.history)
+        return await asyncio.to_thread(_report_view, history, self.status(), self.live.day_at, now)
+
+    # -- what is asked
+
+    async def perform(self, name: str, arguments: Mapping[str, object], actor: str) -> object:
+        """Carry out a verb. `actor` is who asks: `tray`, `cli`, `api`, `mcp`.
+
+        Raises:
+            Refused: it cannot be done; says why and what to do.
+        """
+        verb = verb_named(name)
+        checked = verb.checked(arguments)
+        handler = _HANDLERS[name]
+        result = handler(self, actor, **checked)
+        if asyncio.iscoroutine(result):
+            return await result
+        return result
+
+    def _act(self, actor: str, verb: str, profile: str | None, detail: str | None = None) -> None:
+        self.record(OperatorActed(self.clock(), actor, verb, profile, detail))
+
+    def _member(self, profile: str) -> Member:
+        member = self.cell.pool.members.get(profile)
+        if member is None:
+            raise unknown_profile(profile, self.cell.pool.members)
+        return member
+
+    def _use(self, actor: str, profile: str) -> dict[str, object]:
+        member = self._member(profile)
+        before = self._current(member.profile.provider)
+        self.cell.set(self.cell.pool.prefers(profile))
+        self.record(Remember(PREFERRED, profile))
+        self._act(actor, "use", profile)
+        if before not in (None, profile):
+            self.record(FailedOver(None, self.clock(), before, profile, f"chosen by the operator ({actor})", True))
+        phase = member.phase(self.clock())
+        note = "" if phase is Phase.READY else f"; it is {phase.value} now, so others serve until it is back"
+        return {"profile": profile, "message": f"{profile} is preferred from now on{note}"}
+
+    def _current(self, provider: str) -> str | None:
+        ready = self.cell.pool.routable(provider, None, self.clock())
+        return ready[0].profile.id if ready else None
+
+    def _next(self, actor: str) -> dict[str, object]:
+        active = summary.active_profile(self.cell.pool, self.providers(), self.clock())
+        if active is None:
+            raise Refused("conflict", "no profile can serve now, so there is no next one; see: o-switcher status")
+        provider = self.cell.pool.members[active].profile.provider
+        others = [key for key, member in self.cell.pool.members.items() if member.profile.provider == provider]
+        start = others.index(active)
+        for candidate in (*others[start + 1 :], *others[:start]):
+            if self.cell.pool.members[candidate].phase(self.clock()) is Phase.READY:
+                return self._use(actor, candidate)
+        raise Refused("conflict", f"{active} is the only profile of {provider} that can serve now")
+
+    def _pause(
+        self, actor: str, profile: str, for_s: float | None = None, until_reset: bool = False
+    ) -> dict[str, object]:
+        member = self._member(profile)
+        until, detail = None, "until resumed"
+        if until_reset:
+            resting = member.resting(self.clock(), None)
+            if resting is None:
+                raise Refused("conflict", f"{profile} waits for no reset; pause it with --for 2h, or without an end")
+            until, detail = resting.until_at, "until its limit resets"
+        elif for_s is not None:
+            if not 0 < for_s <= 366 * 86_400:
+                raise Refused("bad_argument", "a pause lasts more than nothing and at most a year")
+            until, detail = self.clock() + round(for_s * 1000), f"for {round(for_s)} s"
+        return self._administer(actor, "pause", profile, Admin.PAUSED, until, detail)
+
+    def _resume(self, actor: str, profile: str) -> dict[str, object]:
+        return self._administer(actor, "resume", profile, Admin.ENABLED, None, None)
+
+    def _enable(self, actor: str, profile: str) -> dict[str, object]:
+        return self._administer(actor, "enable", profile, Admin.ENABLED, None, None)
+
+    def _drain(self, actor: str, profile: str) -> dict[str, object]:
+        return self._administer(actor, "drain", profile, Admin.DRAINING, None, None)
+
+    def _disable(self, actor: str, profile: str) -> dict[str, object]:
+        return self._administer(actor, "disable", profile, Admin.DISABLED, None, None)
+
+    def _administer(
+        self, actor: str, verb: str, profile: str, admin: Admin, until: int | None, detail: str | None
+    ) -> dict[str, object]:
+        member = self._member(profile)
+        self.cell.set(self.cell.pool.administered(profile, admin, until))
+        self.record(ProfileSeen(member.profile, admin, until, self.clock(), new=False))
+        self._act(actor, verb, profile, detail)
+        said = "ready for use" if admin is Admin.ENABLED else admin.value
+        return {
+            "profile": profile,
+            "admin_state": admin.value,
+            "until_at": until,
+            "message": f"{profile} is {said}" + (f" {detail}" if detail else ""),
+        }
+
+    def _retry_now(self, actor: str, profile: str | None = None, all: bool = False) -> dict[str, object]:
+        if (profile is None) == (not all):
+            raise Refused("bad_argument", "name one profile, or say --all")
+        names = list(self.cell.pool.members) if profile is None else [self._member(profile).profile.id]
+        cleared = [name for name in names if self._cleared(name, f"asked for by the operator ({actor})")]
+        self._act(actor, "retry-now", profile)
+        self.live.offline = False
+        words = f"cleared: {', '.join(cleared)}" if cleared else "nothing was held against them"
+        return {"profiles": cleared, "message": words}
+
+    def _cleared(self, name: str, reason: str) -> bool:
+        member, now = self.cell.pool.members[name], self.clock()
+        pool, cooldowns = self.cell.pool.cleared(name)
+        self.cell.set(pool)
+        for cooldown in cooldowns:
+            self.record(CooldownCleared(cooldown, member.profile.account, now, reason))
+        if member.reauth is not None:
+            self.record(ReauthChanged(name, member.profile.account, now, False, reason))
+        return bool(cooldowns) or member.reauth is not None
+
+    async def _inspect(self, actor: str, request_id: str) -> Trace:
+        history = await asyncio.to_thread(self.history)
+        trace = await asyncio.to_thread(history.trace, request_id)
+        if trace is None:
+            raise Refused("not_found", f"no request has the id {request_id!r}; list them with: o-switcher history")
+        return trace
+
+    async def _history(
+        self,
+        actor: str,
+        limit: int = 20,
+        profile: str | None = None,
+        model: str | None = None,
+        since: int | None = None,
+    ) -> list[PastRequest]:
+        if not 1 <= limit <= MAX_LIMIT:
+            raise Refused("bad_argument", f"--limit must be from 1 to {MAX_LIMIT}")
+        history = await asyncio.to_thread(self.history)
+        return await asyncio.to_thread(history.recent, limit, profile=profile, model=model, since=since)
+
+    def _profiles_add(self, actor: str, **given: Argument) -> dict[str, object]:
+        profile = self.registry.add(**given)  # type: ignore[arg-type]
+        self._act(actor, "profiles-add", profile.id)
+        return {"profile": profile.id, "message": f"{profile.id} was added (key ending in {profile.key_tail or '?'})"}
+
+    def _profiles_remove(self, actor: str, profile: str) -> dict[str, object]:
+        self.registry.remove(profile)
+        self._act(actor, "profiles-remove", profile)
+        return {"profile": profile, "message": f"{profile} and its key were removed"}
+
+    def _profiles_rename(self, actor: str, profile: str, label: str) -> dict[str, object]:
+        new = self.registry.rename(profile, label)
+        self._act(actor, "profiles-rename", new, f"was {profile}")
+        return {"profile": new, "message": f"{profile} is called {new} now"}
+
+    def _profiles_set(self, actor: str, profile: str, **given: Argument) -> dict[str, object]:
+        if not given:
+            raise Refused("bad_argument", "say what to change: --key, --account, --base-url, --priority or --tag")
+        self.registry.change(profile, **given)  # type: ignore[arg-type]
+        changed = ", ".join("key" if name == "secret" else name for name in given)
+        self._act(actor, "profiles-set", profile, changed)
+        return {"profile": profile, "message": f"{profile}: {changed} changed"}
+
+    def _token(self, actor: str, client: str = "default") -> dict[str, object]:
+        if not client.replace("-", "").replace("_", "").isalnum() or len(client) > 40:
+            raise Refused("bad_argument", "a client's name is made of letters, digits, '-' and '_'")
+        return {"client": client, "token": self.registry.vault.token(client)}
+
+    def _report(self, actor: str) -> dict[str, object]:
+        return {"url": self.ticket()}
+
+    def _autostart(self, actor: str, enabled: bool | None = None) -> dict[str, object]:
+        if enabled is not None:
+            try:
+                self.autostart.set(enabled)
+            except OSError as error:
+                raise Refused("unavailable", f"launch at login could not be changed: {error}") from error
+            self._act(actor, "autostart", None, "on" if enabled else "off")
+            self.cell.set(self.cell.pool)  # the tray shows it
+        state = self.autostart.enabled()
+        words = {True: "on", False: "off", None: "not offered on this system"}[state]
+        return {"enabled": state, "message": f"launch at login is {words}"}
+
+    def _status(self, actor: str) -> Status:
+        return self.status()
+
+    def _stop(self, actor: str) -> dict[str, object]:
+        self._act(actor, "stop", None)
+        self.stop()
+        return {"message": "stopping"}
+
+    # -- what happens by itself
+
+    def expire(self) -> None:
+        """End the cooldowns and pauses whose time has come."""
+        now = self.clock()
+        pool, ended, resumed = self.cell.pool.expired(now)
+        if not ended and not resumed:
+            return
+        self.cell.set(pool)
+        for cooldown in ended:
+            account = pool.members[cooldown.profile_id].profile.account
+            self.record(CooldownCleared(cooldown, account, now, "its time is over"))
+        for name in resumed:
+            self.record(ProfileSeen(pool.members[name].profile, Admin.ENABLED, None, now, new=False))
+            self._act("app", "resume", name, "the pause is over")
+
+
+def _report_view(history: History, status: Status, day_at: int, now: int) -> ReportView:
+    first_hour = (now // HOUR_MS - 23) * HOUR_MS
+    known = {hour.at: hour for hour in history.hours(first_hour)}
+    hours = (known.get(at) or Hour(at, 0, 0, 0) for at in range(first_hour, now + 1, HOUR_MS))
+    return ReportView(
+        now,
+        day_at,
+        status,
+        history.numbers(day_at),
+        tuple(hours),
+        tuple(history.shares(day_at)),
+        tuple(history.recent(50)),
+        tuple(history.failovers(10)),
+    )
+
+
+_HANDLERS: Mapping[str, Callable[..., object]] = {
+    "status": Service._status,
+    "use": Service._use,
+    "next": Service._next,
+    "pause": Service._pause,
+    "resume": Service._resume,
+    "drain": Service._drain,
+    "disable": Service._disable,
+    "enable": Service._enable,
+    "retry-now": Service._retry_now,
+    "inspect": Service._inspect,
+    "history": Service._history,
+    "profiles-add": Service._profiles_add,
+    "profiles-remove": Service._profiles_remove,
+    "profiles-rename": Service._profiles_rename,
+    "profiles-set": Service._profiles_set,
+    "token": Service._token,
+    "report": Service._report,
+    "autostart": Service._autostart,
+    "stop": Service._stop,
+}

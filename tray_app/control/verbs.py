@@ -1,0 +1,156 @@
+"""The verbs: what any face may ask for, as one table. CLI, tray, web and scripts share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Argument = str | int | float | bool | None
+
+
+class Refused(Exception):
+    """The one error that is shown to users: a title that says what, and what to do.
+
+    `code` is `not_found`, `conflict`, `bad_argument` or `unavailable`.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument of a verb. `kind` is `str`, `int`, `float` or `bool`."""
+
+    name: str
+    kind: type
+    help: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One thing that can be asked for."""
+
+    name: str
+    summary: str
+    parameters: tuple[Parameter, ...] = ()
+
+    def checked(self, arguments: Mapping[str, object]) -> dict[str, Argument]:
+        """`arguments`, each known and of its kind.
+
+        Raises:
+            Refused: one is unknown, missing or of another kind.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in arguments:
+            if name not in known:
+                raise Refused("bad_argument", f"{self.name} takes no argument {name!r}")
+        checked: dict[str, Argument] = {}
+        for parameter in self.parameters:
+            value = arguments.get(parameter.name)
+            if value is None:
+                if parameter.required:
+                    raise Refused("bad_argument", f"{self.name} needs {parameter.name}: {parameter.help}")
+                continue
+            checked[parameter.name] = _of_kind(self.name, parameter, value)
+        return checked
+
+
+def _of_kind(verb: str, parameter: Parameter, value: object) -> Argument:
+    kind = parameter.kind
+    fits = isinstance(value, kind) and not (kind is not bool and isinstance(value, bool))
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not fits or not isinstance(value, str | int | float | bool):
+        raise Refused("bad_argument", f"{verb}: {parameter.name} must be of kind {kind.__name__}")
+    return value
+
+
+_PROFILE = Parameter("profile", str, "a profile's id, such as openrouter-main", required=True)
+_FOR = Parameter("for_s", float, "seconds after which it ends by itself")
+
+_TABLE = (
+    Verb("status", "one screen of state"),
+    Verb("use", "prefer a profile; failover stays on", (_PROFILE,)),
+    Verb("next", "move on to the next profile that can serve"),
+    Verb(
+        "pause",
+        "take a profile out of use for a while",
+        (_PROFILE, _FOR, Parameter("until_reset", bool, "until its limit resets")),
+    ),
+    Verb("resume", "take a paused or draining profile back into use", (_PROFILE,)),
+    Verb("drain", "let a profile finish what it does and take nothing new", (_PROFILE,)),
+    Verb("disable", "take a profile out of use until it is enabled", (_PROFILE,)),
+    Verb("enable", "take a disabled profile back into use", (_PROFILE,)),
+    Verb(
+        "retry-now",
+        "clear cooldowns and the re-authentication mark",
+        (
+            Parameter("profile", str, "a profile's id"),
+            Parameter("all", bool, "every profile"),
+        ),
+    ),
+    Verb("inspect", "the full trace of a request", (Parameter("request_id", str, "a request's id", required=True),)),
+    Verb(
+        "history",
+        "recent requests",
+        (
+            Parameter("limit", int, "how many"),
+            Parameter("profile", str, "only this profile's"),
+            Parameter("model", str, "only this model's"),
+            Parameter("since", int, "only those from this time on, ms since the epoch"),
+        ),
+    ),
+    Verb(
+        "profiles-add",
+        "add a key as a profile",
+        (
+            Parameter("provider", str, "the provider's name, such as openrouter", required=True),
+            Parameter("label", str, "what to call this key, such as main", required=True),
+            Parameter("secret", str, "the key", required=True),
+            Parameter("account", str, "profiles of one account share its limits"),
+            Parameter("base_url", str, "another address than the provider's own"),
+            Parameter("priority", int, "higher is preferred"),
+            Parameter("tags", str, "policy tags, separated by commas"),
+        ),
+    ),
+    Verb("profiles-remove", "forget a profile and its key", (_PROFILE,)),
+    Verb(
+        "profiles-rename",
+        "give a profile another label",
+        (_PROFILE, Parameter("label", str, "the new label", required=True)),
+    ),
+    Verb(
+        "profiles-set",
+        "change a profile",
+        (
+            _PROFILE,
+            Parameter("secret", str, "a new key"),
+            Parameter("account", str, "profiles of one account share its limits"),
+            Parameter("base_url", str, "another address; of another origin only together with a new key"),
+            Parameter("priority", int, "higher is preferred"),
+            Parameter("tags", str, "policy tags, separated by commas"),
+        ),
+    ),
+    Verb("token", "a client's local token", (Parameter("client", str, "the client's name"),)),
+    Verb("report", "a one-time address of the usage report"),
+    Verb("autostart", "launch at login", (Parameter("enabled", bool, "on or off; neither: only tell"),)),
+    Verb("stop", "stop the app"),
+)
+
+VERBS: Mapping[str, Verb] = {verb.name: verb for verb in _TABLE}
+
+
+def verb_named(name: str) -> Verb:
+    """The verb of that name.
+
+    Raises:
+        Refused: there is none.
+    """
+    found = VERBS.get(name)
+    if found is None:
+        raise Refused("not_found", f"there is no verb {name!r}")
+    return found

@@ -1,0 +1,108 @@
+"""What the ledger answers when it is asked: plain values for faces to draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PastRequest:
+    """One request as the history holds it. Times in ms since the epoch; None where not known (yet)."""
+
+    id: str
+    started_at: int
+    ended_at: int | None
+    client: str
+    provider: str | None
+    protocol: str
+    path: str
+    model: str | None
+    stream: bool
+    outcome: str | None
+    status_code: int | None
+    profile_id: str | None
+    attempts: int | None
+    failovers: int | None
+    wait_ms: int | None
+    ttft_ms: int | None
+    duration_ms: int | None
+    request_bytes: int
+    response_bytes: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastAttempt:
+    """One upstream call of a request."""
+
+    seq: int
+    profile_id: str
+    model: str | None
+    started_at: int
+    ended_at: int | None
+    outcome: str | None
+    status_code: int | None
+    error_class: str | None
+    error_scope: str | None
+    error_code: str | None
+    error_message: str | None
+    retry_after_s: float | None
+    ttft_ms: int | None
+    duration_ms: int | None
+    upstream_request_id: str | None
+    response_bytes: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastFailover:
+    """One change of profile."""
+
+    at: int
+    request_id: str | None
+    from_profile: str | None
+    to_profile: str
+    reason: str
+    manual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """All that is known of one request."""
+
+    request: PastRequest
+    attempts: tuple[PastAttempt, ...]
+    failovers: tuple[PastFailover, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """Sums of one hour, from its beginning `at`."""
+
+    at: int
+    requests: int
+    served: int
+    failovers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one profile did in a period."""
+
+    profile_id: str
+    requests: int
+    served: int
+    mean_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The sums of a period. `saved` are requests served only because another profile stepped in."""
+
+    requests: int
+    served: int
+    saved: int
+    failed: int
+    failovers: int
+    attempts: int
+    median_ttft_ms: int | None

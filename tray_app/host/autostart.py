@@ -1,0 +1,184 @@
+"""Launch at login: an XDG autostart entry on Linux, a LaunchAgent on macOS, a Run value on Windows."""
+
+from __future__ import annotations
+
+import os
+import plistlib
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol as Interface
+
+from tray_app.host.home import write_private
+
+LABEL = "io.github.o-switcher"
+ENTRY = "o-switcher.desktop"
+
+
+class Autostart(Interface):
+    """Launch at login of this user. `enabled` is None where the system offers none."""
+
+    def enabled(self) -> bool | None: ...
+
+    def set(self, on: bool) -> None: ...
+
+
+def command_of_this() -> list[str]:
+    """How this very program is started again: the installed script, or the interpreter with the package."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable]
+    script = Path(sys.argv[0])
+    if script.stem in ("o-switcher", "o-switcher-tray") and script.is_file():
+        return [str(script.absolute())]
+    return [sys.executable, "-m", "tray_app"]
+
+
+def autostart_here(environ: Mapping[str, str] = os.environ, command: Sequence[str] | None = None) -> Autostart:
+    """Launch at login on this system."""
+    words = list(command or command_of_this())
+    if sys.platform == "darwin":
+        return LaunchAgent(Path.home() / "Library" / "LaunchAgents" / f"{LABEL}.plist", words)
+    if sys.platform == "win32":
+        return RunValue(words)
+    config = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return DesktopEntry(config / "autostart" / ENTRY, words)
+
+
+class DesktopEntry:
+    """`~/.config/autostart/o-switcher.desktop`, after the Desktop Entry and Autostart specifications."""
+
+    def __init__(self, path: Path, command: Sequence[str]) -> None:
+        self._path = path
+        self._command = command
+
+    def enabled(self) -> bool | None:
+        """Whether the entry is there and no desktop has switched it off."""
+        try:
+            lines = self._path.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return False
+        fields = dict(line.split("=", 1) for line in lines if "=" in line)
+        off = fields.get("Hidden", "").lower() == "true"
+        return not off and fields.get("X-GNOME-Autostart-enabled", "true").lower() != "false"
+
+    def set(self, on: bool) -> None:
+        """Write the entry, or take it away."""
+        if not on:
+            self._path.unlink(missing_ok=True)
+            return
+        write_private(self._path, self.text().encode())
+
+    def text(self) -> str:
+        """The entry."""
+        words = " ".join(quoted(word) for word in self._command)
+        return (
+            "[Desktop Entry]\nType=Application\nName=O-Switcher\n"
+            "Comment=Goes on with the next API key when one runs dry\n"
+            f"Exec={words}\nIcon=o-switcher\nTerminal=false\nCategories=Development;\n"
+            "X-GNOME-Autostart-enabled=true\n"
+        )
+
+
+_RESERVED = set(" \t\n\"'\\><~|&;$*?#()`")
+
+
+def quoted(word: str) -> str:
+    """One word of an Exec line, quoted as the Desktop Entry specification wants it."""
+    word = word.replace("%", "%%")
+    if word and not _RESERVED & set(word):
+        return word
+    inner = word.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`").replace("$", "\\$")
+    return '"' + inner.replace("\\", "\\\\") + '"'
+
+
+class LaunchAgent:
+    """A property list in `~/Library/LaunchAgents`."""
+
+    def __init__(self, path: Path, command: Sequence[str]) -> None:
+        self._path = path
+        self._command = command
+
+    def enabled(self) -> bool | None:
+        """Whether the agent is there."""
+        try:
+            agent = plistlib.loads(self._path.read_bytes())
+        except (OSError, plistlib.InvalidFileException, ValueError):
+            return False
+        return bool(agent.get("RunAtLoad")) and not agent.get("Disabled")
+
+    def set(self, on: bool) -> None:
+        """Write the agent, or take it away; it counts from the next login on."""
+        if not on:
+            self._path.unlink(missing_ok=True)
+            return
+        agent = {
+            "Label": LABEL,
+            "ProgramArguments": list(self._command),
+            "RunAtLoad": True,
+            "ProcessType": "Interactive",
+            "LimitLoadToSessionType": "Aqua",
+        }
+        write_private(self._path, plistlib.dumps(agent))
+
+
+class RunValue:
+    """A value under HKCU's Run key, and Task Manager's switch for it."""
+
+    RUN = r"Software\Microsoft\Windows\CurrentVersion\Run"
+    APPROVED = r"Software\Microsoft\Windows\CurrentVersion\Explorer\StartupApproved\Run"
+    NAME = "O-Switcher"
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+
+    def enabled(self) -> bool | None:
+        """Whether the value is there and Task Manager has not switched it off."""
+        if sys.platform != "win32":
+            return None
+        value = self._read(self.RUN)
+        switch = self._read(self.APPROVED)
+        return value is not None and not (isinstance(switch, bytes) and switch[:1] == b"\x03")
+
+    def set(self, on: bool) -> None:
+        """Write the value and clear Task Manager's switch, or take the value away."""
+        if sys.platform != "win32":
+            return
+        import winreg
+
+        with winreg.CreateKey(winreg.HKEY_CURRENT_USER, self.RUN) as key:
+            if on:
+                line = subprocess.list2cmdline(list(self._command))
+                winreg.SetValueEx(key, self.NAME, 0, winreg.REG_SZ, line)
+            else:
+                self._delete(self.RUN)
+        self._delete(self.APPROVED)
+
+    def _read(self, path: str) -> object:
+        if sys.platform != "win32":
+            return None
+        import winreg
+
+        try:
+            with winreg.OpenKey(winreg.HKEY_CURRENT_USER, path) as key:
+                return winreg.QueryValueEx(key, self.NAME)[0]
+        except OSError:
+            return None
+
+    def _delete(self, path: str) -> None:
+        if sys.platform != "win32":
+            return
+        import contextlib
+        import winreg
+
+        with (
+            contextlib.suppress(OSError),
+            winreg.OpenKey(winreg.HKEY_CURRENT_USER, path, access=winreg.KEY_SET_VALUE) as key,
+        ):
+            winreg.DeleteValue(key, self.NAME)
+
+
+def shown(command: Sequence[str]) -> str:
+    """The command as a person would type it."""
+    return shlex.join(command)
