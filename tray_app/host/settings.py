@@ -421,3 +421,13 @@ def _toml_value(text: str) -> object:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def without_effect(path: Path) -> list[str]:
+    """The settings in the file that are accepted but have no effect in this version."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return []
+    given = {_spelled(key) for key in _lines_of(text)}
+    return [key for key in NOT_YET if any(name == key or name.startswith(f"{key}.") for name in given)]

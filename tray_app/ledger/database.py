@@ -162,6 +162,15 @@ class Remembered:
     state: dict[str, str]
 
 
+NOTHING = Remembered(Pool(), {})
+
+
+def requests_since(connection: sqlite3.Connection, since: int) -> int:
+    """How many requests began in the hours from `since` (ms) on."""
+    row = connection.execute("SELECT sum(requests) FROM usage_hour WHERE hour_at >= ?", (since,)).fetchone()
+    return int(row[0] or 0)
+
+
 def remember(connection: sqlite3.Connection, now: int) -> Remembered:
     """Profiles, operator states, re-authentication marks and cooldowns that still hold at `now`."""
     members = []

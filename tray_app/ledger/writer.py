@@ -52,9 +52,9 @@ class _Stop:
 class Writer:
     """The loop's side of the ledger. `record` and `settled` are for the event-loop thread only."""
 
-    def __init__(self, path: Path, decisions: Path, changed: Callable[[], None], connection: sqlite3.Connection | None):
+    def __init__(self, path: Path, decisions: Path, connection: sqlite3.Connection | None) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._changed = changed
+        self.on_change: Callable[[], None] = lambda: None  # called on the loop's thread
         self._queue: SimpleQueue[_Batch | _Stop] = SimpleQueue()
         self._facts: list[Fact] = []
         self._waiters: list[asyncio.Future[None]] = []
@@ -125,7 +125,7 @@ class Writer:
         self._release(waiters)
         if health != self.health:
             self.health = health
-            self._changed()
+            self.on_change()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """Write what is left and end the thread. Whether all was written in time. Safe to call twice."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_log = logging.getLogger(__name__)
 WATCH_AFTER_S = 0.02  # an answer quicker than this needs no watch on the client's leaving
 
 _DROPPED = frozenset(
@@ -101,6 +103,15 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        sent = _Sent(send)
+        try:
+            await self._open(scope, receive, sent)
+        except Exception:
+            _log.exception("a request met a fault of O-Switcher's own")
+            if not sent.begun:
+                await _send_ending(refused(500, "something went wrong inside O-Switcher; its log says what"), send)
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._check_site(scope["headers"])
             route = self._route(scope)
@@ -219,6 +230,20 @@ class Door:
             task.uncancel()
         finally:
             watch.stop()
+
+
+class _Sent:
+    """Passes messages on and knows whether an answer has begun."""
+
+    __slots__ = ("_send", "begun")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+
+    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+        self.begun = True
+        return self._send(message)
 
 
 class _Left(Exception):

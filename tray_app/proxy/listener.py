@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
+ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
+KEEP_ALIVE_S = 75
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
 HEAD_TIMEOUT_S = 30.0
@@ -49,3 +57,51 @@ class Listener(HttpToolsProtocol):
 
 class _HeadTooLarge(Exception):
     """Stops the parser; it reports any exception of a callback as a parser error."""
+
+
+class Serving:
+    """The open door: uvicorn's protocol on a socket, without its server loop, which wakes ten times a second."""
+
+    def __init__(self, app: ASGIApplication) -> None:
+        self._config = Config(
+            app,
+            http=Listener,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
+        self._state = ServerState()
+        self._server: asyncio.Server | None = None
+
+    async def open(self, sock: socket.socket) -> None:
+        """Begin to accept clients on `sock`, which is bound already."""
+        logging.getLogger("uvicorn.error").disabled = True  # the door reports its own failures, and cuts on purpose
+        self._config.load()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Listener(self._config, self._state, {}, loop), sock=sock, backlog=2048
+        )
+
+    async def close(self, grace_s: float) -> int:
+        """Stop accepting, give running answers `grace_s` seconds, then cut them; how many were cut."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        deadline = asyncio.get_running_loop().time() + grace_s
+        while self._state.tasks and asyncio.get_running_loop().time() < deadline:
+            await asyncio.wait(list(self._state.tasks), timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
+        left = list(self._state.tasks)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=1.0)
+        for connection in list(self._state.connections):
+            if isinstance(connection, Listener):
+                connection.transport.abort()
+        return len(left)

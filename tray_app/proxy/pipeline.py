@@ -53,7 +53,7 @@ class Means:
     """What the pipeline works with; all of it given, none of it fetched.
 
     `clock` gives ms since the epoch, `ticks` monotonic seconds, `chance` a number in [0, 1);
-    `settled` returns when everything recorded so far is safe.
+    `settled` returns when everything recorded so far is safe; `stopping` says that the app is going down.
     """
 
     cell: Cell
@@ -65,6 +65,7 @@ class Means:
     clock: Callable[[], int]
     ticks: Callable[[], float]
     chance: Callable[[], float]
+    stopping: Callable[[], bool]
 
 
 async def serve(call: Call, means: Means) -> Answer:
@@ -267,6 +268,8 @@ class _Request:
 
     def finish(self, outcome: Outcome, failure: Unreachable | None, sent: int) -> None:
         """End the running attempt and the request. Safe to call twice."""
+        if outcome is Outcome.CLIENT_CANCELLED and self.means.stopping():
+            outcome = Outcome.INTERRUPTED
         attempt = self._attempt
         if attempt is not None:
             verdict = classify(self.provider, failure, self.means.clock() / 1000) if failure else None

@@ -1,0 +1,17 @@
+"""argv -> faces.cli. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    from tray_app.faces.cli import main as run
+    from tray_app.house import House
+
+    sys.exit(run(House(), sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

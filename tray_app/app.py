@@ -1,0 +1,498 @@
+"""The composition root: builds every part, wires them, runs them, and stops them in reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tray_app import __version__
+from tray_app.control.live import Live
+from tray_app.control.registry import Registry
+from tray_app.control.service import PREFERRED, About, Service
+from tray_app.core.policy import Rules
+from tray_app.core.pool import Cell
+from tray_app.core.values import Fact, Lifecycle, Profile
+from tray_app.faces.web.sessions import Sessions
+from tray_app.faces.web.site import Site
+from tray_app.host import instance, ports, settings
+from tray_app.host.autostart import autostart_here
+from tray_app.host.home import Home, private_folder
+from tray_app.host.settings import Settings
+from tray_app.host.vault import Vault, VaultError, open_vault
+from tray_app.ledger import database
+from tray_app.ledger.writer import Writer
+from tray_app.proxy.door import Door, House
+from tray_app.proxy.listener import Serving
+from tray_app.proxy.pipeline import Means
+from tray_app.proxy.upstream import Timeouts, Upstream
+
+if TYPE_CHECKING:
+    from tray_app.ledger.queries import History
+
+GRACE_S = 5.0
+REARM_S = 300.0
+
+
+class CannotStart(Exception):
+    """Says why, and what to do."""
+
+
+class AlreadyRunning(Exception):
+    """Another process of this user is the app. `running` is what it announced, if anything."""
+
+    def __init__(self, running: instance.Running | None) -> None:
+        super().__init__("O-Switcher is already running")
+        self.running = running
+
+
+def now_ms() -> int:
+    """UTC milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass
+class App:
+    """The app, built but not running. `start` and `stop` may be called from the main thread."""
+
+    home: Home
+    settings: Settings
+    bound: ports.Bound
+    claimed: instance.Instance
+    vault: Vault
+    writer: Writer
+    cell: Cell
+    live: Live
+    admin_token: str
+    notices: list[str]
+    listeners: list[Callable[[Fact], None]] = field(default_factory=list)
+    on_change: Callable[[], None] = lambda: None
+    on_stop: Callable[[], None] = lambda: None
+    _thread: threading.Thread | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _stopping: bool = False
+    _ended: asyncio.Event | None = None
+    _failure: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        host = f"[{self.bound.host}]" if ":" in self.bound.host else self.bound.host
+        self.url = f"http://{host}:{self.bound.port}"
+        self.started_at = now_ms()
+        self.sessions = Sessions(self.admin_token, time.monotonic)
+        self._obey(self.settings)
+        self._settings_mark = _mark(self.home.config)
+        self._settings_seen = 0.0
+        self._clients: dict[bytes, str] = {}
+        self._known_tokens: dict[str, str] = {}
+        self._history: History | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._change_due = False
+        self.registry = Registry(
+            self.cell, self.vault, lambda: self._providers, self.record, now_ms, lambda: self.bound.port
+        )
+        about = About(__version__, self.url, str(self.home.history), str(self.home.config), self.started_at)
+        self.service = Service(
+            self.cell,
+            self.registry,
+            self.live,
+            lambda: self._providers,
+            self.record,
+            now_ms,
+            about,
+            lambda: self.writer.health,
+            self._open_history,
+            self._ticket,
+            autostart_here(),
+            self.request_stop,
+            lambda: tuple(self.notices),
+        )
+
+    # -- facts
+
+    def record(self, fact: Fact) -> None:
+        """Every fact of the house passes here: to the ledger, to what faces are shown, to listeners."""
+        self.writer.record(fact)
+        if self.live.see(fact):
+            self._changed()
+        for listener in self.listeners:
+            listener(fact)
+
+    def _changed(self) -> None:
+        """Something that a person could see has changed: paint once, after this turn of the loop."""
+        if self._loop is None or self._change_due or self._stopping:
+            return
+        self._change_due = True
+        self._loop.call_soon(self._after_change)
+
+    def _after_change(self) -> None:
+        self._change_due = False
+        self._arm_expiry()
+        self.on_change()
+
+    def _arm_expiry(self) -> None:
+        """Wake when the next cooldown or pause ends; never without need."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        soonest = self.cell.pool.next_expiry()
+        if soonest is not None and self._loop is not None:
+            delay = min(max(soonest - now_ms(), 0) / 1000 + 0.01, REARM_S)
+            self._expiry = self._loop.call_later(delay, self._expire)
+
+    def _expire(self) -> None:
+        self._expiry = None
+        self.service.expire()
+        self._arm_expiry()
+
+    # -- settings
+
+    def _obey(self, chosen: Settings) -> None:
+        """Let `chosen` be in force from now on."""
+        self.settings = chosen
+        self._providers = chosen.known_providers()
+        self._rules = chosen.rules()
+        table = chosen.timeouts
+        self._timeouts = Timeouts(table.connect, table.first_byte, table.idle, table.total_non_stream)
+
+    def _fresh_rules(self) -> Rules:
+        """The rules in force; looks at most once a second whether the file has changed."""
+        seen = time.monotonic()
+        if seen - self._settings_seen > 1.0:
+            self._settings_seen = seen
+            self.reload()
+        return self._rules
+
+    def reload(self) -> None:
+        """Read the settings again if their file has changed; a faulty file changes nothing."""
+        mark = _mark(self.home.config)
+        if mark == self._settings_mark:
+            return
+        self._settings_mark = mark
+        self.notices[:] = [notice for notice in self.notices if not notice.startswith(_RELOAD)]
+        try:
+            self._obey(settings.load(self.home.config))
+        except settings.Faulty as error:
+            words = f"{_RELOAD} refused, the settings from before stay in force: {error}"
+            self.notices.append(words)
+            self.record(Lifecycle("config.reload", now_ms(), words))
+        else:
+            self.record(Lifecycle("config.reload", now_ms(), "the changed settings are in force"))
+        self._changed()
+
+    # -- what others are given
+
+    def _open_history(self) -> History:
+        if self._history is None:
+            from tray_app.ledger.queries import History
+
+            self._history = History(self.home.history)
+        return self._history
+
+    def _ticket(self) -> str:
+        return f"{self.url}/report?ticket={self.sessions.ticket()}"
+
+    def _client_of(self, digest: bytes) -> str | None:
+        """The client whose token has that SHA-256."""
+        tokens = self.vault.tokens()
+        if tokens != self._known_tokens:
+            import hashlib
+
+            self._known_tokens = tokens
+            self._clients = {hashlib.sha256(token.encode()).digest(): client for client, token in tokens.items()}
+        return self._clients.get(digest)
+
+    def _secret(self, profile: Profile) -> str | None:
+        return self.vault.secret(profile.id, profile.base_url)
+
+    def _own_names(self) -> frozenset[bytes]:
+        names = {self.bound.host, "127.0.0.1", "localhost", "[::1]"}
+        return frozenset(f"{name}:{self.bound.port}".encode() for name in names)
+
+    def _door(self, upstream: Upstream) -> Door:
+        means = Means(
+            self.cell,
+            upstream,
+            self._fresh_rules,
+            lambda: self._providers,
+            self.record,
+            self.writer.settled,
+            now_ms,
+            time.monotonic,
+            random.random,
+            lambda: self._stopping,
+        )
+        hosts = self._own_names()
+        origins = frozenset(b"http://" + host for host in hosts)
+        house = House(
+            self._client_of,
+            lambda: self._providers,
+            lambda: hosts,
+            lambda: origins,
+            lambda: self.settings.proxy.max_body_mb * 1024 * 1024,
+            random.getrandbits,
+        )
+        health = {"app": "o-switcher", "version": __version__, "instance": secrets.token_hex(8)}
+        return Door(means, house, Site(lambda: self.service, self.sessions, health))
+
+    # -- running
+
+    def start(self) -> None:
+        """Start the loop thread and wait until the proxy listens.
+
+        Raises:
+            CannotStart: it does not come up.
+        """
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(ready,), name="loop", daemon=True)
+        self._thread.start()
+        ready.wait(30)
+        if self._failure is not None or not ready.is_set():
+            raise CannotStart(f"the proxy did not come up: {self._failure or 'no answer within 30 s'}")
+        self.claimed.announce(instance.Running(os.getpid(), self.url, self.admin_token, self.started_at, __version__))
+
+    def _run(self, ready: threading.Event) -> None:
+        runner = asyncio.Runner(loop_factory=_loop_factory())
+        try:
+            with runner:
+                runner.run(self._serve(ready))
+        except BaseException as error:
+            self._failure = error
+        finally:
+            ready.set()
+            self.on_stop()
+
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self.writer.start(self._loop)
+        self.cell.watch(self._changed)
+        upstream = Upstream(self._secret, lambda: self._providers, lambda: self._timeouts)
+        serving = Serving(self._door(upstream))
+        await serving.open(self.bound.sock)
+        self.record(Lifecycle("app.start", now_ms(), f"listening on {self.url}", {"version": __version__}))
+        self._arm_expiry()
+        ready.set()
+        await self._ended.wait()
+        cut = await serving.close(GRACE_S)
+        upstream.close()
+        self.record(Lifecycle("app.stop", now_ms(), f"stopped; {cut} answers were cut" if cut else "stopped"))
+        await asyncio.to_thread(self.writer.stop)
+
+    def request_stop(self) -> None:
+        """Ask the app to stop; from any thread."""
+        self._stopping = True
+        loop, ended = self._loop, self._ended
+        if loop is not None and ended is not None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(ended.set)
+
+    def stop(self) -> None:
+        """Stop, and wait until everything is written and given back."""
+        self.request_stop()
+        if self._thread is not None:
+            self._thread.join(GRACE_S + 10)
+        self.writer.stop()
+        self.claimed.release()
+
+    def in_loop(self, work: Callable[[], Any]) -> None:
+        """Have `work` called on the loop's thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(work)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop; there is one once `start` has returned."""
+        assert self._loop is not None  # noqa: S101
+        return self._loop
+
+
+_RELOAD = "changed settings were"
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    """Tells whether a file has changed."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform != "win32":
+        with suppress(ImportError):
+            import uvloop
+
+            return uvloop.new_event_loop
+    return asyncio.new_event_loop
+
+
+def build(
+    home: Home,
+    *,
+    port: int | None = None,
+    environ: Mapping[str, str] = os.environ,
+    project: Path | None = None,
+) -> App:
+    """Read settings, keys and history, claim the instance and the port.
+
+    Raises:
+        CannotStart: something is wrong that the user must mend.
+        AlreadyRunning: the app runs in another process.
+    """
+    chosen = _settings(home)
+    claimed = _claim(home)
+    try:
+        bound = _bind(chosen, port)
+        return _build(home, chosen, claimed, bound, environ, project or Path.cwd())
+    except BaseException:
+        claimed.release()
+        raise
+
+
+def _settings(home: Home) -> Settings:
+    try:
+        return settings.load(home.config)
+    except settings.Faulty as error:
+        raise CannotStart("\n".join(f"{error.path}: {fault}" for fault in error.faults)) from error
+
+
+def _claim(home: Home) -> instance.Instance:
+    try:
+        for folder in home.folders:
+            private_folder(folder)
+        claimed = instance.claim(home.lock, home.running)
+    except OSError as error:
+        raise CannotStart(f"{error.filename or home.lock.parent} cannot be written: {error.strerror}") from error
+    if claimed is None:
+        raise AlreadyRunning(_running_soon(home.running))
+    return claimed
+
+
+def _running_soon(path: Path) -> instance.Running | None:
+    """What the other process announced; it may still be starting."""
+    for _ in range(50):
+        if (running := instance.find_running(path)) is not None:
+            return running
+        time.sleep(0.1)
+    return None
+
+
+def _bind(chosen: Settings, port: int | None) -> ports.Bound:
+    try:
+        return ports.bind(chosen.proxy.host, chosen.proxy.port if port is None else port)
+    except ports.NoPort as error:
+        raise CannotStart(str(error)) from error
+
+
+def _build(
+    home: Home,
+    chosen: Settings,
+    claimed: instance.Instance,
+    bound: ports.Bound,
+    environ: Mapping[str, str],
+    project: Path,
+) -> App:
+    notices = [bound.notice] if bound.notice else []
+    try:
+        vault = open_vault(home.keys, chosen.secrets.store)
+    except VaultError as error:
+        raise CannotStart(str(error)) from error
+    notices += vault.notices
+    connection = _ledger(home, notices)
+    live = Live(day_at=_midnight())
+    writer = Writer(home.history, home.decisions, connection)
+    app = App(home, chosen, bound, claimed, vault, writer, Cell(), live, secrets.token_urlsafe(32), notices)
+    writer.on_change = app._changed
+    _fill(app, connection, environ, project)
+    return app
+
+
+def _ledger(home: Home, notices: list[str]) -> sqlite3.Connection | None:
+    """The write connection; None where the file cannot be opened now: the writer will try again."""
+    try:
+        opened = database.open_for_writing(home.history, now_ms())
+    except (OSError, sqlite3.Error) as error:
+        notices.append(f"{home.history} cannot be opened ({error}); records are held in memory until it can")
+        return None
+    if opened.moved_aside:
+        notices.append(opened.moved_aside)
+    return opened.connection
+
+
+def _fill(app: App, connection: sqlite3.Connection | None, environ: Mapping[str, str], project: Path) -> None:
+    remembered = database.remember(connection, now_ms()) if connection else database.NOTHING
+    app.live.requests_today = database.requests_since(connection, app.live.day_at) if connection else 0
+    app.registry.restore(remembered.pool.members)
+    if app.settings.discovery.enabled and not app.settings.targets:
+        _discover(app, environ, project)
+    preferred = remembered.state.get(PREFERRED)
+    if preferred in app.cell.pool.members:
+        app.cell.set(app.cell.pool.prefers(preferred))
+    app.service.expire()
+
+
+def _discover(app: App, environ: Mapping[str, str], project: Path) -> None:
+    from tray_app.agents.catalog import discover
+    from tray_app.control.verbs import Refused
+
+    found = discover(environ, Path.home(), project, app.settings.known_providers())
+    try:
+        for profile_id in app.registry.adopt(found):
+            source = app.cell.pool.members[profile_id].profile.source
+            app.notices.append(f"found a key in {source}: it is {profile_id} now")
+    except Refused as error:
+        app.notices.append(error.message)
+
+
+def _midnight() -> int:
+    """The latest local midnight, in ms since the epoch."""
+    return round(datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
+
+
+def run(app: App, *, tray: bool, say: Callable[[str], None]) -> int:
+    """Run the built app until it is told to stop; the exit code."""
+    stop = threading.Event()
+    app.on_stop = stop.set
+    for number in _signals():
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        app.start()
+    except CannotStart as error:
+        app.stop()
+        say(str(error))
+        return 1
+    say(_greeting(app))
+    for notice in app.notices:
+        say(notice)
+    if tray:
+        from tray_app.desktop import run_tray
+
+        run_tray(app, stop, say)
+    stop.wait()
+    app.stop()
+    return 0
+
+
+def _signals() -> Iterable[signal.Signals]:
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    return [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+
+def _greeting(app: App) -> str:
+    count = len(app.cell.pool.members)
+    keys = "1 profile" if count == 1 else f"{count} profiles"
+    return f"O-Switcher {__version__} listens on {app.url} with {keys}. Stop it with Ctrl-C or: o-switcher stop"

@@ -1,0 +1,159 @@
+"""The verbs that need no running app: profiles, tokens, and what the history holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from tray_app.control import summary
+from tray_app.control.callers import NotRunning
+from tray_app.control.registry import Registry
+from tray_app.control.verbs import Argument, Refused, verb_named
+from tray_app.core.pool import Cell
+from tray_app.core.values import Fact, OperatorActed
+from tray_app.host import instance, settings
+from tray_app.host.home import Home
+from tray_app.host.vault import VaultError, open_vault
+from tray_app.ledger import batch, database
+
+
+class ColdCaller:
+    """Carries out verbs on the files themselves while no app runs. `cold` makes one."""
+
+    def __init__(self, home: Home, registry: Registry, facts: list[Fact]) -> None:
+        self._home = home
+        self._registry = registry
+        self._facts = facts
+
+    def ask(self, verb: str, **arguments: object) -> Any:
+        """Have a verb carried out; its result as plain JSON values.
+
+        Raises:
+            NotRunning: this verb needs the running app.
+            Refused: it cannot be done.
+        """
+        handler = _HANDLERS.get(verb)
+        if handler is None:
+            raise NotRunning("O-Switcher is not running; start it with: o-switcher")
+        given = {name: value for name, value in arguments.items() if value is not None}
+        checked = verb_named(verb).checked(given) if verb != "profiles-list" else {}
+        result = handler(self, checked)
+        if verb.startswith("profiles-") and verb != "profiles-list":
+            profile = result["profile"] if isinstance(result, dict) else None
+            self._facts.append(OperatorActed(_now(), "cli", verb, profile, "while the app was not running"))
+        return msgspec.to_builtins(result)
+
+    def _add(self, given: Mapping[str, Argument]) -> object:
+        profile = self._registry.add(**given)  # type: ignore[arg-type]
+        return {"profile": profile.id, "message": f"{profile.id} was added (key ending in {profile.key_tail or '?'})"}
+
+    def _remove(self, given: Mapping[str, Argument]) -> object:
+        self._registry.remove(str(given["profile"]))
+        return {"profile": given["profile"], "message": f"{given['profile']} and its key were removed"}
+
+    def _rename(self, given: Mapping[str, Argument]) -> object:
+        new = self._registry.rename(str(given["profile"]), str(given["label"]))
+        return {"profile": new, "message": f"{given['profile']} is called {new} now"}
+
+    def _set(self, given: Mapping[str, Argument]) -> object:
+        profile = str(given["profile"])
+        changes = {name: value for name, value in given.items() if name != "profile"}
+        if not changes:
+            raise Refused("bad_argument", "say what to change: --key, --account, --base-url, --priority or --tag")
+        self._registry.change(profile, **changes)  # type: ignore[arg-type]
+        changed = ", ".join("key" if name == "secret" else name for name in changes)
+        return {"profile": profile, "message": f"{profile}: {changed} changed"}
+
+    def _list(self, _: Mapping[str, Argument]) -> object:
+        return summary.profile_views(self._registry.cell.pool, _now())
+
+    def _token(self, given: Mapping[str, Argument]) -> object:
+        client = str(given.get("client") or "default")
+        return {"client": client, "token": self._registry.vault.token(client)}
+
+    def _inspect(self, given: Mapping[str, Argument]) -> object:
+        from tray_app.ledger.queries import History
+
+        trace = History(self._home.history).trace(str(given["request_id"]))
+        if trace is None:
+            raise Refused("not_found", f"no request has the id {given['request_id']!r}")
+        return trace
+
+    def _history(self, given: Mapping[str, Argument]) -> object:
+        from tray_app.ledger.queries import History
+
+        limit = int(given.get("limit") or 20)
+        return History(self._home.history).recent(
+            limit,
+            profile=_text(given.get("profile")),
+            model=_text(given.get("model")),
+            since=_number(given.get("since")),
+        )
+
+
+def _text(value: Argument) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(value: Argument) -> int | None:
+    return None if value is None else int(value)
+
+
+_HANDLERS: Mapping[str, Callable[[ColdCaller, Mapping[str, Argument]], object]] = {
+    "profiles-add": ColdCaller._add,
+    "profiles-remove": ColdCaller._remove,
+    "profiles-rename": ColdCaller._rename,
+    "profiles-set": ColdCaller._set,
+    "profiles-list": ColdCaller._list,
+    "token": ColdCaller._token,
+    "inspect": ColdCaller._inspect,
+    "history": ColdCaller._history,
+}
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def cold(home: Home) -> Iterator[ColdCaller]:
+    """A caller on the files, which no app may use meanwhile. What it changed is written at the end.
+
+    Raises:
+        NotRunning: an app holds the files but does not answer.
+        Refused: settings or keys cannot be read.
+    """
+    held = instance.claim(home.lock, home.running)
+    if held is None:
+        raise NotRunning("O-Switcher is starting or stopping; try again in a moment")
+    try:
+        with _opened(home) as caller:
+            yield caller
+    finally:
+        held.release()
+
+
+@contextmanager
+def _opened(home: Home) -> Iterator[ColdCaller]:
+    try:
+        chosen = settings.load(home.config)
+        vault = open_vault(home.keys, chosen.secrets.store)
+    except settings.Faulty as error:
+        raise Refused("conflict", str(error)) from error
+    except VaultError as error:
+        raise Refused("unavailable", str(error)) from error
+    facts: list[Fact] = []
+    providers = chosen.known_providers()
+    registry = Registry(Cell(), vault, lambda: providers, facts.append, _now, lambda: chosen.proxy.port)
+    connection = database.open_for_writing(home.history, _now()).connection
+    try:
+        remembered = database.remember(connection, _now())
+        registry.restore(remembered.pool.members)
+        yield ColdCaller(home, registry, facts)
+        batch.write(connection, facts, {})
+    finally:
+        connection.close()

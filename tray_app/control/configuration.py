@@ -1,0 +1,63 @@
+"""What faces may ask about the settings file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tray_app.control.verbs import Refused
+from tray_app.host import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is wrong with the file, and what is worth knowing."""
+
+    path: str
+    exists: bool
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def check(path: Path) -> Checked:
+    """Every fault of the file, and the settings in it that have no effect in this version."""
+    try:
+        settings.load(path)
+    except settings.Faulty as error:
+        return Checked(str(path), path.exists(), tuple(str(fault) for fault in error.faults), ())
+    notes = tuple(f"{key} is known, but has no effect in this version" for key in settings.without_effect(path))
+    return Checked(str(path), path.exists(), (), notes)
+
+
+def shown(path: Path) -> dict[str, object]:
+    """All settings in force, by dotted key."""
+    try:
+        return _flat(msgspec.to_builtins(settings.load(path)), "")
+    except settings.Faulty as error:
+        raise Refused("conflict", str(error)) from error
+
+
+def _flat(table: dict[str, object], prefix: str) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
+
+
+def change(path: Path, key: str, text: str) -> None:
+    """Change one setting, in the file.
+
+    Raises:
+        Refused: the value does not fit, or the file has faults; nothing was written.
+    """
+    try:
+        settings.set_in_file(path, key, text)
+    except settings.Faulty as error:
+        raise Refused("bad_argument", "; ".join(str(fault) for fault in error.faults)) from error
+    except OSError as error:
+        raise Refused("unavailable", f"{path} cannot be written: {error.strerror}") from error

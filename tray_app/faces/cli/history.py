@@ -1,0 +1,138 @@
+"""What has happened: recent requests, one request's trace."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from tray_app.faces.cli.common import AsJson, Starter, anyone, clock, print_json, print_table, since, span
+
+COLUMNS = (
+    "TIME",
+    "REQUEST",
+    "CLIENT",
+    "MODEL",
+    "OUTCOME",
+    "STATUS",
+    "PROFILE",
+    "CALLS",
+    "SWITCHES",
+    "FIRST BYTE",
+    "TOOK",
+)
+
+
+def register(app: typer.Typer, house: Starter) -> None:
+    """Add these commands to `app`."""
+
+    @app.command()
+    def history(
+        profile: Annotated[str | None, typer.Option(help="Only this profile's.")] = None,
+        model: Annotated[str | None, typer.Option(help="Only this model's.")] = None,
+        since_: Annotated[str | None, typer.Option("--since", help="From this time on: 2h, 2026-11-25, ...")] = None,
+        limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 20,
+        follow: Annotated[bool, typer.Option("--follow", help="Go on showing new ones.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Show recent requests."""
+        start = None if since_ is None else since(since_)
+        with anyone(house) as caller:
+            found = caller.ask("history", limit=limit, profile=profile, model=model, since=start)
+            if as_json and not follow:
+                print_json(found)
+                return
+            if not found and not follow:
+                print("no requests yet")
+                return
+            print_table(COLUMNS, [_row(request) for request in reversed(found)])
+            if follow:
+                _follow(caller, found, profile, model)
+
+    @app.command()
+    def inspect(
+        request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="See: o-switcher history")],
+        as_json: AsJson = False,
+    ) -> None:
+        """Show the full trace of a request."""
+        with anyone(house) as caller:
+            trace = caller.ask("inspect", request_id=request_id)
+        if as_json:
+            print_json(trace)
+            return
+        print("\n".join(trace_lines(trace)))
+
+
+def _follow(caller: Any, shown: list[dict[str, Any]], profile: str | None, model: str | None) -> None:
+    """Print requests as they end, until Ctrl-C."""
+    known = {request["id"] for request in shown if request["outcome"]}
+    while True:
+        time.sleep(1.0)
+        fresh = caller.ask("history", limit=100, profile=profile, model=model)
+        for request in reversed(fresh):
+            if request["outcome"] and request["id"] not in known:
+                known.add(request["id"])
+                print("  ".join(cell for cell in _row(request) if cell), flush=True)
+
+
+def _row(request: dict[str, Any]) -> list[str]:
+    return [
+        clock(request["started_at"]),
+        request["id"],
+        request["client"],
+        request["model"] or "",
+        request["outcome"] or "running",
+        str(request["status_code"] or ""),
+        request["profile_id"] or "",
+        str(request["attempts"] or ""),
+        str(request["failovers"] or ""),
+        span(request["ttft_ms"]),
+        span(request["duration_ms"]),
+    ]
+
+
+def trace_lines(trace: dict[str, Any]) -> list[str]:
+    """A trace as lines for people."""
+    request = trace["request"]
+    began = request["started_at"]
+    streamed = "streamed" if request["stream"] else "not streamed"
+    lines = [
+        f"request {request['id']}  {clock(began)}  {request['client']}",
+        f"  {request['protocol']} {request['path']}  model {request['model'] or '-'}, {streamed}",
+    ]
+    events = [(attempt["started_at"], 1, _attempt_line(attempt, began)) for attempt in trace["attempts"]]
+    events += [(switch["at"], 0, _switch_line(switch, began)) for switch in trace["failovers"]]
+    lines += [line for _, _, line in sorted(events, key=lambda event: event[:2])]
+    outcome = request["outcome"] or "still running"
+    status = f" with status {request['status_code']}" if request["status_code"] else ""
+    lines.append(
+        f"  {outcome}{status} after {span(request['duration_ms']) or '?'} by {request['profile_id'] or 'nobody'}"
+    )
+    if request["wait_ms"]:
+        lines.append(f"  waited {span(request['wait_ms'])} in all")
+    if request["reason"]:
+        lines.append(f"  because {request['reason']}")
+    return lines
+
+
+def _attempt_line(attempt: dict[str, Any], began: int) -> str:
+    parts = [f"  +{attempt['started_at'] - began:>6} ms  call {attempt['seq']} to {attempt['profile_id']}:"]
+    if attempt["error_class"]:
+        parts.append(f"{attempt['error_class']} ({attempt['error_scope']})")
+    else:
+        parts.append(attempt["outcome"] or "running")
+    if attempt["status_code"]:
+        parts.append(f"status {attempt['status_code']}")
+    if attempt["reason"]:
+        parts.append(f"- {attempt['reason']}")
+    if attempt["retry_after_s"] is not None:
+        parts.append(f"[come back in {attempt['retry_after_s']:g} s]")
+    if attempt["error_message"] and attempt["error_message"] != attempt["reason"]:
+        parts.append(f'"{attempt["error_message"]}"')
+    return " ".join(parts)
+
+
+def _switch_line(switch: dict[str, Any], began: int) -> str:
+    before = switch["from_profile"] or "none"
+    return f"  +{switch['at'] - began:>6} ms  switched {before} -> {switch['to_profile']}: {switch['reason']}"

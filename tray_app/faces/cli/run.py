@@ -1,0 +1,119 @@
+"""Start, stop, and look at the app."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from tray_app import __version__
+from tray_app.faces.cli.common import (
+    PROFILE_COLUMNS,
+    AsJson,
+    Starter,
+    clock,
+    print_json,
+    print_table,
+    profile_rows,
+    running,
+)
+
+Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="Listen on this port; 0 for any free one.")]
+
+
+def register(app: typer.Typer, house: Starter) -> None:
+    """Add these commands to `app`."""
+
+    @app.callback(invoke_without_command=True)
+    def start(
+        context: typer.Context,
+        version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    ) -> None:
+        """Pools your LLM API keys behind a local proxy and goes on with the next one when one runs dry.
+
+        Without a command: start, with the tray icon where a desktop can show one.
+        """
+        if version:
+            print(f"o-switcher {__version__}")
+            raise typer.Exit
+        if context.invoked_subcommand is None:
+            raise typer.Exit(house.start(tray=True, port=None))
+
+    @app.command()
+    def serve(port: Port = None) -> None:
+        """Run in the foreground without a tray."""
+        raise typer.Exit(house.start(tray=False, port=port))
+
+    @app.command()
+    def stop() -> None:
+        """Stop the running app."""
+        caller = running(house)
+        caller.ask("stop")
+        for _ in range(150):
+            if not caller.alive():
+                print("stopped")
+                return
+            time.sleep(0.1)
+        print("O-Switcher still finishes what it is doing")
+
+    @app.command()
+    def status(as_json: AsJson = False) -> None:
+        """Show one screen of state."""
+        found = running(house).ask("status")
+        if as_json:
+            print_json(found)
+            return
+        _show(found)
+
+    @app.command()
+    def report(
+        print_only: Annotated[bool, typer.Option("--print", help="Only print the one-time address.")] = False,
+    ) -> None:
+        """Open the usage report in the browser."""
+        from tray_app.host.browser import open_in_browser
+
+        url = running(house).ask("report")["url"]
+        if print_only:
+            print(url)
+        elif open_in_browser(url):
+            print("the usage report was opened in the browser")
+        else:
+            print(f"no browser could be opened; go to {url} within 30 s")
+
+    @app.command()
+    def autostart(
+        what: Annotated[str, typer.Argument(help="enable, disable or status")],
+    ) -> None:
+        """Launch at login: enable, disable or status."""
+        from tray_app.control.verbs import Refused
+        from tray_app.host.autostart import autostart_here
+
+        if what not in ("enable", "disable", "status"):
+            raise Refused("bad_argument", "say: o-switcher autostart enable, disable or status")
+        here = autostart_here()
+        if what != "status":
+            try:
+                here.set(what == "enable")
+            except OSError as error:
+                raise Refused("unavailable", f"launch at login could not be changed: {error}") from error
+        state = {True: "on", False: "off", None: "not offered on this system"}[here.enabled()]
+        print(f"launch at login is {state}")
+
+
+def _show(found: dict[str, Any]) -> None:
+    print(f"{found['headline']}  [{found['state']}]")
+    print(f"address   {found['url']}")
+    print(f"today     {found['requests_today']} requests")
+    if found["last_switch"]:
+        switch = found["last_switch"]
+        before = switch["from_profile"] or "none"
+        print(f"switched  {clock(switch['at'])} {before} -> {switch['to_profile']}: {switch['reason']}")
+    print(f"history   {found['history_path']} ({found['ledger']})")
+    if found["dropped_facts"]:
+        print(f"dropped   {found['dropped_facts']} records could not be kept")
+    for notice in found["notices"]:
+        print(f"note      {notice}")
+    if found["profiles"]:
+        print()
+        print_table(PROFILE_COLUMNS, profile_rows(found["profiles"]))

@@ -1,0 +1,63 @@
+"""Who may use the web face: the admin token, or a browser that came with a one-time ticket."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+
+COOKIE = "o_switcher_session"
+TICKET_S = 30.0
+MAX_SESSIONS = 64
+
+
+class Sessions:
+    """Tickets are good once and for 30 s; the session that a ticket becomes lasts as long as the app."""
+
+    def __init__(self, admin_token: str, ticks: Callable[[], float]) -> None:
+        self._admin_token = admin_token.encode()
+        self._ticks = ticks
+        self._tickets: dict[str, float] = {}
+        self._sessions: list[str] = []
+
+    def ticket(self) -> str:
+        """A new one-time ticket."""
+        now = self._ticks()
+        self._tickets = {ticket: end for ticket, end in self._tickets.items() if end > now}
+        ticket = secrets.token_urlsafe(24)
+        self._tickets[ticket] = now + TICKET_S
+        return ticket
+
+    def redeem(self, ticket: str) -> str | None:
+        """The session that `ticket` becomes, or None if it is spent, late or none."""
+        end = self._tickets.pop(ticket, None)
+        if end is None or end < self._ticks():
+            return None
+        session = secrets.token_urlsafe(32)
+        self._sessions = [*self._sessions[-MAX_SESSIONS + 1 :], session]
+        return session
+
+    def has_token(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whether the admin token comes along."""
+        for name, value in headers:
+            if name == b"authorization" and value[:7].lower() == b"bearer ":
+                return hmac.compare_digest(value[7:].strip(), self._admin_token)
+        return False
+
+    def has_session(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whether the cookie of a living session comes along."""
+        for name, value in headers:
+            if name == b"cookie":
+                return self._is_session(value.decode("latin-1"))
+        return False
+
+    def _is_session(self, cookies: str) -> bool:
+        try:
+            morsel = SimpleCookie(cookies).get(COOKIE)
+        except CookieError:
+            return False
+        if morsel is None:
+            return False
+        given = morsel.value.encode()
+        return any(hmac.compare_digest(given, session.encode()) for session in self._sessions)

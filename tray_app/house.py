@@ -1,0 +1,76 @@
+"""What the command line may start: the app, the simulator, the demo. Each imported only when asked for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tray_app.host.home import Home, find_home
+
+
+class House:
+    """The composition root as the command line sees it."""
+
+    def home(self) -> Home:
+        """This user's files."""
+        return find_home()
+
+    def start(self, *, tray: bool, port: int | None) -> int:
+        """Run the app in this process until it stops; the exit code."""
+        from tray_app import app
+
+        try:
+            built = app.build(self.home(), port=port)
+        except app.AlreadyRunning as error:
+            return self._second_start(error, tray)
+        except app.CannotStart as error:
+            print(error, file=sys.stderr)
+            return 1
+        return app.run(built, tray=tray and self._can_show_tray(), say=_say)
+
+    def _can_show_tray(self) -> bool:
+        from tray_app.faces.tray.app import available
+
+        found = available()
+        if found.line:
+            _say(found.line)
+        return found.ok
+
+    def _second_start(self, error: Exception, tray: bool) -> int:
+        """The app runs already: open its report instead, or say where it is."""
+        from tray_app.app import AlreadyRunning
+        from tray_app.control.callers import HttpCaller, NotRunning
+        from tray_app.control.verbs import Refused
+        from tray_app.host.browser import open_in_browser
+
+        running = error.running if isinstance(error, AlreadyRunning) else None
+        if running is None:
+            print("O-Switcher is starting or stopping in another process; try again in a moment", file=sys.stderr)
+            return 1
+        where = f"O-Switcher already runs at {running.url} (process {running.pid})"
+        if not tray:
+            print(f"{where}; stop it with: o-switcher stop", file=sys.stderr)
+            return 1
+        try:
+            open_in_browser(HttpCaller(running).ask("report")["url"])
+        except (NotRunning, Refused):
+            print(f"{where}, but it does not answer", file=sys.stderr)
+            return 1
+        _say(f"{where}; its usage report was opened")
+        return 0
+
+    def simulate(self, port: int, script: Path | None) -> int:
+        """Run the provider simulator until Ctrl-C; the exit code."""
+        from tray_app.demo import simulate
+
+        return simulate(port, script)
+
+    def demo(self, *, once: bool) -> int:
+        """Show rotation on the simulator; the exit code."""
+        from tray_app.demo import demo
+
+        return demo(self.home(), once=once)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
