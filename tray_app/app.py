@@ -27,7 +27,7 @@ from tray_app.core.pool import Cell
 from tray_app.core.values import Fact, Lifecycle, Profile
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.site import Site
-from tray_app.host import instance, ports, settings
+from tray_app.host import instance, logs, ports, settings
 from tray_app.host.autostart import autostart_here
 from tray_app.host.home import Home, private_folder
 from tray_app.host.settings import Settings
@@ -465,6 +465,7 @@ def _midnight() -> int:
 
 def run(app: App, *, tray: bool, say: Callable[[str], None]) -> int:
     """Run the built app until it is told to stop; the exit code."""
+    logs.set_up()
     stop = threading.Event()
     app.on_stop = stop.set
     for number in _signals():

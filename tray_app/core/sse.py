@@ -92,7 +92,7 @@ class _Delta(msgspec.Struct):
     """The parts of any dialect's event that tell an opening from content."""
 
     type: str = ""
-    error: msgspec.Raw | None = None
+    error: object = None
     choices: list[_Choice] | None = None
     delta: dict[str, object] | None = None
     done: bool | None = None
@@ -137,7 +137,7 @@ def sign_of(event: Event) -> Sign:
 
 def _sign_of_delta(name: str, delta: _Delta) -> Sign:
     kind = delta.type or name
-    if kind in _ERROR_TYPES or name in _ERROR_TYPES or (delta.error is not None and delta.error != b"null"):
+    if kind in _ERROR_TYPES or name in _ERROR_TYPES or delta.error is not None:
         return Sign.ERROR
     if kind in _OPENINGS:
         return Sign.LIFE

@@ -20,11 +20,14 @@ HOLD_STREAM_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An answer to pass on: `held` are the bytes read so far, the rest is still to come from `response`."""
+    """An answer to pass on: `held` are the bytes read so far, the rest is still to come from `response`.
+
+    `events` says that it is a stream whose events can be read: not compressed.
+    """
 
     response: Response
     held: bytes
-    streamed: bool
+    events: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,12 @@ async def _read_up_to(response: Response, limit: int) -> bytes:
 async def _whole(call: Call, response: Response, content_type: bytes) -> Accepted | Rejected:
     """A plain answer: held whole up to a bound; beyond it, it is real enough to pass on."""
     if call.method == "HEAD" or response.status in (204, 205) or response.status >= 300:
-        return Accepted(response, b"", streamed=False)
+        return Accepted(response, b"", events=False)
     held = await _read_up_to(response, HOLD_BYTES)
     if response.failure is not None:
         return Rejected(response.failure)
     if call.protocol is Protocol.OTHER and b"html" not in content_type:
-        return Accepted(response, held, streamed=False)
+        return Accepted(response, held, events=False)
     return _judged_whole(response, held, content_type)
 
 
@@ -95,7 +98,7 @@ def _judged_whole(response: Response, held: bytes, content_type: bytes) -> Accep
         return Rejected(Unreachable(ErrorClass.SERVER_ERROR, words, True))
     if response.complete and b'"error"' in plain and errorbody.read(plain).present:
         return Rejected(Head(response.status, headers_of(response), plain), response, held)
-    return Accepted(response, held, streamed=False)
+    return Accepted(response, held, events=False)
 
 
 def _plain(response: Response, held: bytes) -> bytes:
@@ -113,13 +116,23 @@ def _plain(response: Response, held: bytes) -> bytes:
 async def _stream(call: Call, response: Response) -> Accepted | Rejected:
     encoded = header(response, b"content-encoding") not in (b"", b"identity")
     if encoded:
-        return Accepted(response, await response.read(), streamed=True)
+        return await _compressed(response)
     reader = _StreamHead(call, response)
     try:
         async with asyncio.timeout(HOLD_STREAM_S):
             return await reader.read()
     except TimeoutError:
-        return Accepted(response, reader.held, streamed=True)
+        return Accepted(response, reader.held, events=True)
+
+
+async def _compressed(response: Response) -> Accepted | Rejected:
+    """A stream that cannot be read without unpacking it: its first bytes are taken for an answer."""
+    held = await response.read()
+    if response.failure is not None and not held:
+        return Rejected(response.failure)
+    if not held:
+        return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider's stream ended without an answer", True))
+    return Accepted(response, held, events=False)
 
 
 class _StreamHead:
@@ -138,7 +151,7 @@ class _StreamHead:
                 if (decided := self._decide(event)) is not None:
                     return decided
             if len(self.held) >= HOLD_BYTES:
-                return Accepted(response, self.held, streamed=True)
+                return Accepted(response, self.held, events=True)
         if response.failure is not None:
             return Rejected(response.failure)
         for event in self._splitter.close():
@@ -149,7 +162,7 @@ class _StreamHead:
     def _decide(self, event: Event) -> Accepted | Rejected | None:
         match sign_of(event):
             case Sign.CONTENT:
-                return Accepted(self._response, self.held, streamed=True)
+                return Accepted(self._response, self.held, events=True)
             case Sign.ERROR:
                 answer = Head(200, headers_of(self._response), event.data or b"")
                 return Rejected(answer, self._response, self.held)

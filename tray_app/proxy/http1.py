@@ -130,6 +130,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._lost = False
         self._spoiled = False
+        self._keep_alive = False
 
     # -- the transport's side
 
@@ -210,8 +211,7 @@ class Connection(asyncio.Protocol):
         self._release()
 
     def _release(self) -> None:
-        keep = self._parser is not None and self._parser.should_keep_alive()
-        reusable = keep and self._framed and self._flushed() and not self._spoiled
+        reusable = self._keep_alive and self._framed and self._flushed() and not self._spoiled
         self._response = self._head = self._parser = None
         if reusable and self.usable:
             self.used = True
@@ -264,6 +264,7 @@ class Connection(asyncio.Protocol):
             response.headers.clear()  # 100 Continue, 103 Early Hints: the real head follows
             return
         response.status = status
+        self._keep_alive = parser.should_keep_alive()  # llhttp forgets it when the message is complete
         self._framed = status in (204, 304) or any(_frames(name, value) for name, value in response.headers)
         if self._head is not None and not self._head.done():
             self._head.set_result(response)

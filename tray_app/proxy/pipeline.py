@@ -19,6 +19,7 @@ from tray_app.core.providers import Provider
 from tray_app.core.redact import brief
 from tray_app.core.values import (
     Action,
+    Admin,
     AttemptEnded,
     AttemptStarted,
     Call,
@@ -178,14 +179,26 @@ class _Request:
         if step.failover and last is not None:
             self.progress = replace(self.progress, failovers=self.progress.failovers + 1)
             self._switch(last, step, now)
-        elif step.profile_id != pool.current.get(self.provider):
-            means.cell.set(means.cell.pool.moved(self.provider, step.profile_id))
+        else:
+            self._take_over(step, now)
         self._calls += 1
         self._profile_id = member.profile.id
         attempt = self._attempt = _Attempt(member.profile, self._calls, means.ticks())
         means.record(RouteSelected(self.call.id, now, step.profile_id, step.reason))
         means.record(AttemptStarted(self.call.id, attempt.seq, step.profile_id, self.call.model, now))
         return attempt
+
+    def _take_over(self, step: Try, now: int) -> None:
+        """The current profile was out before this request came: whoever serves now is current."""
+        means, pool = self.means, self.means.cell.pool
+        before = pool.members.get(pool.current.get(self.provider, ""))
+        if before is not None and before.profile.id == step.profile_id:
+            return
+        means.cell.set(pool.moved(self.provider, step.profile_id))
+        if before is not None:
+            reason = f"{before.profile.id} is {before.phase(now, self.call.model).value}"
+            manual = before.admin_now(now) is not Admin.ENABLED
+            means.record(FailedOver(self.call.id, now, before.profile.id, step.profile_id, reason, manual))
 
     def _switch(self, last: Tried, step: Try, now: int) -> None:
         """Change the pool's profile once, however many requests find the old one dead.

@@ -77,12 +77,11 @@ class Relay:
         self.cut = False
         self._response = accepted.response
         self._held = accepted.held
-        self._streamed = accepted.streamed
         self._protocol = protocol
         self._request_id = request_id
         self._ended: Ended | None = ended
         self._settled = settled
-        self._watch = sse.EndWatch(protocol) if accepted.streamed else None
+        self._watch = sse.EndWatch(protocol) if accepted.events else None
         self._sent = 0
 
     async def read(self) -> bytes:
@@ -125,7 +124,7 @@ class Relay:
         """The protocol's own error event; the connection is then cut, so that nobody takes it for whole."""
         self.cut = True
         await self._end(Outcome.INTERRUPTED, failure)
-        return stream_error(self._protocol, f"O-Switcher: {words}", self._request_id) if self._streamed else b""
+        return b"" if self._watch is None else stream_error(self._protocol, f"O-Switcher: {words}", self._request_id)
 
     async def _end(self, outcome: Outcome, failure: Unreachable | None) -> None:
         self._closed(outcome, failure)

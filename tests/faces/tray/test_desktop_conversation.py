@@ -1,0 +1,267 @@
+"""The tray and a desktop, talking over a real bus: what a host does, and what it is told."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.faces.tray.child import Runner
+from tests.faces.tray.desk import NOTIFICATIONS, CallFailed, Desk, until
+from tray_app.control.views import AppState
+from tray_app.faces.tray.icon import SIZES, Picture
+
+
+def profiles(*names: str, active: int = 0, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": f"openrouter-{name}", "active": n == active, **more} for n, name in enumerate(names)]
+
+
+def show(tray: Runner, desk: Desk, headline: str = "openrouter-a is serving", **fields: Any) -> None:
+    """Put a status and wait until the desk can read it; signals so far are forgotten."""
+    tray.tell(status={"headline": headline, **fields})
+    until(lambda: desk.labels()[0] == headline, "the status is not shown")
+    desk.forget()
+
+
+# what a host does
+
+
+def test_a_left_click_opens_the_report(tray: Runner, desk: Desk) -> None:
+    desk.activate()
+    assert tray.event("ask") == {"event": "ask", "verb": "report", "args": {}}
+
+
+@pytest.mark.parametrize(
+    ("label", "verb", "args"),
+    [
+        ("openrouter-b", "use", {"profile": "openrouter-b"}),
+        ("Pause openrouter-a", "pause", {"profile": "openrouter-a"}),
+        ("Start at login", "autostart", {"enabled": True}),
+        ("Open usage report", "report", {}),
+    ],
+)
+def test_a_click_becomes_a_verb(
+    tray: Runner, desk: Desk, label: str, verb: str, args: dict[str, Any]
+) -> None:
+    show(tray, desk, profiles=profiles("a", "b"))
+    desk.click(desk.find(label).id)
+    assert tray.event("ask") == {"event": "ask", "verb": verb, "args": args}
+
+
+def test_clicks_may_come_in_groups_and_unknown_ones_are_named(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a", "b"))
+    events = [
+        (desk.find(label).id, "clicked", ("i", 0), 0) for label in ("openrouter-b", "Open usage report")
+    ]
+    (unknown,) = desk.ask_menu(
+        "EventGroup", "a(isvu)", [events[0], (4711, "clicked", ("i", 0), 0), events[1]]
+    )
+    assert unknown == [4711]
+    assert [tray.event("ask")["verb"] for _ in range(2)] == ["use", "report"]
+
+
+def test_a_click_on_what_is_only_said_does_nothing(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a"))
+    for label in ("openrouter-a is serving", "Pause or resume"):
+        desk.click(desk.find(label).id)
+    desk.click(0)
+    desk.click(desk.find("Open usage report").id, "hovered")
+    assert tray.quiet()
+
+
+def test_a_click_on_an_item_that_has_gone_does_nothing_wrong(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a", "b"))
+    old = [desk.find(label).id for label in ("openrouter-b", "Pause openrouter-b", "Pause openrouter-a")]
+    show(tray, desk, "other", profiles=profiles("a", "c", state="paused"))
+    for id_ in old:
+        with pytest.raises(CallFailed):
+            desk.click(id_)
+    assert tray.quiet()
+
+
+def test_forty_clicks_during_forty_changes_all_mean_what_was_shown(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a", "b"))
+    id_ = desk.find("openrouter-b").id
+    for turn in range(40):
+        names = ("a", "b", "c") if turn % 2 else ("z", "a", "b")
+        tray.tell(status={"profiles": profiles(*names), "headline": f"turn {turn}"})
+        desk.click(id_)
+        assert tray.event("ask")["args"] == {"profile": "openrouter-b"}
+
+
+def test_a_callback_that_raises_leaves_the_icon_alive(tray: Runner, desk: Desk) -> None:
+    tray.tell(fault="ask")
+    desk.settle(0.1)
+    desk.activate()
+    assert tray.event("ask")["verb"] == "report"
+    assert tray.event("log")["level"] == "ERROR"
+    tray.tell(fault=None)
+    desk.activate()
+    assert tray.event("ask")["verb"] == "report"
+
+
+# what a host is told
+
+
+def test_a_new_text_is_told_as_a_property_only(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a"))
+    id_ = desk.find("openrouter-a is serving").id
+    tray.tell(status={"headline": "openrouter-a is tired"})
+    told = desk.wait_for("ItemsPropertiesUpdated")
+    assert told == [([(id_, {"label": ("s", "openrouter-a is tired")})], [])]
+    desk.settle()
+    assert desk.heard("LayoutUpdated") == desk.heard("NewIcon") == []
+    assert len(desk.heard("NewToolTip")) == 1
+
+
+def test_a_switch_moves_the_mark_without_touching_the_layout(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a", "b"))
+    ids = {name: desk.find(f"openrouter-{name}:").id for name in ("a", "b")}
+    tray.tell(status={"profiles": profiles("a", "b", active=1)})
+    ((updated, removed),) = desk.wait_for("ItemsPropertiesUpdated")
+    states = {id_: properties["toggle-state"] for id_, properties in updated}
+    assert states == {ids["a"]: ("i", 0), ids["b"]: ("i", 1)}
+    assert removed == []
+    desk.settle()
+    assert {name for name, _ in desk.signals} == {"ItemsPropertiesUpdated"}
+    assert {name: desk.find(f"openrouter-{name}:").id for name in ("a", "b")} == ids
+
+
+def test_a_new_profile_is_told_once_for_each_parent_that_lists_it(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a", "b"))
+    parent = desk.find("Pause or resume").id
+    (before, _) = desk.ask_menu("GetLayout", "iias", 0, 0, [])
+    tray.tell(status={"profiles": profiles("a", "b", "c")})
+    desk.wait_for("LayoutUpdated", 2)
+    desk.settle()
+    assert sorted(desk.heard("LayoutUpdated")) == [(before + 1, 0), (before + 1, parent)]
+
+
+def test_the_icon_changes_with_the_apps_state_and_only_then(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a"), state="ready")
+    tray.tell(status={"state": "exhausted"})
+    desk.wait_for("NewIcon")
+    desk.settle()
+    assert [name for name, _ in desk.signals] == ["NewIcon"]
+    assert desk.property("IconPixmap")[0][2] == Picture(AppState.EXHAUSTED).argb(SIZES[0])
+
+
+def test_a_burst_of_changes_is_gathered_and_ends_with_the_newest(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a"))
+    tray.tell(burst=500)
+    until(lambda: desk.labels()[0] == "burst 500", "the newest status is not shown")
+    desk.settle()
+    assert 1 <= len(desk.heard("ItemsPropertiesUpdated")) <= 3
+
+
+def test_a_repaint_without_a_visible_change_says_nothing(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a"))
+    for count in range(20):
+        tray.tell(status={"requests_today": count})
+    desk.settle()
+    assert desk.signals == []
+
+
+def test_nothing_stirs_while_nothing_happens(tray: Runner, desk: Desk) -> None:
+    desk.settle()
+    before = tray.switches()
+    time.sleep(1.5)
+    assert tray.switches() == before
+
+
+def test_a_status_that_cannot_be_read_leaves_the_last_one_shown(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a"))
+    tray.tell(fault="status")
+    tray.tell(status={"headline": "never seen"})
+    assert tray.event("log")["message"] == "a status could not be drawn"
+    assert desk.labels()[0] == "openrouter-a is serving"
+    tray.tell(fault=None)
+    tray.tell(status={"headline": "seen again"})
+    until(lambda: desk.labels()[0] == "seen again", "painting has stopped")
+
+
+def test_fifty_profiles_are_shown_and_updated(tray: Runner, desk: Desk) -> None:
+    names = [f"key_{n:02}" for n in range(50)]
+    show(tray, desk, profiles=profiles(*names))
+    assert len(list(desk.menu().walk())) > 105
+    assert desk.find("openrouter-key__49: ready")
+    tray.tell(status={"profiles": profiles(*names, active=49)})
+    ((updated, _),) = desk.wait_for("ItemsPropertiesUpdated")
+    assert len(updated) == 2
+    desk.settle()
+    assert desk.heard("LayoutUpdated") == []
+
+
+# an open menu
+
+
+def test_about_to_show_has_nothing_to_fetch(tray: Runner, desk: Desk) -> None:
+    assert desk.ask_menu("AboutToShow", "i", 0) == (False,)
+    assert desk.ask_menu("AboutToShowGroup", "ai", [0, 4711]) == ([], [4711])
+
+
+def test_texts_change_in_an_open_menu_but_structure_waits_until_it_closes(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a", "b"))
+    parent = desk.find("Pause or resume").id
+    desk.click(parent, "opened")
+    tray.tell(status={"profiles": profiles("a", "b", "c"), "headline": "three now"})
+    desk.wait_for("ItemsPropertiesUpdated")
+    desk.settle()
+    assert desk.heard("LayoutUpdated") == []
+    assert "openrouter-c: ready" not in desk.labels()
+    assert desk.labels()[0] == "three now"
+    desk.click(parent, "closed")
+    desk.wait_for("LayoutUpdated", 2)
+    assert "openrouter-c: ready" in desk.labels()
+
+
+def test_a_click_in_an_open_menu_closes_it(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a", "b"))
+    desk.click(0, "opened")
+    tray.tell(status={"profiles": profiles("a", "b", "c"), "headline": "three now"})
+    desk.wait_for("ItemsPropertiesUpdated")
+    desk.click(desk.find("openrouter-b").id)
+    assert tray.event("ask")["verb"] == "use"
+    desk.wait_for("LayoutUpdated", 2)
+
+
+def test_a_host_that_never_says_closed_gets_the_change_a_moment_later(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a"))
+    desk.ask_menu("AboutToShow", "i", 0)
+    start = time.monotonic()
+    tray.tell(status={"profiles": profiles("a", "b")})
+    desk.wait_for("LayoutUpdated")
+    assert 2 < time.monotonic() - start < 4
+
+
+# notifications
+
+
+def test_a_notification_is_shown_with_the_icon_and_a_click_on_it_opens_the_report(
+    tray: Runner, desk: Desk
+) -> None:
+    desk.be(NOTIFICATIONS)
+    tray.tell(notify=["Out of credit", "main <b>& co</b>"])
+    until(lambda: desk.notes, "no notification came")
+    app, replaces, icon, title, body, actions, hints, _ = desk.notes[0]
+    assert (app, replaces, icon, title) == ("O-Switcher", 0, "", "Out of credit")
+    assert body == "main &lt;b&gt;&amp; co&lt;/b&gt;", "a daemon that reads markup is given none"
+    assert actions[0] == "default"
+    assert hints["image-data"][1][:2] == (48, 48)
+    desk.settle()
+    desk.invoke(4711, "default")
+    desk.invoke(1, "other")
+    desk.invoke(1, "default")
+    assert tray.event("ask")["verb"] == "report"
+    assert tray.quiet()
+    desk.cease(NOTIFICATIONS)
+
+
+def test_a_simple_notification_daemon_gets_plain_text_and_no_actions(tray: Runner, desk: Desk) -> None:
+    desk.capabilities = ["body"]
+    desk.be(NOTIFICATIONS)
+    tray.tell(notify=["Title", "a < b"])
+    until(lambda: desk.notes, "no notification came")
+    assert desk.notes[0][4:6] == ("a < b", [])
+    desk.cease(NOTIFICATIONS)

@@ -1,0 +1,164 @@
+"""What is turned away at the door, with the reason and never a key in it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.rig import CHAT, MODEL, Rig, running, script_of
+
+OK = '{do="ok"}'
+BODY = {"model": MODEL, "messages": []}
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with running(tmp_path_factory.mktemp("door"), script_of(a=OK), settings="[proxy]\nmax_body_mb = 1\n") as found:
+        yield found
+
+
+def raw(rig: Rig, data: bytes, timeout: float = 5) -> bytes:
+    url = httpx.URL(rig.url)
+    with socket.create_connection((url.host, url.port or 80), timeout=timeout) as sock:
+        sock.sendall(data)
+        parts = []
+        try:
+            while part := sock.recv(65_536):
+                parts.append(part)
+        except (TimeoutError, ConnectionError):
+            pass
+        return b"".join(parts)
+
+
+REFUSED = [
+    pytest.param({"authorization": ""}, 401, "o-switcher token", id="no token"),
+    pytest.param({"authorization": "Bearer wrong"}, 401, "not a token", id="a wrong token"),
+    pytest.param({"host": "evil.example"}, 421, "Host", id="another host"),
+    pytest.param({"host": "127.0.0.1:1"}, 421, "Host", id="another port"),
+    pytest.param({"origin": "https://evil.example"}, 403, "other sites", id="a page of another site"),
+    pytest.param({"sec-fetch-site": "cross-site"}, 403, "other sites", id="a cross-site fetch"),
+]
+
+
+@pytest.mark.parametrize(("headers", "status", "words"), REFUSED)
+def test_strangers_are_turned_away(rig: Rig, headers: dict[str, str], status: int, words: str) -> None:
+    before = len(rig.simulator.calls)
+    answer = rig.client.post(CHAT, json=BODY, headers=headers)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]["message"]
+    assert answer.json()["error"]["type"] == "o_switcher_refused"
+    assert "wrong" not in answer.text
+    assert len(rig.simulator.calls) == before
+
+
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "x-goog-api-key"])
+def test_a_token_is_taken_from_each_usual_header(rig: Rig, name: str) -> None:
+    token = rig.client.headers["authorization"].removeprefix("Bearer ")
+    value = f"Bearer {token}" if name == "authorization" else token
+    with httpx.Client(base_url=rig.url, trust_env=False) as stranger:
+        assert stranger.post(CHAT, json=BODY, headers={name: value}).status_code == 200
+
+
+BAD = [
+    pytest.param(CHAT, b'{"model": "m", ', "application/json", 400, "not valid JSON", id="malformed JSON"),
+    pytest.param(CHAT, b"\xff\xfe\x00", "application/json", 400, "not valid JSON", id="bytes that are no text"),
+    pytest.param(CHAT, b"model=m", "application/x-www-form-urlencoded", 415, "application/json", id="a form"),
+    pytest.param("/nobody/v1/chat/completions", b"{}", "application/json", 404, "openrouter", id="unknown provider"),
+    pytest.param("/openrouter/chat/completions", b"{}", "application/json", 404, "/openrouter/v1/", id="no /v1"),
+    pytest.param(CHAT, b"x" * 1_100_000, "application/json", 413, "1048576", id="a body over the limit"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "kind", "status", "words"), BAD)
+def test_bad_input_gets_a_clear_error(rig: Rig, path: str, body: bytes, kind: str, status: int, words: str) -> None:
+    before = len(rig.simulator.calls)
+    answer = rig.client.post(path, content=body, headers={"content-type": kind})
+    assert answer.status_code == status
+    assert words in answer.json()["error"]["message"]
+    assert len(rig.simulator.calls) == before
+    assert rig.chat().status_code == 200
+
+
+def test_a_chunked_body_over_the_limit_is_refused_too(rig: Rig) -> None:
+    answer = rig.client.post(CHAT, content=(b"x" * 65_536 for _ in range(20)), headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+
+
+def test_wrong_types_in_the_body_are_for_the_provider_to_judge(rig: Rig) -> None:
+    answer = rig.client.post(CHAT, json={"model": 5, "stream": "yes", "messages": []})
+    assert answer.status_code in (200, 400)
+    assert answer.headers["x-o-switcher-attempts"] == "1"
+
+
+def test_a_websocket_is_refused_at_once(rig: Rig) -> None:
+    answer = rig.client.get("/openrouter/v1/responses", headers={"connection": "Upgrade", "upgrade": "websocket"})
+    assert answer.status_code == 426
+
+
+HEADS = [
+    pytest.param(b"GET / HTTP/1.1\r\nhost: x\r\n" + b"a: " + b"b" * 70_000 + b"\r\n\r\n", b"431", id="a long header"),
+    pytest.param(
+        b"GET / HTTP/1.1\r\n" + b"".join(b"h%d: 1\r\n" % n for n in range(300)) + b"\r\n", b"431", id="many headers"
+    ),
+    pytest.param(b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n", b"431", id="a long address"),
+    pytest.param(b"nonsense\r\n\r\n", b"400", id="no HTTP"),
+    pytest.param(
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"400",
+        id="two lengths: request smuggling",
+    ),
+    pytest.param(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", b"400", id="twice"),
+]
+
+
+@pytest.mark.parametrize(("data", "status"), HEADS)
+def test_header_bombs_and_nonsense_are_refused_and_traffic_goes_on(rig: Rig, data: bytes, status: bytes) -> None:
+    assert status in raw(rig, data)[:15]
+    assert rig.chat().status_code == 200
+
+
+def test_the_health_address_says_no_more_than_it_must(rig: Rig) -> None:
+    with httpx.Client(base_url=rig.url, trust_env=False) as stranger:
+        found = stranger.get("/healthz").json()
+        assert set(found) == {"app", "version", "instance"} and found["app"] == "o-switcher"
+        for path in ("/", "/api/hello"):
+            assert stranger.head(path).status_code == 200
+
+
+def test_the_admin_api_is_not_for_client_tokens(rig: Rig) -> None:
+    assert rig.client.get("/api/v1/status").status_code == 401
+    assert rig.client.post("/api/v1/verbs/stop", json={}).status_code == 401
+    assert rig.chat().status_code == 200
+
+
+def test_pipelined_requests_are_answered_in_order(rig: Rig) -> None:
+    host = httpx.URL(rig.url).netloc
+    one = b"GET /healthz HTTP/1.1\r\nhost: %b\r\n\r\n" % host
+    last = b"GET /healthz HTTP/1.1\r\nhost: %b\r\nconnection: close\r\n\r\n" % host
+    assert raw(rig, one + one + last).count(b"200 OK") == 3
+
+
+def test_a_client_that_sends_half_a_request_and_leaves_harms_nobody(rig: Rig) -> None:
+    url = httpx.URL(rig.url)
+    token = rig.client.headers["authorization"].encode()
+    head = b"POST %b HTTP/1.1\r\nhost: %b\r\nauthorization: %b\r\ncontent-length: 100\r\n\r\nabc" % (
+        CHAT.encode(),
+        url.netloc,
+        token,
+    )
+    before = len(rig.simulator.calls)
+    with socket.create_connection((url.host, url.port or 80)) as sock:
+        sock.sendall(head)
+    time.sleep(0.05)
+    assert rig.chat().status_code == 200
+    assert len(rig.simulator.calls) == before + 1
+
+
+def test_the_refusal_has_the_shape_of_the_protocol(rig: Rig) -> None:
+    answer = rig.client.post("/openrouter/v1/messages", json=BODY, headers={"authorization": "Bearer no"})
+    assert json.loads(answer.content)["type"] == "error"

@@ -1,0 +1,1 @@
+"""Thin faces over one control surface: no policy, no SQL, nothing that decides."""

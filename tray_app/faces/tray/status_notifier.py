@@ -1,0 +1,226 @@
+"""Our Linux backend for pystray: org.kde.StatusNotifierItem over D-Bus, in pure Python.
+
+No GTK, no PyGObject, nothing of the distribution's: Plasma, XFCE, LXQt, waybar and GNOME's AppIndicator
+extension all read this interface. One thread owns the icon and the bus and sleeps in `select` until one
+of them, or another thread by way of the mailbox, has something for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import os
+import selectors
+from collections.abc import Callable
+from typing import Any, cast
+
+from tray_app.faces.tray.availability import WATCHER
+from tray_app.faces.tray.bus import DAEMON, Bus, Lost, connect
+from tray_app.faces.tray.dbus_menu import PATH as MENU_PATH
+from tray_app.faces.tray.dbus_menu import MenuObject
+from tray_app.faces.tray.icon import SIZES, Picture
+from tray_app.faces.tray.library import BaseIcon, Menu, MenuItem
+from tray_app.faces.tray.mailbox import Mailbox, Work
+from tray_app.faces.tray.notifications import Note, Notifier
+from tray_app.faces.tray.objects import Body, CallError, Interface, Method, Property
+
+INTERFACE = "org.kde.StatusNotifierItem"
+PATH = "/StatusNotifierItem"
+WATCHER_PATH = "/StatusNotifierWatcher"
+_TOOLTIP = "(sa(iiay)ss)"
+
+
+class Icon(BaseIcon):
+    """A pystray icon. `icon` is a `Picture`; the first line of `title` is the tooltip's title.
+
+    `run` raises `Lost` where there is no bus, or when it goes away. Everything but `run`, `post` and
+    `end` is for the thread that runs: others `post` it.
+    """
+
+    def __init__(
+        self, name: str, picture: Picture, title: str, menu: Menu, unseen: Callable[[str, str], None]
+    ) -> None:
+        super().__init__(name, picture, title, menu)  # type: ignore[no-untyped-call]
+        self._unseen = unseen
+        self._mail = Mailbox()
+        self._ended = False
+        self._watcher = ""  # the unique name of the one we are registered with
+        self._service = f"{INTERFACE}-{os.getpid()}-1"
+        self._bus: Bus | None = None
+        self._menu_object: MenuObject | None = None
+        self._notifier: Notifier | None = None
+
+    def post(self, work: Work) -> None:
+        """Have work done by the thread that runs. From any thread, before and after as well."""
+        self._mail.post(work)
+
+    def end(self) -> None:
+        """Have `run` return. From any thread."""
+        self._ended = True
+        self._mail.wake()
+
+    def run(self, setup: Callable[[Any], None] | None = None) -> None:
+        try:
+            # before pystray starts its thread, which would wait for ever if we failed later
+            self._bus = connect()
+            with contextlib.closing(self._bus):
+                self._open(self._bus)
+                super().run(setup)  # type: ignore[no-untyped-call]
+        finally:
+            self._running = False
+            self._bus = None
+            self._mail.close()
+
+    # the loop
+
+    def _run(self) -> None:
+        self._mark_ready()  # type: ignore[no-untyped-call]
+        assert self._bus is not None and self._menu_object is not None  # noqa: S101  # set by run
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._mail, selectors.EVENT_READ)
+            selector.register(self._bus, selectors.EVENT_READ)
+            while not self._ended:
+                self._turn(selector, self._bus, self._menu_object)
+
+    def _turn(self, selector: selectors.BaseSelector, bus: Bus, menu: MenuObject) -> None:
+        """Send what is to be sent, sleep, take in what has come, and answer before anything else."""
+        bus.flush()
+        selector.modify(bus, selectors.EVENT_READ | (selectors.EVENT_WRITE if bus.unsent else 0))
+        ready = {key.fileobj: events for key, events in selector.select(menu.seconds_held())}
+        if ready.get(bus, 0) & selectors.EVENT_READ:
+            bus.receive()
+        if menu.seconds_held() == 0:
+            menu.release()
+        bus.flush()
+        self._mail.drain()
+
+    def _open(self, bus: Bus) -> None:
+        """Put our objects on the bus, then watch for tray hosts."""
+        self._menu_object = MenuObject(bus, self._mail.post, self._clicked)
+        self._notifier = Notifier(bus, self, self._unseen)
+        bus.export(PATH, self._interface())
+        bus.call(DAEMON, "/org/freedesktop/DBus", DAEMON, "RequestName", "su", (self._service, 4))
+        bus.listen(DAEMON, "NameOwnerChanged", self._owner_changed, f"arg0='{WATCHER}'")
+
+    # tray hosts come and go
+
+    def _owner_known(self, answer: Body | CallError) -> None:
+        self._register("" if isinstance(answer, CallError) else answer[0])
+
+    def _owner_changed(self, _sender: str, body: Body) -> None:
+        name, _before, now = body
+        if name == WATCHER:
+            self._register(now)
+
+    def _register(self, watcher: str) -> None:
+        """Register with a watcher, once; an empty name means that there is none."""
+        if self._bus is None or watcher == self._watcher:
+            return
+        self._watcher = watcher
+        if self._menu_object is not None:
+            self._menu_object.release()  # the host that may have had it open has gone
+        if watcher:
+            self._bus.call(
+                WATCHER, WATCHER_PATH, WATCHER, "RegisterStatusNotifierItem", "s", (self._service,)
+            )
+
+    # what pystray asks of a backend
+
+    def _show(self) -> None:
+        self._emit("NewStatus", "s", ("Active",))
+        if self._bus is not None:
+            path = "/org/freedesktop/DBus"
+            self._bus.call(DAEMON, path, DAEMON, "GetNameOwner", "s", (WATCHER,), self._owner_known)
+
+    def _hide(self) -> None:
+        self._emit("NewStatus", "s", ("Passive",))
+
+    def _update_icon(self) -> None:
+        self._icon_valid = True
+        self._emit("NewIcon")
+
+    def _update_title(self) -> None:
+        self._emit("NewToolTip")
+
+    def _update_menu(self) -> None:
+        if self._menu_object is not None:
+            self._menu_object.update(self._menu or ())
+
+    def _notify(self, message: str, title: str | None = None) -> None:
+        if self._notifier is not None:
+            self._notifier.send(Note(title or self._name, message, self._picture()))
+
+    def _remove_notification(self) -> None:
+        """Notifications go by themselves."""
+
+    def _stop(self) -> None:
+        self.end()
+
+    def _clicked(self, item: MenuItem) -> None:
+        self._handler(item)()  # type: ignore[no-untyped-call]
+
+    # the object
+
+    def _emit(self, signal: str, signature: str | None = None, body: Body = ()) -> None:
+        if self._bus is not None and not self._ended:
+            self._bus.emit(PATH, INTERFACE, signal, signature, body)
+
+    def _activate(self, _x: int, _y: int) -> None:
+        self._mail.post(self)  # after the answer: a host may wait for that
+
+    def _tooltip(self) -> tuple[str, list[Any], str, str]:
+        title, _, text = self._title.partition("\n")
+        return ("", [], title, html.escape(text, quote=False))  # hosts may read it as markup
+
+    def _picture(self) -> Picture:
+        return cast(Picture, self._icon)
+
+    def _pixmaps(self) -> list[tuple[int, int, bytes]]:
+        return [(size, size, self._picture().argb(size)) for size in SIZES]
+
+    def _is_only_menu(self) -> bool:
+        """Otherwise a left click must do something: XFCE and waybar take no other answer to Activate."""
+        return not any(item.default for item in self._menu or ())
+
+    def _interface(self) -> Interface:
+        at = ("i", "i")
+        return Interface(
+            INTERFACE,
+            {
+                # unlisted: GNOME's extension would hold every menu back to see whether a second click comes
+                "Activate": Method(at, (), self._activate, listed=False),
+                "SecondaryActivate": Method(at, (), lambda *_: None),
+                "ContextMenu": Method(at, (), lambda *_: None),
+                "Scroll": Method(("i", "s"), (), lambda *_: None),
+                "ProvideXdgActivationToken": Method(("s",), (), lambda *_: None),
+            },
+            {
+                "Category": Property("s", lambda: "ApplicationStatus"),  # waybar drops items without one
+                "Id": Property("s", lambda: self._name),
+                "Title": Property("s", lambda: self._title.partition("\n")[0]),
+                "Status": Property("s", lambda: "Active" if self.visible else "Passive"),
+                "WindowId": Property("i", lambda: 0),
+                "IconThemePath": Property("s", str),
+                "IconName": Property("s", str),  # a name would win over the pixmaps
+                "IconPixmap": Property("a(iiay)", self._pixmaps),
+                "OverlayIconName": Property("s", str),
+                "OverlayIconPixmap": Property("a(iiay)", list),
+                "AttentionIconName": Property("s", str),
+                "AttentionIconPixmap": Property("a(iiay)", list),
+                "AttentionMovieName": Property("s", str),
+                "ToolTip": Property(_TOOLTIP, self._tooltip),
+                "ItemIsMenu": Property("b", self._is_only_menu),
+                "Menu": Property("o", lambda: MENU_PATH),  # as a string, Plasma shows no menu
+            },
+            {
+                "NewTitle": (),
+                "NewIcon": (),
+                "NewAttentionIcon": (),
+                "NewOverlayIcon": (),
+                "NewToolTip": (),
+                "NewStatus": ("s",),
+            },
+        )
+
+
+__all__ = ["Icon", "Lost"]
