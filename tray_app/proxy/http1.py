@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
         self._bodyless, self._framed = bodyless, False
         self._patience = patience
         self._last_life = self.loop.time()
-        self._timer = self.loop.call_later(patience.first_byte_s, self._check_life)
+        self._timer = self.loop.call_later(min(patience.first_byte_s, patience.idle_s), self._check_life)
         self._send(head, body)
         try:
             return await self._head

@@ -1,0 +1,89 @@
+"""O-Switcher with another way of keeping records, to learn what the durable record costs.
+
+`python variants.py NAME` serves the home that O_SWITCHER_HOME names:
+
+- `settled`: as it is; the ledger's group commit is waited for before the last byte of an answer
+- `line`: one JSON line for each ended request is written at once, by the loop's thread, before the last
+  byte; the ledger follows lazily
+- `none`: nothing is recorded at all
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from tray_app import app as composition
+from tray_app.core.values import (
+    AttemptEnded,
+    AttemptStarted,
+    CooldownSet,
+    Fact,
+    FailedOver,
+    RequestEnded,
+    RequestStarted,
+    RetryScheduled,
+    RouteSelected,
+)
+from tray_app.host.home import find_home
+from tray_app.ledger.writer import Writer
+
+SETTLED, LINE, NONE = VARIANTS = ("settled", "line", "none")
+_OF_REQUESTS = (AttemptEnded, AttemptStarted, CooldownSet, FailedOver, RetryScheduled, RouteSelected)
+
+
+class LineFirst:
+    """Stands before the ledger: a request that ends is a line in an append-only file before anything else."""
+
+    def __init__(self, writer: Writer, path: Path) -> None:
+        self._ledger = writer.record
+        self._encoder = msgspec.json.Encoder()
+        self._running: dict[str, list[Fact]] = {}
+        self._lines: list[bytes] = []
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def record(self, fact: Fact) -> None:
+        """Give `fact` to the ledger, which writes when it has time, and keep it for its request's line."""
+        self._ledger(fact)
+        if isinstance(fact, RequestStarted):
+            self._running[fact.id] = [fact]
+        elif isinstance(fact, RequestEnded):
+            facts = [*self._running.pop(fact.id, ()), fact]
+            named = [(type(one).__name__, one) for one in facts]
+            self._lines.append(self._encoder.encode(named) + b"\n")
+        elif isinstance(fact, _OF_REQUESTS) and fact.request_id in self._running:
+            self._running[fact.request_id].append(fact)
+
+    async def settled(self) -> None:
+        """Write the lines that are due: after that the death of the process loses none of them."""
+        lines, self._lines = self._lines, []
+        if lines:
+            os.write(self._fd, b"".join(lines))
+
+
+class Nothing:
+    """Records nothing."""
+
+    def record(self, fact: Fact) -> None:
+        """Forget it."""
+
+    async def settled(self) -> None:
+        """There is nothing to wait for."""
+
+
+def main(name: str) -> int:
+    """Serve with that way of keeping records; the exit code."""
+    home = find_home()
+    built = composition.build(home, port=0)
+    if name != SETTLED:
+        way = LineFirst(built.writer, home.history.with_name("ahead.ndjson")) if name == LINE else Nothing()
+        built.writer.record = way.record  # type: ignore[method-assign]
+        built.writer.settled = way.settled  # type: ignore[method-assign]
+    return composition.run(built, tray=False, say=lambda line: print(line, file=sys.stderr, flush=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,324 @@
+"""A server for the report, a real Chromium before it, and believable views to show.
+
+The server sends what the app sends: the same headers, static files with gzip. What the browser asks for,
+says on its console, or refuses for the sake of the policy is written down.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, ClassVar
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tray_app.control.views import AppState, ProfileView, ReportView, Status
+from tray_app.core.history import Hour, Numbers, PastFailover, PastRequest, Share
+from tray_app.core.ids import request_id
+from tray_app.faces.web import report
+
+NOW = 1_782_482_712_000  # 2026-06-26 14:05:12 UTC, in milliseconds
+SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000
+HOUR_AT = NOW - NOW % HOUR
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+_ARGUMENTS += ["--disable-component-update", "--disable-sync"]
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
+
+# -- views
+
+
+def profile(id_: str, **more: Any) -> ProfileView:
+    """A ready profile; `id_` is its provider and its label, joined by a hyphen."""
+    provider, _, label = id_.partition("-")
+    fields: dict[str, Any] = {
+        "id": id_,
+        "provider": provider,
+        "label": label,
+        "account": "default",
+        "state": "ready",
+        "active": False,
+        "preferred": False,
+        "admin_state": "enabled",
+        "reason": None,
+        "resets_at": None,
+        "reset_source": None,
+        "in_flight": 0,
+        "priority": 0,
+        "key_tail": "7f3a",
+        "base_url": f"https://{provider}.example/api/v1",
+        "source": "cli",
+    }
+    return ProfileView(**{**fields, **more})
+
+
+def past(number: int, **more: Any) -> PastRequest:
+    """A served request; the greater `number`, the longer ago."""
+    started = NOW - number * 97 * SECOND - 8 * SECOND
+    fields: dict[str, Any] = {
+        "id": request_id(started, number * 77_777),
+        "started_at": started,
+        "ended_at": started + 4200,
+        "client": "opencode",
+        "provider": "openrouter",
+        "protocol": "openai_chat",
+        "path": "/chat/completions",
+        "model": "anthropic/claude-sonnet-4.5",
+        "stream": True,
+        "outcome": "served",
+        "status_code": 200,
+        "profile_id": "openrouter-main",
+        "attempts": 1,
+        "failovers": 0,
+        "wait_ms": 0,
+        "ttft_ms": 640,
+        "duration_ms": 4200,
+        "request_bytes": 48_200,
+        "response_bytes": 12_900,
+        "reason": None,
+    }
+    return PastRequest(**{**fields, **more})
+
+
+def empty_view(**more: Any) -> ReportView:
+    """The first minute of an app without a key."""
+    fields: dict[str, Any] = {
+        "version": "1.0.0",
+        "url": "http://127.0.0.1:4417",
+        "state": AppState.NEEDS_YOU,
+        "headline": "no keys yet: o-switcher profiles add openrouter --label main",
+        "active": None,
+        "profiles": (),
+        "last_switch": None,
+        "requests_today": 0,
+        "ledger": "ok",
+        "dropped_facts": 0,
+        "autostart": False,
+        "history_path": "/home/ann/.local/share/o-switcher/history.db",
+        "config_path": "/home/ann/.config/o-switcher/config.toml",
+        "started_at": NOW - 90 * MINUTE,
+    }
+    hours = tuple(Hour(HOUR_AT - back * HOUR, 0, 0, 0) for back in range(23, -1, -1))
+    day_at = NOW - NOW % (24 * HOUR)
+    return ReportView(NOW, day_at, Status(**{**fields, **more}), Numbers(0, 0, 0, 0, 0, 0, None), hours, (), (), ())
+
+
+def busy_view(**more: Any) -> ReportView:
+    """A working day: one profile serves, one rests, the others are in every other state."""
+    profiles = (
+        profile("openrouter-main", state="cooling", reason="the rate limit is reached", resets_at=NOW + 95 * MINUTE,
+                reset_source="header", account="ann", source="opencode auth.json", preferred=True),
+        profile("openrouter-backup", active=True, in_flight=2, account="ben", key_tail="c91e", source="cli",
+                tags=("paid",)),
+        profile("openrouter-spare", account="ben", key_tail="03bd", source="env OPENROUTER_API_KEY",
+                reason="deepseek/deepseek-r1: this model is limited for everybody"),
+        profile("openai-work", state="needs re-authentication", reason="the provider refuses the key", key_tail="Xq2A",
+                source="codex auth.json"),
+        profile("anthropic-team", state="paused", admin_state="paused", reason="paused by the operator",
+                resets_at=NOW + 26 * HOUR, key_tail="pAAA"),
+        profile("google-free", state="cooling", reason="the account is out of credit", resets_at=NOW + 10 * HOUR,
+                reset_source="inferred", key_tail="k0Lm"),
+        profile("groq-old", state="disabled", admin_state="disabled", reason="disabled by the operator"),
+    )  # fmt: skip
+    requests = (
+        past(0, id=request_id(NOW - 3000, 5), started_at=NOW - 3000, ended_at=None, outcome=None, status_code=None,
+             profile_id=None, attempts=None, failovers=None, ttft_ms=None, duration_ms=None, response_bytes=None,
+             wait_ms=None),
+        past(1, profile_id="openrouter-backup", attempts=2, failovers=1, duration_ms=9870, ttft_ms=1240),
+        past(2, client="claude-code", model="claude-sonnet-4-5", provider="anthropic", path="/messages"),
+        past(3, outcome="failed", status_code=502, attempts=4, failovers=2, duration_ms=61_400, ttft_ms=None,
+             wait_ms=7200, reason="the provider is overloaded, and nothing else can serve", profile_id="openrouter-spare"),
+        past(4, outcome="client_cancelled", status_code=None, duration_ms=1900, stream=True, ttft_ms=None),
+        past(5, client="codex", model="gpt-5.1-codex", path="/responses", provider="openai", profile_id="openai-work"),
+        past(6, outcome="exhausted", status_code=429, profile_id=None, attempts=3, failovers=2, ttft_ms=None,
+             reason="no profile can serve; openrouter-main is back in 12 min", response_bytes=412),
+        past(7, outcome="refused", status_code=401, profile_id=None, attempts=0, ttft_ms=None, duration_ms=2,
+             client="unknown", model=None, stream=False, request_bytes=211, response_bytes=180,
+             reason="the token is not known here"),
+        past(8, outcome="interrupted", status_code=200, reason="the app was stopped while this request was open"),
+        *(past(number, stream=number % 3 > 0, duration_ms=700 * number, ttft_ms=90 * number) for number in range(9, 24)),
+    )  # fmt: skip
+    counts = (0, 0, 0, 0, 0, 0, 0, 0, 3, 14, 41, 38, 22, 9, 31, 47, 52, 44, 18, 6, 0, 0, 12, 29)
+    hours = tuple(
+        Hour(hour.at, count, count - (count // 9 if number % 3 == 0 else 0), 2 if number in (10, 15, 16, 23) else 0)
+        for number, (hour, count) in enumerate(zip(empty_view().hours, counts, strict=True))
+    )
+    reason = "the rate limit is reached"
+    switches = (
+        PastFailover(NOW - 4 * MINUTE, requests[1].id, "openrouter-main", "openrouter-backup", reason, False),
+        PastFailover(NOW - 70 * MINUTE, None, "openrouter-spare", "openrouter-main", "chosen by the operator (tray)", True),
+        PastFailover(NOW - 3 * HOUR, "0af3kd90zxcvbn", "openrouter-main", "openrouter-spare", reason, False),
+        PastFailover(NOW - 40 * HOUR, None, None, "openrouter-main", "chosen by the operator (cli)", True),
+    )
+    shares = (
+        Share("openrouter-main", 1108, 1101, 3420),
+        Share("openrouter-backup", 122, 122, 2980),
+        Share("openai-work", 9, 4, 8200),
+        Share("openrouter-gone", 2, 2, 1700),
+        Share("", 6, 0, 40),
+    )
+    base = empty_view(**{
+        "state": AppState.DEGRADED, "headline": "openrouter-backup is serving", "active": "openrouter-backup",
+        "profiles": profiles, "requests_today": 1247, **more,
+    })  # fmt: skip
+    numbers = Numbers(1247, 1229, 17, 11, 19, 1291, 640)
+    return replace(base, numbers=numbers, hours=hours, shares=shares, requests=requests, failovers=switches)
+
+
+def told(view: ReportView, **more: Any) -> ReportView:
+    """`view` with other things in its status."""
+    return replace(view, status=replace(view.status, **more))
+
+
+# -- the server
+
+
+@dataclass
+class Stand:
+    """What stands at the address of the app: shows `view`, or `answer` (status, body) where that is set."""
+
+    view: ReportView
+    locale: str = "en"
+    answer: tuple[int, str] | None = None
+    asked: list[str] = field(default_factory=list)  # paths, in order
+    sent: int = 0  # bytes of bodies
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self._server: _Server | None = None
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def open(self) -> None:
+        """Listen; at the same port as before, if it was open before."""
+        self._server = _Server(("127.0.0.1", self.port), _Handler)
+        self._server.stand = self
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        """Be gone: nobody listens any more."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def __enter__(self) -> Stand:
+        self.open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class _Server(ThreadingHTTPServer):
+    stand: Stand
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    _packed: ClassVar[dict[str, bytes]] = {}
+
+    def do_GET(self) -> None:
+        stand, path = self.server.stand, self.path.partition("?")[0]
+        stand.asked.append(path)
+        if path == "/report":
+            status, page = stand.answer or (200, report.render(stand.view, locale=stand.locale, local=time.gmtime))
+            self._send(status, page.encode(), "text/html; charset=utf-8", {"Content-Security-Policy": POLICY})
+        elif path.startswith("/static/") and (found := report.static_file(path.removeprefix("/static/"))):
+            if path not in self._packed:
+                self._packed[path] = gzip.compress(found[0], 6)
+            self._send(200, self._packed[path], found[1], {"Content-Encoding": "gzip"})
+        else:
+            self._send(404, b"nothing here", "text/plain", {})
+
+    def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str]) -> None:
+        self.server.stand.sent += len(body)
+        self.send_response(status)
+        fixed = {"Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": "no-store"}
+        for name, value in {**fixed, "X-Content-Type-Options": "nosniff", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # the name is the standard library's
+        pass
+
+
+# -- the browser
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium of this machine."""
+    found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip("no Chromium is installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Tab:
+    """A tab that writes down what a good page never causes."""
+
+    page: Page
+    origin: str
+    complaints: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        self.page.on("console", lambda message: self._said(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.add_init_script(
+            "addEventListener('securitypolicyviolation', (event) => console.error('policy', event.violatedDirective))"
+        )
+
+    def _said(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and "ERR_CONNECTION_REFUSED" not in text:
+            self.complaints.append(f"{kind}: {text}")
+
+    def text(self, selector: str) -> str:
+        """What is read there, with white space as a person sees it."""
+        return " ".join(self.page.locator(selector).first.inner_text().split())
+
+    def number(self, script: str) -> float:
+        """A figure measured in the page."""
+        return float(self.page.evaluate(script))
+
+
+@contextmanager
+def tab(browser: Browser, stand: Stand, *, width: int = 1280, height: int = 800, dark: bool = False) -> Iterator[Tab]:
+    """The report in a tab of its own; afterwards it must have had nothing to complain of, and asked nobody else."""
+    scheme = "dark" if dark else "light"
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
+    made = Tab(context.new_page(), stand.origin)
+    made.watch()
+    try:
+        made.page.goto(f"{stand.origin}/report")
+        made.page.wait_for_load_state("load")
+        yield made
+        assert made.complaints == []
+        assert [url for url in made.asked if not url.startswith(f"{stand.origin}/")] == []
+    finally:
+        context.close()

@@ -1,0 +1,66 @@
+"""The locks: whole, hashed, of no particular machine, and in step with pyproject.toml."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fetch import read_pin
+from packages import PIP_LOCK
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from python_version import NEEDED
+
+from .conftest import CHECKOUT, SCRIPTS
+
+RUNTIME, TESTS = SCRIPTS / "requirements.lock", SCRIPTS / "requirements-test.lock"
+
+
+def pins(lock: Path) -> dict[str, str]:
+    found = re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(), re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+
+
+@pytest.mark.parametrize("lock", [RUNTIME, TESTS, PIP_LOCK], ids=lambda lock: lock.name)
+def test_every_package_has_hashes_and_nothing_names_a_machine(lock: Path) -> None:
+    text = lock.read_text()
+    entry = r"^[\w.-]+==\S+(?: ; [^\\\n]+)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+"
+    rest = re.sub(entry, "", text, flags=re.MULTILINE)
+    assert all(line.startswith("#") for line in rest.splitlines()), rest
+    assert not re.search(r"https?:|file:|--(?:index|extra|find)|/(?:home|root|tmp|opt)", text)
+
+
+def test_the_locks_meet_the_project_and_each_other(project: dict[str, Any]) -> None:
+    runtime, tests = pins(RUNTIME), pins(TESTS)
+    wanted = {RUNTIME: project["project"]["dependencies"]}
+    wanted[TESTS] = [*wanted[RUNTIME], *project["dependency-groups"]["test"]]
+    for lock, requirements in wanted.items():
+        for requirement in map(Requirement, requirements):
+            pinned = pins(lock).get(canonicalize_name(requirement.name))
+            assert pinned is not None, f"{requirement.name} is not in {lock.name}: run python3 installer/lock.py"
+            assert requirement.specifier.contains(pinned), f"{requirement}: run python3 installer/lock.py"
+    assert runtime.items() <= tests.items()
+
+
+def test_the_python_that_is_asked_for_is_the_projects(project: dict[str, Any]) -> None:
+    assert project["project"]["requires-python"] == f">={NEEDED[0]}.{NEEDED[1]}"
+
+
+def test_pip_is_pinned() -> None:
+    version, hashes = read_pin(PIP_LOCK)
+    assert re.fullmatch(r"[\d.]+", version)
+    assert len(hashes) == 2  # the wheel and the source archive
+
+
+@pytest.mark.parametrize("script", ["python_version", "run", "test", "install", "lock"])
+def test_the_scripts_can_be_read_by_the_pythons_that_they_turn_away(script: str) -> None:
+    ast.parse((SCRIPTS / f"{script}.py").read_text(), feature_version=(3, 7))

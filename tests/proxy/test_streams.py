@@ -1,0 +1,114 @@
+"""Streams in flight: cut, silent, without an end. A stream never ends as if it were whole when it is not."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.rig import CHAT, MODEL, Rig, running, said, script_of
+
+BODY = {"model": MODEL, "stream": True, "max_tokens": 99, "input": "q", "messages": [{"role": "user", "content": "q"}]}
+PATHS = ["/openrouter/v1/chat/completions", "/openrouter/v1/messages", "/openrouter/v1/responses"]
+
+
+def read(rig: Rig, path: str = CHAT) -> tuple[str, bool]:
+    """The stream as far as it came, and whether the connection ended in order."""
+    parts: list[bytes] = []
+    try:
+        with rig.client.stream("POST", path, json=BODY) as answer:
+            assert answer.status_code == 200
+            parts.extend(answer.iter_raw())
+    except httpx.RemoteProtocolError:
+        return b"".join(parts).decode(), False
+    return b"".join(parts).decode(), True
+
+
+CUTS = [
+    pytest.param('{do="cut", after=4, how="rst"}', id="torn down"),
+    pytest.param('{do="cut", after=4, how="fin"}', id="closed"),
+    pytest.param('{do="no_terminator", finish=false}', id="ended in order, but half-way"),
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("fault", CUTS)
+def test_a_stream_cut_after_content_ends_with_the_protocols_error_and_a_cut(
+    tmp_path: Path, fault: str, path: str
+) -> None:
+    with running(tmp_path, script_of(first=fault, second='{do="ok"}')) as rig:
+        text, in_order = read(rig, path)
+        assert not in_order
+        assert "o_switcher_interrupted" in text.splitlines()[-2]
+        assert "[DONE]" not in text and "message_stop" not in text and "response.completed" not in text
+        assert said(text) != ""
+        assert rig.calls() == {"first": 1}
+        row = rig.rows("SELECT outcome, status_code FROM request")[0]
+        assert row == {"outcome": "interrupted", "status_code": 200}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_error_in_mid_stream_passes_as_the_provider_sent_it(tmp_path: Path, path: str) -> None:
+    with running(tmp_path, script_of(only='{do="error_in_stream", code=502, after=3}')) as rig:
+        text, _ = read(rig, path)
+        assert "Provider" in text or "error" in text
+        assert rig.calls() == {"only": 1}
+
+
+def test_a_stream_that_goes_silent_ends_after_idle(tmp_path: Path) -> None:
+    settings = "[timeouts]\nidle = 0.4\n"
+    with running(tmp_path, script_of(only='{do="hang", when="mid_stream", after=3}'), settings=settings) as rig:
+        began = time.monotonic()
+        text, in_order = read(rig)
+        assert not in_order and "o_switcher_interrupted" in text
+        assert 0.3 < time.monotonic() - began < 3
+        assert rig.rows("SELECT error_class FROM attempt") == [{"error_class": "timeout"}]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_a_silent_provider_is_left_for_the_next_one(tmp_path: Path, stream: bool) -> None:
+    settings = "[timeouts]\nfirst_byte = 0.3\ntotal_non_stream = 0.3\n"
+    script = script_of(first='{do="hang", when="before_head"}', second='{do="ok"}')
+    with running(tmp_path, script, settings=settings) as rig:
+        answer = rig.chat(stream=stream)
+        assert answer.status_code == 200
+        assert answer.headers["x-o-switcher-profile"] == "openrouter-second"
+        assert rig.calls() == {"first": 1, "second": 1}
+
+
+def test_comments_and_pings_count_as_life(tmp_path: Path) -> None:
+    settings = "[timeouts]\nidle = 0.5\nfirst_byte = 0.5\n"
+    script = script_of(only='{do="ok", comments=1, chunks=12, chunk_delay_ms=100}')
+    with running(tmp_path, script, settings=settings) as rig:
+        text, in_order = read(rig)
+        assert in_order and text.rstrip().endswith("[DONE]")
+
+
+def test_chunks_arrive_as_they_are_sent(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(only='{do="ok", chunks=6, chunk_delay_ms=120}')) as rig:
+        times = []
+        with rig.client.stream("POST", CHAT, json=BODY) as answer:
+            times.extend(time.monotonic() for _ in answer.iter_raw())
+        gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        assert sum(gap > 0.06 for gap in gaps) >= 4
+
+
+def test_many_streams_at_once_are_each_whole(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with running(tmp_path, script_of(only='{do="ok", chunks=30, chunk_delay_ms=5}')) as rig:
+        with ThreadPoolExecutor(24) as pool:
+            found = list(pool.map(lambda _: read(rig), range(48)))
+        assert all(in_order and text.rstrip().endswith("[DONE]") for text, in_order in found)
+        assert len({said(text) for text, _ in found}) == 1
+        assert rig.rows("SELECT count(*) AS n FROM request WHERE outcome = 'served'") == [{"n": 48}]
+
+
+def test_a_stream_is_recorded_before_its_terminator_reaches_the_client(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(only='{do="ok", chunks=3}')) as rig:
+        with rig.client.stream("POST", CHAT, json=BODY) as answer:
+            for chunk in answer.iter_raw():
+                if b"[DONE]" in chunk:
+                    assert rig.rows("SELECT outcome FROM request") == [{"outcome": "served"}]
