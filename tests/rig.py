@@ -133,4 +133,6 @@ def running(
 
 def entry_of(name: str, url: str, place: int = 0) -> Entry:
     """A vault entry for the simulator's key of that name."""
-    return Entry(secret=key_of(name), provider="openrouter", label=name, base_url=url, source="test", added_at=place + 1)
+    return Entry(
+        secret=key_of(name), provider="openrouter", label=name, base_url=url, source="test", added_at=place + 1
+    )

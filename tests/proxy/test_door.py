@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import time
-from pathlib import Path
 
 import httpx
 import pytest
@@ -85,7 +84,9 @@ def test_bad_input_gets_a_clear_error(rig: Rig, path: str, body: bytes, kind: st
 
 
 def test_a_chunked_body_over_the_limit_is_refused_too(rig: Rig) -> None:
-    answer = rig.client.post(CHAT, content=(b"x" * 65_536 for _ in range(20)), headers={"content-type": "application/json"})
+    answer = rig.client.post(
+        CHAT, content=(b"x" * 65_536 for _ in range(20)), headers={"content-type": "application/json"}
+    )
     assert answer.status_code == 413
 
 

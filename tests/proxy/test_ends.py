@@ -69,7 +69,9 @@ def test_without_any_profile_the_answer_says_how_to_add_one(tmp_path: Path) -> N
 
 
 def test_a_missing_model_on_every_profile_gives_the_providers_own_words(tmp_path: Path) -> None:
-    with running(tmp_path, script_of(a='{do="model_not_found", status=404}', b='{do="model_not_found", status=404}')) as rig:
+    with running(
+        tmp_path, script_of(a='{do="model_not_found", status=404}', b='{do="model_not_found", status=404}')
+    ) as rig:
         answer = rig.chat()
         assert answer.status_code == 404
         assert "o_switcher" not in answer.text

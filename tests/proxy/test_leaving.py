@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import time
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -60,7 +60,9 @@ def test_the_providers_call_ends_within_100_ms(tmp_path: Path, behaviour: str, s
         assert time.monotonic() - left_at < 0.25  # the bound is 100 ms; the test machine may be busy
         found = rig.eventually("SELECT outcome, attempts FROM request WHERE outcome IS NOT NULL")
         assert found == [{"outcome": "client_cancelled", "attempts": 1}]
-        assert rig.eventually("SELECT outcome FROM attempt WHERE outcome IS NOT NULL") == [{"outcome": "client_cancelled"}]
+        assert rig.eventually("SELECT outcome FROM attempt WHERE outcome IS NOT NULL") == [
+            {"outcome": "client_cancelled"}
+        ]
         assert rig.phase("openrouter-first") == "ready"
         assert [view.in_flight for view in rig.app.service.status().profiles] == [0, 0]
         assert rig.calls() == {"first": 1}

@@ -14,7 +14,9 @@ OK = '{do="ok"}'
 # what the first profile does -> calls on it, its label afterwards, the class that is recorded
 INVISIBLE = [
     pytest.param('{do="no_credit"}', 1, "cooling", "quota_exhausted", id="out of credit: at once, parked"),
-    pytest.param('{do="key_limit", window="monthly"}', 1, "cooling", "quota_exhausted", id="key limit: at once, parked"),
+    pytest.param(
+        '{do="key_limit", window="monthly"}', 1, "cooling", "quota_exhausted", id="key limit: at once, parked"
+    ),
     pytest.param('{do="rate_limit", retry_after=30}', 1, "cooling", "rate_limited", id="rate limit with a hint"),
     pytest.param('{do="rate_limit"}', 1, "cooling", "rate_limited", id="rate limit without a hint"),
     pytest.param('{do="in_flight"}', 1, "cooling", "rate_limited", id="credit reserved in flight passes"),
@@ -34,7 +36,9 @@ INVISIBLE = [
     pytest.param('{do="error_in_200", code=502}', 4, "ready", "server_error", id="an error inside a 200"),
     pytest.param('{do="error_in_200", code=429, message="slow"}', 1, "cooling", "rate_limited", id="429 inside a 200"),
     pytest.param('{do="empty", how="no_body"}', 4, "ready", "server_error", id="200 without a body"),
-    pytest.param('{do="provider_error", status=429}', 1, "cooling", "rate_limited", id="the aggregator's provider is busy"),
+    pytest.param(
+        '{do="provider_error", status=429}', 1, "cooling", "rate_limited", id="the aggregator's provider is busy"
+    ),
     pytest.param('{do="wrong_length", then="fin"}', 2, "ready", "network", id="shorter than its length"),
     pytest.param('{do="cut", at=100, how="rst"}', 2, "ready", "network", id="cut in the body"),
 ]
@@ -83,7 +87,13 @@ STREAM_FAULTS = [
 @pytest.mark.parametrize(("fault", "calls"), STREAM_FAULTS)
 @pytest.mark.parametrize("path", ["/chat/completions", "/messages", "/responses"])
 def test_a_stream_comes_from_the_next_profile(tmp_path: Path, fault: str, calls: int, path: str) -> None:
-    body = {"model": MODEL, "stream": True, "max_tokens": 50, "input": "hi", "messages": [{"role": "user", "content": "hi"}]}
+    body = {
+        "model": MODEL,
+        "stream": True,
+        "max_tokens": 50,
+        "input": "hi",
+        "messages": [{"role": "user", "content": "hi"}],
+    }
     with running(tmp_path, script_of(first=fault, second=OK)) as rig:
         answer = rig.client.post(f"/openrouter/v1{path}", json=body)
         assert answer.status_code == 200

@@ -59,7 +59,9 @@ def test_headers_pass_but_for_credentials_and_the_connections_own(tmp_path: Path
 
 def test_the_query_and_the_path_pass_as_they_came(tmp_path: Path) -> None:
     with running(tmp_path, script_of(a=OK)) as rig:
-        rig.client.post("/openrouter/v1/messages?beta=true&x=%2F%20y", json={"model": "m", "messages": [], "max_tokens": 1})
+        rig.client.post(
+            "/openrouter/v1/messages?beta=true&x=%2F%20y", json={"model": "m", "messages": [], "max_tokens": 1}
+        )
         seen = rig.simulator.calls[-1]
         assert seen.path.endswith("/messages") and seen.query == "beta=true&x=%2F%20y"
 
@@ -67,7 +69,13 @@ def test_the_query_and_the_path_pass_as_they_came(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("path", ["/chat/completions", "/messages", "/responses"])
 def test_an_answer_reaches_the_client_byte_for_byte(tmp_path: Path, stream: bool, path: str) -> None:
-    body = {"model": MODEL, "stream": stream, "max_tokens": 99, "input": "q", "messages": [{"role": "user", "content": "q"}]}
+    body = {
+        "model": MODEL,
+        "stream": stream,
+        "max_tokens": 99,
+        "input": "q",
+        "messages": [{"role": "user", "content": "q"}],
+    }
     with running(tmp_path, script_of(a='{do="ok", comments=3, chunks=20}')) as rig:
         direct = httpx.post(rig.simulator.url + path, json=body, headers={"authorization": f"Bearer {key_of('a')}"})
         relayed = rig.client.post(f"/openrouter/v1{path}", json=body)
@@ -117,7 +125,9 @@ def test_other_paths_and_methods_are_relayed_too(tmp_path: Path) -> None:
 def test_a_multipart_upload_passes_whole(tmp_path: Path) -> None:
     data = random.Random(7).randbytes(500_000)
     with running(tmp_path, script_of(a=OK)) as rig:
-        answer = rig.client.post("/openrouter/v1/files", files={"file": ("a.bin", data)}, data={"purpose": "assistants"})
+        answer = rig.client.post(
+            "/openrouter/v1/files", files={"file": ("a.bin", data)}, data={"purpose": "assistants"}
+        )
         assert answer.status_code == 200
         assert hashlib.sha256(data).hexdigest() in answer.text
 

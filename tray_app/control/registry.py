@@ -114,7 +114,8 @@ class Registry:
             tags=_tags(tags),
             added_at=self.clock(),
         )
-        return self.cell.pool.members[self._join(profile_id, entry)].profile
+        self._join(profile_id, entry)
+        return self.cell.pool.members[profile_id].profile
 
     def remove(self, profile: str) -> None:
         """Forget a profile and its key."""
