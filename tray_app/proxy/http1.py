@@ -35,10 +35,10 @@ class Response:
         "_paused",
         "_size",
         "_waiter",
+        "_whole_at",
         "complete",
         "failure",
         "headers",
-        "received",
         "status",
     )
 
@@ -47,12 +47,12 @@ class Response:
         self.headers: list[tuple[bytes, bytes]] = []
         self.complete = False
         self.failure: Unreachable | None = None
-        self.received = 0
         self._connection = connection
         self._buffer: list[bytes] = []
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
         self._paused = False
+        self._whole_at = 0
 
     async def read(self) -> bytes:
         """The bytes that have arrived since the last call, waiting for at least one; b"" at the end."""
@@ -76,10 +76,11 @@ class Response:
         """Give the connection back, or end it if the answer is not over: nobody waits for the rest."""
         self._connection.done(self)
 
-    def _fed(self, data: bytes) -> None:
-        self._buffer.append(data)
-        self._size += len(data)
-        self.received += len(data)
+    def _arrived(self, size: int) -> None:
+        """Body bytes were put into the buffer by the parser; `size` is what the packet weighed."""
+        if self.complete:
+            del self._buffer[self._whole_at :]  # whatever follows an answer is no part of it
+        self._size += size
         self._wake()
         if self._size >= HIGH_WATER and not self._paused:
             self._paused = True
@@ -88,6 +89,7 @@ class Response:
     def _ended(self, failure: Unreachable | None) -> None:
         if failure is None:
             self.complete = True
+            self._whole_at = len(self._buffer)
         elif not self.complete:
             self.failure = failure
         self._wake()
@@ -131,6 +133,7 @@ class Connection(asyncio.Protocol):
         self._lost = False
         self._spoiled = False
         self._keep_alive = False
+        self.on_body: Callable[[bytes], None]
 
     # -- the transport's side
 
@@ -142,10 +145,13 @@ class Connection(asyncio.Protocol):
             self.abort()  # bytes that nobody asked for: the connection is not to be trusted
             return
         self._last_life = self.loop.time()
+        response = self._response
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self._fail(ErrorClass.SERVER_ERROR, "the provider's answer is not valid HTTP")
+        if response.pending:
+            response._arrived(len(data))
 
     def eof_received(self) -> bool:
         return False
@@ -179,6 +185,7 @@ class Connection(asyncio.Protocol):
             asyncio.CancelledError: the caller gave up; the connection is closed.
         """
         self._response = Response(self)
+        self.on_body = self._response._buffer.append  # the parser's callback: one C call a chunk
         self._parser = httptools.HttpResponseParser(self)
         self._head = self.loop.create_future()
         self._head_size = 0
@@ -271,10 +278,6 @@ class Connection(asyncio.Protocol):
         if self._bodyless:
             self._finish()
 
-    def on_body(self, data: bytes) -> None:
-        if self._response is not None and not self._response.complete:
-            self._response._fed(data)
-
     def on_message_complete(self) -> None:
         if self._response is not None and self._response.status and not self._response.complete:
             self._finish()
@@ -323,6 +326,6 @@ def _frames(name: bytes, value: bytes) -> bool:
 
 
 def _cut_words(response: Response) -> str:
-    if response.received or response.status:
+    if response.status:
         return "the connection to the provider broke in the middle of its answer"
     return "the provider closed the connection without an answer"
