@@ -1,0 +1,292 @@
+"""Every verb of the control surface, carried out on the running app."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rig import MODEL, Rig, key_of, running, script_of
+from tray_app.control.callers import HttpCaller, NotRunning, connect
+from tray_app.control.verbs import VERBS, Refused, verb_named
+
+OK = '{do="ok"}'
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with running(tmp_path, script_of(a=OK, b=OK, c=OK)) as found:
+        yield found
+
+
+@pytest.fixture
+def caller(rig: Rig) -> HttpCaller:
+    return connect(rig.home.running, "cli")
+
+
+def serving(rig: Rig) -> str:
+    return rig.chat().headers["x-o-switcher-profile"]
+
+
+def profile(caller: HttpCaller, name: str) -> dict[str, Any]:
+    return next(one for one in caller.ask("status")["profiles"] if one["id"] == name)
+
+
+def test_use_prefers_a_profile_from_the_next_request_on(rig: Rig, caller: HttpCaller) -> None:
+    assert serving(rig) == "openrouter-a"
+    answer = caller.ask("use", profile="openrouter-c")
+    assert answer["message"] == "openrouter-c is preferred from now on"
+    assert serving(rig) == "openrouter-c"
+    switch = rig.eventually("SELECT from_profile, to_profile, manual, request_id FROM failover")
+    assert switch == [{"from_profile": "openrouter-a", "to_profile": "openrouter-c", "manual": 1, "request_id": None}]
+    assert caller.ask("status")["last_switch"]["to_profile"] == "openrouter-c"
+    events = rig.eventually("SELECT actor, verb, profile_id FROM operator_event")
+    assert events == [{"actor": "cli", "verb": "use", "profile_id": "openrouter-c"}]
+
+
+def test_use_survives_a_restart(tmp_path: Path) -> None:
+    script = script_of(a=OK, b=OK)
+    with running(tmp_path, script) as rig:
+        connect(rig.home.running).ask("use", profile="openrouter-b")
+    with running(tmp_path, script) as rig:
+        assert serving(rig) == "openrouter-b"
+        assert profile(connect(rig.home.running), "openrouter-b")["preferred"]
+
+
+def test_using_a_profile_that_rests_says_so_and_others_serve(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="no_credit"}', b=OK)) as rig:
+        caller = connect(rig.home.running)
+        assert serving(rig) == "openrouter-b"
+        assert "it is cooling now" in caller.ask("use", profile="openrouter-a")["message"]
+        assert serving(rig) == "openrouter-b"
+
+
+def test_next_goes_round_those_that_can_serve(rig: Rig, caller: HttpCaller) -> None:
+    assert caller.ask("next")["profile"] == "openrouter-b"
+    caller.ask("pause", profile="openrouter-c")
+    assert caller.ask("next")["profile"] == "openrouter-a"
+    caller.ask("pause", profile="openrouter-b")
+    with pytest.raises(Refused, match="only profile"):
+        caller.ask("next")
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "back"),
+    [("pause", "paused", "resume"), ("drain", "draining", "resume"), ("disable", "disabled", "enable")],
+)
+def test_a_profile_taken_out_gets_nothing_until_it_is_back(
+    rig: Rig, caller: HttpCaller, verb: str, state: str, back: str
+) -> None:
+    caller.ask(verb, profile="openrouter-a")
+    assert profile(caller, "openrouter-a")["state"] == state
+    assert serving(rig) == "openrouter-b"
+    caller.ask(back, profile="openrouter-a")
+    assert profile(caller, "openrouter-a")["state"] == "ready"
+    assert rig.calls() == {"b": 1}
+
+
+def test_an_operators_state_survives_a_restart(tmp_path: Path) -> None:
+    script = script_of(a=OK, b=OK)
+    with running(tmp_path, script) as rig:
+        connect(rig.home.running).ask("pause", profile="openrouter-a")
+    with running(tmp_path, script) as rig:
+        assert rig.phase("openrouter-a") == "paused"
+        assert serving(rig) == "openrouter-b"
+
+
+def test_a_pause_ends_by_itself(rig: Rig, caller: HttpCaller) -> None:
+    caller.ask("pause", profile="openrouter-a", for_s=0.3)
+    assert profile(caller, "openrouter-a")["state"] == "paused"
+    time.sleep(0.5)
+    assert profile(caller, "openrouter-a")["state"] == "ready"
+    found = rig.eventually("SELECT actor, verb FROM operator_event WHERE verb = 'resume'")
+    assert found == [{"actor": "app", "verb": "resume"}]
+
+
+def test_a_pause_until_reset_lasts_as_long_as_the_limit(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="rate_limit", retry_after=900}', b=OK)) as rig:
+        caller = connect(rig.home.running)
+        with pytest.raises(Refused, match="waits for no reset"):
+            caller.ask("pause", profile="openrouter-a", until_reset=True)
+        rig.chat()
+        until = profile(caller, "openrouter-a")["resets_at"]
+        assert caller.ask("pause", profile="openrouter-a", until_reset=True)["until_at"] == until
+
+
+def test_draining_lets_a_running_answer_finish(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="ok", chunks=10, chunk_delay_ms=60}', b=OK)) as rig:
+        body = {"model": MODEL, "stream": True, "messages": []}
+        with rig.client.stream("POST", "/openrouter/v1/chat/completions", json=body) as answer:
+            connect(rig.home.running).ask("drain", profile="openrouter-a")
+            assert b"".join(answer.iter_raw()).rstrip().endswith(b"[DONE]")
+        assert serving(rig) == "openrouter-b"
+
+
+def test_retry_now_clears_what_is_held_against_a_profile(tmp_path: Path) -> None:
+    script = script_of(a='{do="no_credit", times=1}, {do="ok"}', b='{do="unauthorized", times=1}, {do="ok"}', c=OK)
+    with running(tmp_path, script) as rig:
+        caller = connect(rig.home.running)
+        assert serving(rig) == "openrouter-c"
+        assert caller.ask("retry-now", profile="openrouter-a")["profiles"] == ["openrouter-a"]
+        assert profile(caller, "openrouter-a")["state"] == "ready"
+        assert caller.ask("retry-now", all=True)["profiles"] == ["openrouter-b"]
+        assert profile(caller, "openrouter-b")["state"] == "ready"
+        assert rig.eventually("SELECT 1 FROM quota_event WHERE kind = 'reset'")
+        assert rig.rows("SELECT * FROM cooldown") == []
+        with pytest.raises(Refused, match="--all"):
+            caller.ask("retry-now")
+
+
+def test_a_cooldown_ends_by_itself_and_that_is_recorded(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="rate_limit", retry_after_ms=600, times=1}, {do="ok"}', b=OK)) as rig:
+        assert serving(rig) == "openrouter-b"
+        assert rig.phase("openrouter-a") == "cooling"
+        time.sleep(0.9)
+        assert rig.phase("openrouter-a") == "ready"
+        kinds = [row["kind"] for row in rig.eventually("SELECT kind FROM quota_event WHERE kind = 'reset'")]
+        assert kinds == ["reset"]
+
+
+def test_profiles_come_change_and_go_while_the_app_runs(rig: Rig, caller: HttpCaller) -> None:
+    added = caller.ask(
+        "profiles-add", provider="openrouter", label="new", secret="sk-or-v1-brand-new-key-1234", base_url=rig.simulator.url, priority=5, tags="x, y"
+    )
+    assert added["profile"] == "openrouter-new"
+    found = profile(caller, "openrouter-new")
+    assert (found["priority"], found["tags"], found["key_tail"]) == (5, ["x", "y"], "1234")
+    caller.ask("profiles-set", profile="openrouter-new", secret=key_of("a") + "x", priority=0)
+    assert caller.ask("profiles-rename", profile="openrouter-new", label="renamed")["profile"] == "openrouter-renamed"
+    caller.ask("profiles-remove", profile="openrouter-renamed")
+    assert [one["id"] for one in caller.ask("status")["profiles"]] == ["openrouter-a", "openrouter-b", "openrouter-c"]
+    rows = rig.eventually("SELECT id, removed_at IS NULL AS there FROM profile WHERE id LIKE '%renamed' AND removed_at IS NOT NULL")
+    assert rows == [{"id": "openrouter-renamed", "there": 0}]
+    assert serving(rig) == "openrouter-a"
+
+
+WRONG = [
+    pytest.param("profiles-add", {"provider": "nobody", "label": "x", "secret": "k" * 20}, "not_found", "known are", id="provider"),
+    pytest.param("profiles-add", {"provider": "openrouter", "label": "a", "secret": "k" * 20}, "conflict", "exists", id="label taken"),
+    pytest.param("profiles-add", {"provider": "openrouter", "label": "A b", "secret": "k" * 20}, "bad_argument", "lower-case", id="label unfit"),
+    pytest.param("profiles-add", {"provider": "openrouter", "label": "x", "secret": key_of("a")}, "conflict", "held already", id="key held"),
+    pytest.param("profiles-add", {"provider": "openrouter", "label": "x", "secret": "with space"}, "bad_argument", "no key has", id="key unfit"),
+    pytest.param("profiles-add", {"provider": "openrouter", "label": "x"}, "bad_argument", "needs secret", id="no key"),
+    pytest.param(
+        "profiles-add",
+        {"provider": "openrouter", "label": "x", "secret": "k" * 20, "base_url": "http://far.example/v1"},
+        "bad_argument",
+        "in the clear",
+        id="plain http",
+    ),
+    pytest.param(
+        "profiles-set",
+        {"profile": "openrouter-a", "base_url": "https://elsewhere.example/v1"},
+        "bad_argument",
+        "give the key again",
+        id="another origin without the key",
+    ),
+    pytest.param("profiles-set", {"profile": "openrouter-a"}, "bad_argument", "what to change", id="nothing to change"),
+    pytest.param("profiles-rename", {"profile": "openrouter-a", "label": "b"}, "conflict", "exists", id="rename onto another"),
+    pytest.param("use", {"profile": "nobody"}, "not_found", "known are: openrouter-a", id="unknown profile"),
+    pytest.param("pause", {"profile": "openrouter-a", "for_s": -1}, "bad_argument", "more than nothing", id="negative pause"),
+    pytest.param("pause", {"profile": "openrouter-a", "for_s": "1h"}, "bad_argument", "of kind float", id="wrong kind"),
+    pytest.param("use", {"profile": "openrouter-a", "more": 1}, "bad_argument", "no argument", id="unknown argument"),
+    pytest.param("inspect", {"request_id": "nope"}, "not_found", "o-switcher history", id="unknown request"),
+    pytest.param("history", {"limit": 0}, "bad_argument", "from 1", id="limit"),
+    pytest.param("token", {"client": "../x"}, "bad_argument", "letters", id="client name"),
+    pytest.param("dance", {}, "not_found", "no verb", id="unknown verb"),
+]
+
+
+@pytest.mark.parametrize(("verb", "arguments", "code", "words"), WRONG)
+def test_what_cannot_be_done_says_why(
+    rig: Rig, caller: HttpCaller, verb: str, arguments: dict[str, object], code: str, words: str
+) -> None:
+    with pytest.raises(Refused, match=words) as refused:
+        caller.ask(verb, **arguments)
+    assert refused.value.code == code
+    assert serving(rig) == "openrouter-a"
+
+
+def test_the_proxy_may_not_be_its_own_provider(rig: Rig, caller: HttpCaller) -> None:
+    with pytest.raises(Refused, match="O-Switcher itself"):
+        caller.ask("profiles-add", provider="openrouter", label="loop", secret="k" * 20, base_url=f"{rig.url}/openrouter/v1")
+
+
+def test_each_client_has_its_own_token_and_is_named_in_the_history(rig: Rig, caller: HttpCaller) -> None:
+    token = caller.ask("token", client="aider")["token"]
+    assert token == caller.ask("token", client="aider")["token"] != caller.ask("token")["token"]
+    assert rig.chat(headers={"authorization": f"Bearer {token}"}).status_code == 200
+    assert rig.rows("SELECT client FROM request") == [{"client": "aider"}]
+
+
+def test_inspect_and_history_show_what_happened(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="no_credit"}', b=OK)) as rig:
+        caller = connect(rig.home.running)
+        request_id = rig.chat().headers["x-o-switcher-request-id"]
+        trace = caller.ask("inspect", request_id=request_id)
+        assert [attempt["profile_id"] for attempt in trace["attempts"]] == ["openrouter-a", "openrouter-b"]
+        assert trace["attempts"][0]["error_class"] == "quota_exhausted"
+        assert trace["failovers"][0]["to_profile"] == "openrouter-b"
+        assert caller.ask("history", limit=5)[0]["id"] == request_id
+        assert caller.ask("history", profile="openrouter-a") == []
+        assert caller.get(f"/api/v1/requests/{request_id}") == trace
+        assert caller.get("/api/v1/requests?limit=1")[0]["id"] == request_id
+
+
+def test_the_states_of_the_app(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="ok", times=1}, {do="no_credit"}', b='{do="rate_limit", retry_after=900}')) as rig:
+        caller = connect(rig.home.running)
+        status = caller.ask("status")
+        assert (status["state"], status["headline"]) == ("ready", "openrouter-a is serving")
+        rig.chat()
+        rig.chat()
+        status = caller.ask("status")
+        assert status["state"] == "exhausted" and "openrouter-b is back in 15 min" in status["headline"]
+        caller.ask("disable", profile="openrouter-a")
+        caller.ask("disable", profile="openrouter-b")
+        assert caller.ask("status")["state"] == "paused"
+        assert caller.ask("status")["requests_today"] == 2
+
+
+def test_an_unreachable_provider_shows_as_offline_until_it_answers(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="reset", times=2}, {do="ok"}')) as rig:
+        caller = connect(rig.home.running)
+        assert rig.chat().status_code == 503
+        assert caller.ask("status")["state"] == "offline"
+        assert rig.phase("openrouter-a") == "ready"
+        assert rig.chat().status_code == 200
+        assert caller.ask("status")["state"] == "ready"
+
+
+def test_without_profiles_the_app_says_how_to_add_one(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a=OK), names=[]) as rig:
+        status = connect(rig.home.running).ask("status")
+        assert status["state"] == "needs_you" and "profiles add" in status["headline"]
+
+
+def test_a_refused_key_everywhere_needs_you(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="unauthorized"}')) as rig:
+        assert rig.chat().status_code == 403
+        assert connect(rig.home.running).ask("status")["state"] == "needs_you"
+
+
+def test_stop_over_the_api_ends_the_app(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a=OK)) as rig:
+        caller = connect(rig.home.running)
+        assert caller.ask("stop")["message"] == "stopping"
+        deadline = time.monotonic() + 5
+        while caller.alive() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        with pytest.raises(NotRunning):
+            caller.ask("status")
+
+
+def test_every_verb_has_a_summary_and_its_arguments_are_told() -> None:
+    for verb in VERBS.values():
+        assert verb.summary
+        assert all(parameter.help for parameter in verb.parameters)
+    with pytest.raises(Refused):
+        verb_named("nothing")
