@@ -23,11 +23,13 @@ def test_the_first_run_makes_it_and_says_so_and_the_second_starts_at_once(checko
     assert (first.returncode, "Setting up" in first.stderr, "done" in first.stderr) == (0, True, True)
     times = []
     for _ in range(5):
-        started = time.monotonic()
+        before = os.times()
         second = checkout.run("run.py", "exit", "0")
-        times.append(time.monotonic() - started)
+        after = os.times()
+        times.append(after.children_user + after.children_system - before.children_user - before.children_system)
         assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
-    assert min(times) < 0.2  # the app's own start included; the least of five, since other tests may load the machine
+    # the app's own start included; time of the processor, since other programs may keep the machine busy
+    assert min(times) < 0.2
 
 
 def test_arguments_input_exit_code_and_signals_reach_the_app(checkout: Checkout) -> None:
@@ -108,7 +110,7 @@ def test_one_whose_python_is_gone_is_made_again(checkout: Checkout) -> None:
 @pytest.mark.parametrize("moment", range(3))
 def test_killed_at_any_moment_the_next_run_makes_it_whole(checkout: Checkout, moment: int) -> None:
     with checkout.start("run.py", "where") as process:
-        time.sleep(random.uniform(0.4 * moment, 0.4 * moment + 0.4))  # noqa: S311  # a moment, not a secret
+        time.sleep(random.uniform(0.4 * moment, 0.4 * moment + 0.4))  # a moment, not a secret
         process.kill()
     assert checkout.where()["tiny"] == "1.0"
     assert len(checkout.made()) == 1

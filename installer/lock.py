@@ -1,0 +1,54 @@
+"""Refreshes the locks beside it, by uv: `python3 installer/lock.py`, or with `--upgrade` for newest versions.
+
+Without arguments pins stay as they are, as far as pyproject.toml allows. The locks hold for Linux, macOS
+and Windows, and name only files that are ready-made wheels, each with its hash.
+"""
+
+import python_version  # noqa: F401, I001  # first: it refuses a Python that cannot read the rest
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import environment
+from terminal import Problem, run_or_explain, say
+
+COMMON = [
+    *("pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate"),
+    *("--only-binary", ":all:", "--no-emit-index-url", "--no-emit-find-links"),
+    *("--custom-compile-command", "python3 installer/lock.py"),
+]
+
+
+def main(arguments: list[str]) -> int:
+    # the test environment has one, by the lock as it was
+    uv = shutil.which("uv") or str(environment.ensure(environment.TEST).python.with_name("uv"))
+    runtime, tests = "installer/requirements.lock", "installer/requirements-test.lock"
+    _compile(uv, runtime, "pyproject.toml", *arguments)
+    # the tests must run on the very versions that users get
+    _compile(uv, tests, "pyproject.toml", "--group", "test", "--constraint", runtime, *arguments)
+    with tempfile.NamedTemporaryFile("w", suffix=".in") as wanted:
+        wanted.write("pip\n")
+        wanted.flush()
+        _compile(uv, "installer/pip.lock", wanted.name, *arguments)
+    return 0
+
+
+def _compile(uv: str, output: str, *arguments: str) -> None:
+    command = [uv, *COMMON, "--output-file", output, *arguments]
+    if subprocess.run(command, cwd=environment.CHECKOUT, env=_environment(), check=False).returncode != 0:
+        raise Problem(f"uv could not make {output}: what it says stands above.")
+    packages = re.findall(r"^[\w.-]+==", (environment.CHECKOUT / output).read_text(encoding="utf-8"), re.MULTILINE)
+    say(f"{output}: {len(packages)} packages")
+
+
+def _environment() -> dict[str, str]:
+    """No settings of this machine may slip into the locks."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("UV_")} | {"UV_NO_CONFIG": "1"}
+
+
+if __name__ == "__main__":
+    sys.exit(run_or_explain(main))

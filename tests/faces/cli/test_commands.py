@@ -1,0 +1,287 @@
+"""The commands: what they print, how they end, with the app running and without."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.rig import Rig, key_of, running, script_of
+from tray_app import __version__
+from tray_app.control.callers import connect
+from tray_app.control.verbs import Refused
+from tray_app.faces.cli import main
+from tray_app.faces.cli.common import clock, duration, since, span
+from tray_app.host.home import Home, find_home
+
+OK = '{do="ok"}'
+
+
+@dataclass
+class Here:
+    """The command line's house, with its files in a folder of the test's, and a note of what was started."""
+
+    folder: Path
+    started: list[tuple[str, object]]
+
+    def home(self) -> Home:
+        return find_home({"O_SWITCHER_HOME": str(self.folder)})
+
+    def start(self, *, tray: bool, port: int | None) -> int:
+        self.started.append(("start", (tray, port)))
+        return 0
+
+    def simulate(self, port: int, script: Path | None) -> int:
+        self.started.append(("simulate", (port, script)))
+        return 0
+
+    def demo(self, *, once: bool) -> int:
+        self.started.append(("demo", once))
+        return 0
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+def runner(here: Here, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    def run(*words: str, stdin: str = "") -> Ran:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        capsys.readouterr()
+        code = main(here, words)
+        out, err = capsys.readouterr()
+        return Ran(code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def cold(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Commands where no app runs."""
+    (tmp_path / "config.toml").write_text('[secrets]\nstore = "file"\n')
+    return runner(Here(tmp_path, []), capsys, monkeypatch)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    script = script_of(a='{do="ok", times=1}, {do="no_credit"}', b=OK)
+    with running(tmp_path / "home", script) as found:
+        yield found
+
+
+@pytest.fixture
+def run(rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Commands beside a running app."""
+    return runner(Here(tmp_path / "home", []), capsys, monkeypatch)
+
+
+# -- without the app
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("status",), ("list",), ("use", "x"), ("next",), ("pause", "x"), ("retry-now", "--all"), ("stop",), ("report",)],
+    ids=" ".join,
+)
+def test_what_needs_the_app_ends_with_3_and_one_line(cold: Run, words: tuple[str, ...]) -> None:
+    ran = cold(*words)
+    assert ran.code == 3 and ran.out == ""
+    assert "not running" in ran.err and len(ran.err.splitlines()) == 1
+
+
+def test_profiles_can_be_kept_without_the_app(cold: Run, tmp_path: Path) -> None:
+    added = cold("profiles", "add", "openrouter", "--label", "main", "--priority", "2", "--tag", "x", "--tag", "y", stdin=key_of("a"))
+    assert (added.code, added.out) == (0, "openrouter-main was added (key ending in cdef)\n"), added
+    listed = json.loads(cold("profiles", "list", "--json").out)
+    assert [(one["id"], one["priority"], one["tags"]) for one in listed] == [("openrouter-main", 2, ["x", "y"])]
+    assert cold("profiles", "set", "openrouter-main", "--account", "team").code == 0
+    assert cold("profiles", "rename", "openrouter-main", "first").out == "openrouter-main is called openrouter-first now\n"
+    assert "openrouter-first" in cold("profiles", "list").out
+    token = cold("token", "aider").out.strip()
+    assert token.startswith("osw-aider-") and cold("token", "aider").out.strip() == token
+    assert cold("history").out == "no requests yet\n"
+    assert cold("profiles", "remove", "openrouter-first").code == 0
+    assert "no profiles yet" in cold("profiles", "list").out
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "code", "says"),
+    [
+        pytest.param(("profiles", "add", "openrouter", "--label", "x"), "", 1, "no key came", id="no key"),
+        pytest.param(("profiles", "add", "nobody", "--label", "x"), "k" * 20, 1, "known are", id="unknown provider"),
+        pytest.param(("profiles", "remove", "x"), "", 1, "none yet", id="unknown profile"),
+        pytest.param(("profiles", "set", "x"), "", 1, "what to change", id="nothing to change"),
+        pytest.param(("inspect", "x"), "", 1, "no request", id="unknown request"),
+        pytest.param(("dance",), "", 2, "dance", id="unknown command"),
+        pytest.param(("history", "--limit", "0"), "", 2, "limit", id="limit"),
+        pytest.param(("profiles", "add"), "", 2, "PROVIDER", id="missing argument"),
+        pytest.param(("history", "--since", "soon"), "", 1, "no duration", id="since"),
+        pytest.param(("config", "set", "switcher.retry", "many"), "", 1, "switcher.retry", id="bad value"),
+        pytest.param(("config", "set", ".", "1"), "", 1, "name a setting", id="no setting"),
+        pytest.param(("autostart", "maybe"), "", 1, "enable, disable or status", id="autostart"),
+    ],
+)
+def test_mistakes_end_with_one_clear_line(cold: Run, words: tuple[str, ...], stdin: str, code: int, says: str) -> None:
+    ran = cold(*words, stdin=stdin)
+    assert ran.code == code
+    assert says in ran.err and "Traceback" not in ran.err
+
+
+def test_settings_are_shown_checked_and_changed(cold: Run, tmp_path: Path) -> None:
+    assert cold("config", "path").out.strip() == str(tmp_path / "config.toml")
+    assert cold("config", "check").out.endswith("config.toml: good\n")
+    assert cold("config", "set", "switcher.retry", "1").code == 0
+    shown = json.loads(cold("config", "show", "--json").out)
+    assert shown["switcher.retry"] == 1 and shown["secrets.store"] == "file"
+    assert "switcher.retry = 1" in cold("config", "show").out
+    assert cold("config", "set", "switcher.strategy", "score").code == 0
+    assert "switcher.strategy is known, but has no effect" in cold("config", "check").out
+    report = json.loads(cold("config", "check", "--json").out)
+    assert report["faults"] == [] and report["notes"]
+    (tmp_path / "config.toml").write_text("[proxy]\nprt = 1\n")
+    ran = cold("config", "check")
+    assert ran.code == 1 and "line 2: proxy.prt" in ran.out
+    assert cold("config", "show").code == 1
+
+
+def test_launch_at_login_is_switched_and_told(cold: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    assert cold("autostart", "status").out == "launch at login is off\n"
+    assert cold("autostart", "enable").out == "launch at login is on\n"
+    assert (tmp_path / "xdg/autostart/o-switcher.desktop").is_file()
+    assert cold("autostart", "disable").out == "launch at login is off\n"
+
+
+def test_what_starts_the_app_is_handed_on(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Here(tmp_path, [])
+    run = runner(here, capsys, monkeypatch)
+    assert run().code == run("serve", "--port", "0").code == run("demo", "--once").code == run("simulate").code == 0
+    assert here.started == [("start", (True, None)), ("start", (False, 0)), ("demo", True), ("simulate", (0, None))]
+    assert run("--version").out == f"o-switcher {__version__}\n"
+    assert "profiles" in run("--help").out and "Pools your LLM API keys" in run("-h").out
+
+
+# -- beside the running app
+
+
+def test_one_screen_of_state(rig: Rig, run: Run) -> None:
+    rig.chat()
+    rig.chat()
+    shown = run("status")
+    assert shown.code == 0
+    assert "openrouter-b is serving  [degraded]" in shown.out
+    assert "openrouter-a -> openrouter-b: the account is out of credit" in shown.out
+    assert "* openrouter-b" in shown.out and "today     2 requests" in shown.out
+    assert json.loads(run("status", "--json").out)["active"] == "openrouter-b"
+    assert "cooling" in run("list").out
+    assert [one["state"] for one in json.loads(run("list", "--json").out)] == ["cooling", "ready"]
+
+
+def test_the_operators_verbs(rig: Rig, run: Run) -> None:
+    assert run("use", "openrouter-b").out == "openrouter-b is preferred from now on\n"
+    assert run("next").out.startswith("openrouter-a is preferred")
+    assert run("pause", "openrouter-a", "--for", "30m").out == "openrouter-a is paused for 1800 s\n"
+    assert run("resume", "openrouter-a").out == "openrouter-a is ready for use\n"
+    assert run("drain", "openrouter-a").out == "openrouter-a is draining\n"
+    assert json.loads(run("disable", "openrouter-a", "--json").out)["admin_state"] == "disabled"
+    assert run("enable", "openrouter-a").out == "openrouter-a is ready for use\n"
+    assert run("retry-now", "openrouter-a").out == "nothing was held against them\n"
+    both = run("pause", "openrouter-a", "--for", "1h", "--until-reset")
+    assert both.code == 1 and "not both" in both.err
+    unknown = run("use", "nobody")
+    assert unknown.code == 1 and "known are: openrouter-a, openrouter-b" in unknown.err
+
+
+def test_history_and_inspect(rig: Rig, run: Run) -> None:
+    rig.chat()
+    request_id = rig.chat(stream=True).headers["x-o-switcher-request-id"]
+    table = run("history").out
+    assert request_id in table and "openrouter-b" in table and "served" in table
+    assert len(json.loads(run("history", "--limit", "1", "--json").out)) == 1
+    assert request_id not in run("history", "--profile", "openrouter-a").out
+    assert request_id in run("history", "--since", "1h").out
+    told = run("inspect", request_id).out
+    assert "call 1 to openrouter-a: quota_exhausted (account) status 402 - the account is out of credit" in told
+    assert "switched openrouter-a -> openrouter-b" in told
+    assert f"served with status 200" in told
+    assert json.loads(run("inspect", request_id, "--json").out)["request"]["id"] == request_id
+
+
+def test_the_report_address_is_printed(rig: Rig, run: Run) -> None:
+    assert run("report", "--print").out.startswith(f"{rig.url}/report?ticket=")
+
+
+def test_profiles_beside_the_running_app(rig: Rig, run: Run) -> None:
+    assert run("profiles", "add", "openrouter", "--label", "c", "--base-url", rig.simulator.url, stdin="sk-or-v1-another-key-9999").code == 0
+    assert "openrouter-c" in run("profiles", "list").out
+    assert run("profiles", "set", "openrouter-c", "--key", stdin="sk-or-v1-another-key-8888").out == "openrouter-c: key changed\n"
+    assert run("profiles", "rename", "openrouter-c", "d").code == 0
+    assert run("profiles", "remove", "openrouter-d").code == 0
+    assert run("token").out.startswith("osw-default-")
+
+
+def test_a_stale_announcement_counts_as_not_running(rig: Rig, run: Run) -> None:
+    announced = rig.home.running.read_text()
+    rig.app.stop()
+    rig.home.running.write_text(announced)
+    ran = run("status")
+    assert ran.code == 3 and "not running any more" in ran.err
+
+
+def test_history_follows_until_interrupted(rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def pass_time(seconds: float) -> None:
+        asked.append(seconds)
+        if len(asked) == 1:
+            rig.chat(text="followed")
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", pass_time)
+    ran = run("history", "--follow")
+    assert ran.code == 130
+    assert ran.out.count("served") == 1
+
+
+def test_a_terminal_gets_a_drawn_table(rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert "openrouter-a" in run("list").out
+
+
+# -- reading and writing times
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("3d", 259_200), ("1.5h", 5400), ("1 w", 604_800)]
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5", "5x", "h", "-1h"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(Refused):
+        duration(text)
+
+
+def test_times_are_written_for_people() -> None:
+    assert since("1970-01-02T00:00:00+00:00") == 86_400_000
+    assert clock(None) == "" and span(None) == "" and span(12) == "12 ms" and span(3400) == "3.4 s"
+    assert clock(0).startswith("19") and ":" in clock(round(time.time() * 1000))
+
+
+def test_the_python_api_is_the_same_verbs(rig: Rig) -> None:
+    assert connect(rig.home.running).ask("use", profile="openrouter-b")["profile"] == "openrouter-b"
