@@ -359,10 +359,10 @@ async def _send_answer(answer: Answer, send: Send) -> None:
     try:
         data = await body.read()
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        while data:
+        while not body.over:
             await send({"type": "http.response.body", "body": data, "more_body": True})
             data = await body.read()
-        if not body.cut:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        # a cut body is left unfinished on purpose: the connection then breaks off
+        await send({"type": "http.response.body", "body": data, "more_body": body.cut})
     finally:
         body.close()

@@ -26,9 +26,10 @@ class Ended(Interface):
 
 
 class Body(Interface):
-    """What the door sends on. `read` gives bytes until b""; `cut` says that the end is not a whole one."""
+    """What the door sends on. `read` gives bytes until `over`; `cut` says that the end is not a whole one."""
 
     cut: bool
+    over: bool
 
     async def read(self) -> bytes: ...
 
@@ -48,6 +49,7 @@ class Whole:
     """A body that is all there: our own words, or an upstream's error passed on."""
 
     cut = False
+    over = True
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -75,6 +77,7 @@ class Relay:
         settled: Callable[[], Awaitable[None]],
     ) -> None:
         self.cut = False
+        self.over = False
         self._response = accepted.response
         self._held = accepted.held
         self._protocol = protocol
@@ -85,9 +88,7 @@ class Relay:
         self._sent = 0
 
     async def read(self) -> bytes:
-        """The next bytes for the client; b"" at the end."""
-        if self._ended is None:
-            return b""
+        """The next bytes for the client; the last of them when `over` is set."""
         data = self._held or await self._response.read()
         self._held = b""
         watch, response = self._watch, self._response
@@ -98,6 +99,7 @@ class Relay:
         self._sent += len(data)
         if response.pending or not (response.complete or response.failure is not None):
             return data
+        self.over = True
         return data + await self._finish()
 
     async def _rest(self) -> bytes:
