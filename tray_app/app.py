@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import secrets
@@ -283,6 +284,9 @@ class App:
         await serving.open(self.bound.sock)
         self.record(Lifecycle("app.start", now_ms(), f"listening on {self.url}", {"version": __version__}))
         self._arm_expiry()
+        gc.collect()
+        gc.freeze()  # what is there now stays: no need to look at it again
+        gc.set_threshold(10_000, 20, 50)
         ready.set()
         await self._ended.wait()
         cut = await serving.close(GRACE_S)

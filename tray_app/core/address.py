@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
+from tray_app.core.redact import redact
+
+_VISIBLE = re.compile(r"[!-~]+")
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+(?:%[a-z0-9._-]+)?")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -42,22 +47,35 @@ class Base:
 @lru_cache(maxsize=256)
 def base_of(url: str) -> Base:
     """Take `url` apart. Plain http is for loopback only, since it would carry the key in the clear."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadAddress(f"{url!r} is not an http(s) address; give one like https://host/v1")
-    if parts.username or parts.password:
-        raise BadAddress(f"the address of {parts.hostname} must not hold a user name or password")
+    parts = _split(url)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+        raise BadAddress(f"{redact(url)!r} is not an http(s) address; give one like https://host/v1")
+    if "@" in parts.netloc:
+        raise BadAddress(f"the address of {host} must not hold a user name or password")
     if parts.query or parts.fragment:
-        raise BadAddress(f"the address of {parts.hostname} must end before '?' and '#'")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise BadAddress(f"http://{parts.hostname} would carry the key in the clear; use https")
-    origin = Origin(parts.scheme == "https", parts.hostname, _port(parts))
-    return Base(origin, parts.path.rstrip("/").encode())
+        raise BadAddress(f"the address of {host} must end before '?' and '#'")
+    if parts.scheme == "http" and host not in LOOPBACK:
+        raise BadAddress(f"http://{host} would carry the key in the clear; use https")
+    return Base(Origin(parts.scheme == "https", host, _port(parts)), parts.path.rstrip("/").encode())
+
+
+def _split(url: str) -> SplitResult:
+    """Take `url` apart; it goes into a request's head, so nothing but visible ASCII may be in it."""
+    if not _VISIBLE.fullmatch(url):
+        raise BadAddress(f"{redact(url)!r} holds blanks or characters beyond ASCII; give one like https://host/v1")
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise BadAddress(f"{redact(url)!r} is not an address: {error}") from error
 
 
 def _port(parts: SplitResult) -> int:
+    usual = 443 if parts.scheme == "https" else 80
     try:
-        port = parts.port
-    except ValueError as error:
-        raise BadAddress(f"the port of {parts.hostname} is not a number from 1 to 65535") from error
-    return port or (443 if parts.scheme == "https" else 80)
+        port = usual if parts.port is None else parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise BadAddress(f"the port of {parts.hostname} is not a number from 1 to 65535")
+    return port

@@ -1,302 +1,106 @@
 """(provider, answer) -> Verdict: what happened, whose fault or limit it is, and what to do.
 
 Order of evidence: how the transport failed; whether the error is ours or another provider's that
-was passed on; structured codes; status; sentences anchored in the error's own message. Never the
-raw body: it echoes what users wrote.
+was passed on; structured codes; sentences anchored in the error's own message, each for the
+statuses under which it means what it says; status. Never the raw body: it echoes what users wrote.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone
 
 from tray_app.core import errorbody, hints
 from tray_app.core.errorbody import ErrorBody
-from tray_app.core.values import Action, ErrorClass, Head, Hint, Scope, Source, Unreachable, Verdict
+from tray_app.core.evidence import ABOUT_THE_KEY, ABOUT_THE_REQUEST, CONTENT, RULES, verdict
+from tray_app.core.values import Action, ErrorClass, Head, Hint, Scope, Source, Unreachable, Verdict, Window
 
 LONG_HINT_S = 900.0  # a 429 that asks for more than this is a spent window, not a burst
 DAY_WINDOW_S = 60.0  # a per-day limit with a longer hint than this is spent for the day
 
-_ACTION = {
-    ErrorClass.OK: Action.SERVE,
-    ErrorClass.RATE_LIMITED: Action.COOL,
-    ErrorClass.QUOTA_EXHAUSTED: Action.PARK,
-    ErrorClass.AUTH: Action.REAUTH,
-    ErrorClass.MODEL_UNAVAILABLE: Action.NEXT,
-    ErrorClass.SERVER_ERROR: Action.RETRY,
-    ErrorClass.OVERLOADED: Action.RETRY,
-    ErrorClass.TIMEOUT: Action.NEXT,
-    ErrorClass.NETWORK: Action.RETRY,
-    ErrorClass.BAD_REQUEST: Action.RETURN,
-    ErrorClass.CONTENT_FILTER: Action.RETURN,
-    ErrorClass.CONTEXT_LENGTH: Action.RETURN,
-    ErrorClass.MID_STREAM_ERROR: Action.RETURN,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """One row: any of `codes`, or `pattern` in the message (with `statuses`, where given)."""
-
-    cls: ErrorClass
-    scope: Scope
-    reason: str
-    codes: tuple[str, ...] = ()
-    pattern: re.Pattern[str] | None = None
-    statuses: tuple[int, ...] = ()
-
-    def fits(self, status: int, body: ErrorBody) -> bool:
-        if self.statuses and status not in self.statuses:
-            return False
-        if self.codes and body.has(*self.codes):
-            return True
-        return bool(self.pattern and self.pattern.search(body.message))
-
-
-def _says(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE)
-
+# Providers whose prose names times without their zone.
+_ZONES = {"zai": timezone(timedelta(hours=8))}
 
 _C, _S = ErrorClass, Scope
 
-# Codes that mean one thing wherever they appear.
-_CODE_RULES = (
-    _Rule(
-        _C.RATE_LIMITED,
-        _S.ACCOUNT,
-        "the account's credit is reserved by requests in flight",
-        ("openrouter_in_flight_budget", "in_flight_budget_exhausted"),
-        _says(r"^this request would exceed your available credits given your current in-flight"),
-    ),
-    _Rule(
-        _C.QUOTA_EXHAUSTED,
-        _S.ACCOUNT_FREE_MODELS,
-        "the account's daily allowance of free requests is used up",
-        ("openrouter_free_tier_daily",),
-        _says(r"^rate limit exceeded: free-models-per-day"),
-    ),
-    _Rule(
-        _C.RATE_LIMITED,
-        _S.ACCOUNT_FREE_MODELS,
-        "the account's free requests per minute are used up",
-        (),
-        _says(r"^rate limit exceeded: free-models-per-min"),
-    ),
-    _Rule(
-        _C.RATE_LIMITED,
-        _S.MODEL,
-        "this model is limited for everybody",
-        ("openrouter_shared_capacity",),
-        _says(r"^rate limit exceeded: limit_rp[md]/"),
-    ),
-    _Rule(
-        _C.RATE_LIMITED,
-        _S.MODEL_PROVIDER,
-        "the model's provider limits its shared pool",
-        ("upstream_provider_shared_pool",),
-    ),
-    _Rule(
-        _C.QUOTA_EXHAUSTED,
-        _S.KEY,
-        "the key's spending limit is reached",
-        ("openrouter_key_limit",),
-        _says(r"^key limit exceeded|/settings/keys and create a key with a higher"),
-    ),
-    _Rule(
-        _C.QUOTA_EXHAUSTED,
-        _S.ACCOUNT,
-        "the workspace's budget is spent",
-        ("openrouter_guardrail_budget", "openrouter_workspace_budget"),
-        _says(r"^workspace .*budget of .* exceeded"),
-    ),
-    _Rule(
-        _C.QUOTA_EXHAUSTED,
-        _S.ACCOUNT,
-        "the account is out of credit",
-        (
-            "openrouter_credits",
-            "insufficient_quota",
-            "credit_balance_exhausted",
-            "organization_spend_limit_exceeded",
-            "project_spend_limit_exceeded",
-            "organization_usage_limit_exceeded",
-            "billing_hard_limit_reached",
-            "billing_not_active",
-            "enforced_spend_limit_reached",
-            "exceeded_current_quota_error",
-            "usage_limit_reached",
-            "blocked_api_access",
-            "billing_error",
-            "payment_required",
-            "insufficient_credits",
-            "payment_method_required",
-            "1113",
-        ),
-        _says(
-            r"credit balance is too low|insufficient (?:balance|credits|funds)|specified (?:workspace )?api usage "
-            r"limits|out of extra usage|used all available credits|monthly spending limit|"
-            r"prepayment credits are depleted|prompt tokens limit exceeded"
-        ),
-    ),
-    _Rule(
-        _C.CONTEXT_LENGTH,
-        _S.REQUEST,
-        "the request is longer than the model's context",
-        (
-            "context_length_exceeded",
-            "exceed_context_size_error",
-            "tokens_limit_reached",
-            "max_tokens_exceeded",
-            "token_limit_exceeded",
-            "model_context_window_exceeded",
-        ),
-        _says(
-            r"maximum (?:context|prompt) length|prompt is too long|exceed(?:s)? (?:the )?context (?:limit|length|size)|"
-            r"input token count .* exceeds|exceeded model token limit|^request too large for|too large for model"
-        ),
-        (400, 403, 413, 422, 429),
-    ),
-    _Rule(
-        _C.CONTENT_FILTER,
-        _S.REQUEST,
-        "the provider's content policy refused the request",
-        (
-            "content_filter",
-            "content_policy_violation",
-            "responsibleaipolicyviolation",
-            "refusal",
-            "invalid_prompt",
-            "cyber_policy",
-            "bio_policy",
-            "1301",
-        ),
-        _says(
-            r"content filter|content violates|blocked by content|prompt injection patterns|requires moderation|flagged"
-        ),
-        (400, 403, 422, 451),
-    ),
-    _Rule(
-        _C.MODEL_UNAVAILABLE,
-        _S.MODEL,
-        "the model is not available here",
-        (
-            "model_not_found",
-            "model_decommissioned",
-            "model_deprecated",
-            "model_unavailable_upstream",
-            "no_endpoints",
-            "privacy_restricted",
-            "constraint_filtered",
-            "free_variant_ended",
-            "invalid_model",
-            "1500",
-            "tier_not_allowed",
-            "1910",
-            "1913",
-            "labs_not_enabled",
-            "model_terms_required",
-            "deploymentnotfound",
-            "1211",
-            "1311",
-        ),
-        _says(
-            r"is not a valid model|^no endpoints found (?!that support)|model [^ ]* (?:not found|does not exist)|"
-            r"models/\S+ is not found|no models loaded|\blimit: 0(?![.\d])"
-        ),
-        (400, 403, 404, 422, 429),
-    ),
-    _Rule(
-        _C.AUTH,
-        _S.KEY,
-        "the provider refuses the key",
-        ("invalid_api_key", "api_key_invalid", "account_deactivated", "1000", "1001", "1002", "1003", "1004"),
-        _says(
-            r"^incorrect api key|api key not valid|api key expired|api key was reported as leaked|"
-            r"unregistered callers|^no auth credentials|^no cookie auth|^user not found|authentication fails"
-        ),
-        (400, 401, 403, 404),
-    ),
-    _Rule(
-        _C.AUTH,
-        _S.ACCOUNT,
-        "the account is banned or suspended",
-        ("organization_restricted", "1313"),
-    ),
-    _Rule(
-        _C.NETWORK,
-        _S.ENVIRONMENT,
-        "the provider does not serve this network or region",
-        ("unsupported_country_region_territory", "region_restricted", "request_forbidden"),
-        _says(r"location is not supported|error code: 10\d\d"),
-    ),
-    _Rule(
-        _C.OVERLOADED,
-        _S.MODEL_PROVIDER,
-        "the provider is overloaded",
-        (
-            "overloaded_error",
-            "engine_overloaded_error",
-            "server_is_overloaded",
-            "slow_down",
-            "queue_exceeded",
-            "capacity_exceeded",
-            "capacity_exhausted",
-            "model_capacity_exhausted",
-            "service_tier_capacity_exceeded",
-            "3505",
-            "1305",
-            "provider_overloaded",
-            "temporarily_unavailable",
-        ),
-    ),
-)
 
-_DAILY = _says(r"per[ _-]?day|\b[tr]pd\b|daily|per 86400s|weekly|monthly|per[ _-]?month|perday")
+def _words(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE)
+
+
+_DAILY = _words(r"per[ _-]?(?:day|week|month)|/ ?(?:day|week|month)\b|\b[tr]pd\b|daily|weekly|monthly|per 86400s")
 _DAILY_CODES = ("userbymodelbyday", "quota_exhausted", "1308", "1310", "1309", "access_terminated_error")
-_RELAYED = _says(r"^provider returned error")
+_RELAYED = _words(r"^provider returned error")
+_SUSPENDED = _words(r"suspended|billing|invoice|payment")
+_NO_ALLOWANCE = re.compile(r"x-ratelimit-limit-.+")
+_LONG_WINDOW = re.compile(r"x-ratelimit.*-remaining-.*(day|week|month)")
 
 
 def classify(provider: str, answer: Head | Unreachable, now_s: float) -> Verdict:
     """Judge an answer. `now_s` is seconds since the epoch, for hints that name an instant.
 
-    A status of 2xx is an error here only when its body holds one: whether a good-looking answer
-    is complete is for the relay to see.
+    A status of 2xx is an error here only when its body holds one, or no answer at all: whether a
+    good-looking answer is complete is for the relay to see.
     """
     if isinstance(answer, Unreachable):
-        return _unreachable(answer)
+        return verdict(answer.kind, _UNREACHED.get(answer.kind, _S.ENVIRONMENT), answer.message)
     body = errorbody.read(answer.body)
-    status = answer.status
-    if 200 <= status < 300:
-        if not body.present or not body.is_json:
-            return Verdict(_C.OK, _S.NONE, Action.SERVE, "answered", status=status)
-        status = _inner_status(body) or 500
-    hint = hints.from_headers(answer.headers, now_s) or hints.from_body(body.fields, body.message, now_s)
-    verdict = _judge(status, body, hint, answer)
-    return _dressed(verdict, body, hint, status)
+    status: int | None = answer.status
+    if 200 <= answer.status < 300:
+        if body.is_json and not body.present:
+            return Verdict(_C.OK, _S.NONE, Action.SERVE, "answered", status=answer.status)
+        status = _inner_status(body)
+    hint = _hint(provider, body, answer.headers, now_s)
+    judged = _judge(status, body, answer.headers, hint)
+    if judged.action is Action.RETRY:  # the end of a rate window says nothing of when a failure is mended
+        hint = _hint(provider, body, answer.headers, now_s, resets=False)
+    return _dressed(judged, body, hint, status or _STANDS_FOR.get(judged.cls, 500))
 
 
-def _unreachable(answer: Unreachable) -> Verdict:
-    scope = _S.PROVIDER if answer.kind is _C.SERVER_ERROR else _S.ENVIRONMENT
-    return _verdict(answer.kind, scope, answer.message, code=None)
+# The status that an error has which came inside a 200 and named none.
+_STANDS_FOR = {
+    _C.BAD_REQUEST: 400,
+    _C.CONTEXT_LENGTH: 400,
+    _C.CONTENT_FILTER: 400,
+    _C.AUTH: 401,
+    _C.QUOTA_EXHAUSTED: 402,
+    _C.MODEL_UNAVAILABLE: 404,
+    _C.RATE_LIMITED: 429,
+}
+_UNREACHED = {_C.SERVER_ERROR: _S.PROVIDER, _C.AUTH: _S.KEY}
+
+
+def _hint(
+    provider: str, body: ErrorBody, headers: Mapping[str, str], now_s: float, *, resets: bool = True
+) -> Hint | None:
+    zone = _ZONES.get(provider, UTC)
+    told = hints.from_headers(headers, now_s, resets=resets)
+    return told or hints.from_body(body.fields, body.message, now_s, resets=resets, zone=zone)
 
 
 def _inner_status(body: ErrorBody) -> int | None:
     """The status that an error inside a 200 stands for, where it says."""
     for code in body.codes:
-        if code.isdigit() and 400 <= int(code) <= 599:
+        if code.isdecimal() and 400 <= int(code) <= 599:
             return int(code)
     for code, status in _TYPED.items():
         if code in body.codes:
             return status
-    return None
+    return next((status for pattern, status in _WORDED if pattern.search(body.message)), None)
 
 
-# OpenRouter's error_type, Anthropic's error.type and OpenAI's codes inside streams.
+# OpenRouter's error_type, Anthropic's error.type, Google's status and OpenAI's codes inside streams.
 _TYPED = {
     "rate_limit_exceeded": 429,
     "rate_limit_error": 429,
+    "rate_limited": 429,
+    "too_many_requests": 429,
+    "resource_exhausted": 429,
     "authentication": 401,
     "authentication_error": 401,
+    "unauthenticated": 401,
     "payment_required": 402,
     "billing_error": 402,
     "permission_denied": 403,
@@ -305,118 +109,138 @@ _TYPED = {
     "not_found_error": 404,
     "invalid_request": 400,
     "invalid_request_error": 400,
+    "invalid_argument": 400,
     "request_too_large": 413,
     "overloaded_error": 529,
     "provider_overloaded": 503,
+    "unavailable": 503,
     "provider_unavailable": 502,
     "timeout": 504,
     "timeout_error": 504,
+    "deadline_exceeded": 504,
     "api_error": 500,
     "server_error": 500,
     "server": 500,
 }
+_WORDED = ((_words(r"^(?:rate limit|too many requests)"), 429),)
 
 
-def _judge(status: int, body: ErrorBody, hint: Hint | None, answer: Head) -> Verdict:
+def _judge(status: int | None, body: ErrorBody, headers: Mapping[str, str], hint: Hint | None) -> Verdict:
     if body.relayed_from is not None and (_RELAYED.search(body.message) or status in (401, 403, 429)):
-        if status == 403 and body.has("content_policy_violation"):
-            return _verdict(_C.CONTENT_FILTER, _S.REQUEST, "the provider's content policy refused the request")
         return _relayed(status, body)
     if _request_too_dear(status, body):
-        return _verdict(
+        return verdict(
             _C.QUOTA_EXHAUSTED,
             _S.REQUEST,
             "this request may cost more than the credit that is left",
             action=Action.NEXT,
         )
-    for rule in _CODE_RULES:
+    for rule in RULES:
         if rule.fits(status, body):
-            return _verdict(rule.cls, rule.scope, rule.reason)
-    return _by_status(status, body, hint, answer)
+            return rule.verdict()
+    return _by_status(status or 500, body, headers, hint)
 
 
-def _request_too_dear(status: int, body: ErrorBody) -> bool:
+def _request_too_dear(status: int | None, body: ErrorBody) -> bool:
     return status == 402 and "can only afford" in body.message and "/settings/keys" not in body.message
 
 
-def _relayed(status: int, body: ErrorBody) -> Verdict:
+def _relayed(status: int | None, body: ErrorBody) -> Verdict:
     """An error of a provider behind an aggregator: never says anything about our key."""
     who = body.relayed_from
     if status == 429:
-        return _verdict(_C.RATE_LIMITED, _S.MODEL_PROVIDER, f"{who} limits this model for everybody")
-    if status in (401, 402, 403):
-        return _verdict(_C.SERVER_ERROR, _S.MODEL_PROVIDER, f"{who} refused the aggregator's own key")
-    if status >= 500:
-        return _verdict(_C.SERVER_ERROR, _S.MODEL_PROVIDER, f"{who} failed")
-    return _by_status(status, body, None, Head(status, {}))
+        return verdict(_C.RATE_LIMITED, _S.MODEL_PROVIDER, f"{who} limits this model for everybody")
+    inner = errorbody.read(body.raw.encode())
+    for rule in ABOUT_THE_REQUEST:
+        if rule.fits(status, body) or rule.fits(status, inner):
+            return rule.verdict()
+    if status == 403 and any("flagged_input" in field for field in body.fields):
+        return CONTENT.verdict()
+    if status in (401, 402, 403) or any(rule.fits(status, inner) for rule in ABOUT_THE_KEY):
+        return verdict(_C.SERVER_ERROR, _S.MODEL_PROVIDER, f"{who} refused the aggregator's own key")
+    return _by_status(status or 502, body, {}, None)
 
 
-def _by_status(status: int, body: ErrorBody, hint: Hint | None, answer: Head) -> Verdict:
+def _by_status(status: int, body: ErrorBody, headers: Mapping[str, str], hint: Hint | None) -> Verdict:
     match status:
         case 429 | 498:
-            return _too_many(body, hint, answer)
+            return _too_many(body, hint, headers)
         case 401:
-            return _verdict(_C.AUTH, _S.KEY, "the provider refuses the key")
-        case 402 | 412:
-            return _verdict(_C.QUOTA_EXHAUSTED, _S.ACCOUNT, "the provider asks for payment")
+            return verdict(_C.AUTH, _S.KEY, "the provider refuses the key")
+        case 402:
+            return verdict(_C.QUOTA_EXHAUSTED, _S.ACCOUNT, "the provider asks for payment")
         case 403:
-            return _forbidden(body, answer)
+            return _forbidden(body)
         case 404:
             return _not_found(body)
         case 408 | 504 | 524:
-            return _verdict(_C.TIMEOUT, _S.MODEL_PROVIDER, "the provider timed out")
+            return verdict(_C.TIMEOUT, _S.MODEL_PROVIDER, "the provider timed out")
+        case 412 if _SUSPENDED.search(body.message):
+            return verdict(_C.QUOTA_EXHAUSTED, _S.ACCOUNT, "the provider asks for payment")
         case 503 | 529:
-            return _verdict(_C.OVERLOADED, _S.MODEL_PROVIDER, "the provider is overloaded")
+            return verdict(_C.OVERLOADED, _S.MODEL_PROVIDER, "the provider is overloaded")
     if status >= 500:
-        return _verdict(_C.SERVER_ERROR, _S.MODEL_PROVIDER, f"the provider failed with status {status}")
+        return verdict(_C.SERVER_ERROR, _S.MODEL_PROVIDER, f"the provider failed with status {status}")
     if status >= 400:
-        return _verdict(_C.BAD_REQUEST, _S.REQUEST, f"the provider refuses the request with status {status}")
-    return _verdict(_C.OK, _S.NONE, "answered")
+        return verdict(_C.BAD_REQUEST, _S.REQUEST, f"the provider refuses the request with status {status}")
+    return verdict(_C.OK, _S.NONE, "answered")
 
 
-def _too_many(body: ErrorBody, hint: Hint | None, answer: Head) -> Verdict:
-    daily = bool(_DAILY.search(body.message)) or body.has(*_DAILY_CODES) or _names_a_day(body)
-    long = hint is None or hint.after_s > DAY_WINDOW_S
-    if (daily and long) or _names_a_day(body) or (hint is not None and hint.after_s >= LONG_HINT_S):
-        return _verdict(_C.QUOTA_EXHAUSTED, _S.KEY, "a daily or longer limit is used up")
-    return _verdict(_C.RATE_LIMITED, _S.KEY, "the rate limit is reached")
+def _too_many(body: ErrorBody, hint: Hint | None, headers: Mapping[str, str]) -> Verdict:
+    nothing = [name for name, value in headers.items() if value.strip() == "0"]
+    if any(_NO_ALLOWANCE.fullmatch(name) for name in nothing):
+        return verdict(_C.MODEL_UNAVAILABLE, _S.KEY_MODEL, "the plan allows this key no requests to the model")
+    if spent := next((found for name in nothing if (found := _LONG_WINDOW.fullmatch(name))), None):
+        return _spent(Window(spent.group(1)))
+    if _names_a_day(body):
+        return _spent(Window.PACIFIC_DAY)
+    daily = bool(_DAILY.search(body.message)) or body.has(*_DAILY_CODES)
+    if daily and (hint is None or hint.after_s > DAY_WINDOW_S):
+        return _spent(None)
+    if hint is not None and hint.after_s >= LONG_HINT_S:
+        return _spent(None)
+    return verdict(_C.RATE_LIMITED, _S.KEY, "the rate limit is reached")
+
+
+def _spent(window: Window | None) -> Verdict:
+    return verdict(_C.QUOTA_EXHAUSTED, _S.KEY, "a daily or longer limit is used up", window=window)
 
 
 def _names_a_day(body: ErrorBody) -> bool:
     """Google's quotaId names the window; its retry hint does not (it says seconds for a day)."""
-    return any("perday" in str(field.get("quotaId", "")).lower() for field in body.fields)
+    ids = (field.get("quotaId") for field in body.fields)
+    return any(isinstance(one, str) and "perday" in one.lower() for one in ids)
 
 
-def _forbidden(body: ErrorBody, answer: Head) -> Verdict:
+def _forbidden(body: ErrorBody) -> Verdict:
     if not body.is_json:
-        return _verdict(_C.NETWORK, _S.ENVIRONMENT, "a gateway on the way refused the request")
+        return verdict(_C.NETWORK, _S.ENVIRONMENT, "a gateway on the way refused the request")
     if body.has("permission_error") and _DAILY.search(body.message):
-        return _verdict(_C.QUOTA_EXHAUSTED, _S.KEY, "the plan's allowance is used up")
-    return _verdict(_C.AUTH, _S.KEY, "the provider forbids this to the key")
+        return verdict(_C.QUOTA_EXHAUSTED, _S.KEY, "the plan's allowance is used up")
+    return verdict(_C.AUTH, _S.KEY, "the provider forbids this to the key")
 
 
 def _not_found(body: ErrorBody) -> Verdict:
     if "model" in body.message.lower() and "support" not in body.message.lower():
-        return _verdict(_C.MODEL_UNAVAILABLE, _S.MODEL, "the model is not available here")
-    return _verdict(_C.BAD_REQUEST, _S.REQUEST, "the provider does not know this address")
+        return verdict(_C.MODEL_UNAVAILABLE, _S.MODEL, "the model is not available here")
+    return verdict(_C.BAD_REQUEST, _S.REQUEST, "the provider does not know this address")
 
 
-def _verdict(
-    cls: ErrorClass, scope: Scope, reason: str, *, action: Action | None = None, code: str | None = None
-) -> Verdict:
-    return Verdict(cls, scope, action or _ACTION[cls], reason, code=code)
-
-
-def _dressed(verdict: Verdict, body: ErrorBody, hint: Hint | None, status: int) -> Verdict:
-    """Add what the answer stated: hint, code, its own words. Permanent errors carry no hint."""
-    waits = verdict.action in (Action.COOL, Action.PARK, Action.RETRY, Action.NEXT)
-    told = hint if waits else None
-    code = next((code for code in body.codes if not code.isdigit()), None) or next(iter(body.codes), None)
+def _dressed(judged: Verdict, body: ErrorBody, hint: Hint | None, status: int) -> Verdict:
+    """Add what the answer stated: hint, code, its own words. Errors that waiting does not mend carry no hint."""
+    told = hint if judged.action in (Action.COOL, Action.PARK, Action.RETRY) else None
+    if judged.action is Action.PARK and told is not None and told.after_s <= DAY_WINDOW_S:
+        told = None  # a spent quota is not back within a minute, whatever a general hint says
+    words = [code for code in body.codes if code not in _SAYS_NOTHING]
+    code = next((code for code in words if not code.isdecimal()), None) or next(iter(words), None)
     return replace(
-        verdict,
+        judged,
         retry_after_s=told.after_s if told else None,
         source=told.source if told else Source.INFERRED,
         code=code,
         message=body.message or None,
         status=status,
     )
+
+
+_SAYS_NOTHING = frozenset({"error", "response.failed", "response.error", "failed"})

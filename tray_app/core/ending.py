@@ -82,7 +82,7 @@ def refused(
     retry_after_s: int | None = None,
 ) -> Ending:
     """The answer to a request that is turned away at the door."""
-    extra = ((b"retry-after", b"%d" % retry_after_s),) if retry_after_s is not None else ()
+    extra = ((b"retry-after", b"%d" % min(retry_after_s, RETRY_AFTER_CAP_S)),) if retry_after_s is not None else ()
     details: dict[str, object] = {"request_id": request_id} if request_id else {}
     return _json(status, _shape(protocol, status, "o_switcher_refused", message, details), extra)
 

@@ -13,17 +13,28 @@ from dataclasses import dataclass
 import msgspec
 
 MAX_BODY = 262_144
-_CODE_FIELDS = ("code", "type", "status", "error_type", "reason", "error_code", "limit_source", "status_msg")
+_BOM = b"\xef\xbb\xbf"
+_NO_WORDS = (b"<", b"{", b"[", b'"', b"data:", b"event:")
+_CODE_FIELDS = ("code", "type", "status", "error_type", "reason", "error_code", "limit_source")
+_DETAILS = ("metadata", "availability", "details", "detail", "innererror")
+_ERROR_TYPES = ("error", "response.failed", "response.error")
+_ANSWERS = ("choices", "content", "output", "candidates", "response", "data", "model", "usage")
+
+Fields = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """What an error body says. `codes` are lower case, outermost first; `fields` are its objects."""
+    """What an error body says. `codes` are lower case, outermost first; `fields` are its objects.
+
+    `relayed_from` names the provider whose error an aggregator passes on, and `raw` is that error as it came.
+    """
 
     message: str
     codes: tuple[str, ...]
-    fields: tuple[Mapping[str, object], ...]
-    relayed_from: str | None = None  # an aggregator passes on another provider's error
+    fields: tuple[Fields, ...]
+    relayed_from: str | None = None
+    raw: str = ""
     is_json: bool = True
     present: bool = True  # whether the body holds an error at all
 
@@ -37,108 +48,132 @@ _NOTHING = ErrorBody("", (), (), is_json=False, present=False)
 
 def read(body: bytes) -> ErrorBody:
     """Read `body`; never raises."""
-    stripped = body[:MAX_BODY].strip()
+    stripped = body[:MAX_BODY].strip().removeprefix(_BOM).strip()
     if not stripped:
         return _NOTHING
     try:
         document = msgspec.json.decode(stripped)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ErrorBody(_plain(stripped), (), (), is_json=False, present=True)
+        return ErrorBody(_plain(stripped), (), (), is_json=False)
     return _from_document(document)
 
 
 def _plain(body: bytes) -> str:
-    text = body[:300].decode("utf-8", "replace")
-    return "" if text.lstrip().startswith("<") else text
+    """The words of a body that is not JSON: not of a web page, nor of JSON cut short, which may echo the request."""
+    return "" if body.startswith(_NO_WORDS) else body[:300].decode("utf-8", "replace")
 
 
 def _from_document(document: object) -> ErrorBody:
     if isinstance(document, list) and document:
         document = document[0]
     if isinstance(document, str):
-        return ErrorBody(document[:1000], (), ())
+        unpacked = _json_in(document)
+        if unpacked is None:
+            return ErrorBody(document[:1000], (), (), present=False)
+        document = unpacked
     if not isinstance(document, dict):
         return ErrorBody("", (), (), present=False)
-    layers = _layers(document)
-    present = _has_error(document)
-    fields = tuple(_fields(layers))
-    return ErrorBody(_message(layers), _codes(fields), fields, _relayed_from(fields), present=present)
+    layers, own = _layers(document)
+    fields = (*layers, *_details(own))
+    relay = next(filter(_names_a_relay, fields), {})
+    return ErrorBody(
+        _message(layers),
+        _codes(fields),
+        fields,
+        _text(relay.get("provider_name")) or None,
+        _text(relay.get("raw")),
+        present=_has_error(document),
+    )
 
 
-def _has_error(document: Mapping[str, object]) -> bool:
-    if document.get("error") or document.get("type") == "error" or document.get("object") == "error":
+def _has_error(document: Fields) -> bool:
+    if document.get("error") or document.get("type") in _ERROR_TYPES or document.get("object") == "error":
         return True
-    base = document.get("base_resp")
-    return isinstance(base, Mapping) and base.get("status_code") not in (0, None)
+    if any(choice.get("error") or choice.get("finish_reason") == "error" for choice in _objects(document, "choices")):
+        return True
+    if any(base.get("status_code") not in (0, None) for base in _objects(document, "base_resp")):
+        return True
+    return isinstance(document.get("message"), str) and not any(name in document for name in _ANSWERS)
 
 
-def _layers(document: Mapping[str, object]) -> list[Mapping[str, object]]:
-    """The document and the errors nested in it, outermost first."""
-    layers = [document]
-    inner: object = document
+def _layers(document: Fields) -> tuple[list[Fields], list[Fields]]:
+    """The document and what is nested in it, outermost first; and those of them that are errors themselves.
+
+    The distinction matters: around an error stands what the request brought along, such as its `metadata`.
+    """
+    layers, own = [document], []
     for _ in range(4):
-        inner = layers[-1].get("error") or layers[-1].get("response") or layers[-1].get("base_resp")
-        if isinstance(inner, str):
-            inner = {"message": inner}
-        if not isinstance(inner, Mapping):
+        error = _error_in(layers[-1])
+        wrapped = _objects(layers[-1], "response") + _objects(layers[-1], "base_resp")
+        if error is not None:
+            own.append(error)
+        elif not wrapped:
             break
-        layers.append(inner)
-    if (unpacked := _json_in(layers[-1].get("message"))) is not None:
-        layers += _layers(unpacked)
-    return layers
+        layers.append(wrapped[0] if error is None else error)
+    own = own or layers[-1:]
+    if (unpacked := _json_in(own[-1].get("message"))) is not None:
+        inner_layers, inner_own = _layers(unpacked)
+        return layers + inner_layers, own + inner_own
+    return layers, own
 
 
-def _json_in(text: object) -> Mapping[str, object] | None:
-    if not isinstance(text, str) or not text.lstrip().startswith("{"):
+def _error_in(layer: Fields) -> Fields | None:
+    error = layer.get("error")
+    if isinstance(error, str):
+        return {"message": error}
+    found = _objects(layer, "error") or [e for choice in _objects(layer, "choices") for e in _objects(choice, "error")]
+    return found[0] if found else None
+
+
+def _json_in(text: object) -> Fields | None:
+    """The object that a string holds as JSON, alone or as the first of a list."""
+    if not isinstance(text, str) or not text.lstrip().startswith(("{", "[")):
         return None
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    first = found[0] if isinstance(found, list) and found else found
+    return first if isinstance(first, dict) else None
 
 
-def _fields(layers: list[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    fields: list[Mapping[str, object]] = list(layers)
-    for layer in layers:
-        for name in ("metadata", "availability", "details", "detail", "innererror"):
-            fields += _objects(layer.get(name))
-    for mapping in list(fields):
-        fields += _objects(mapping.get("metadata")) if mapping not in layers else []
-        fields += _objects(mapping.get("violations"))
-    return fields
+def _details(own: list[Fields]) -> list[Fields]:
+    """The objects in which errors keep the particulars, Google's within those too."""
+    details = [item for layer in own for name in _DETAILS for item in _objects(layer, name)]
+    return details + [item for one in details for name in ("metadata", "violations") for item in _objects(one, name)]
 
 
-def _objects(value: object) -> list[Mapping[str, object]]:
-    if isinstance(value, Mapping):
-        return [value]
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+def _objects(layer: Fields, name: str) -> list[Fields]:
+    """The object of that name, or the objects of the list of that name; empty ones are none."""
+    value = layer.get(name)
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, Mapping) and item]
 
 
-def _message(layers: list[Mapping[str, object]]) -> str:
+def _message(layers: list[Fields]) -> str:
     for layer in reversed(layers):
-        for name in ("message", "detail", "title", "status_msg", "error"):
-            text = layer.get(name)
-            if isinstance(text, str) and text.strip():
+        for name in ("message", "detail", "title", "status_msg"):
+            text = _text(layer.get(name))
+            if text.strip():
                 return text[:2000]
     return ""
 
 
-def _codes(fields: tuple[Mapping[str, object], ...]) -> tuple[str, ...]:
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _codes(fields: tuple[Fields, ...]) -> tuple[str, ...]:
     codes: dict[str, None] = {}
     for mapping in fields:
         for name in _CODE_FIELDS:
             value = mapping.get(name)
             if isinstance(value, str) and len(value) <= 80:
                 codes[value.lower()] = None
-            elif isinstance(value, int) and not isinstance(value, bool):
+            elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1_000_000:
                 codes[str(value)] = None
     return tuple(codes)
 
 
-def _relayed_from(fields: tuple[Mapping[str, object], ...]) -> str | None:
-    for mapping in fields:
-        name = mapping.get("provider_name")
-        if isinstance(name, str) and name and mapping.get("is_byok") is not True:
-            return name
-    return None
+def _names_a_relay(mapping: Fields) -> bool:
+    return bool(_text(mapping.get("provider_name"))) and mapping.get("is_byok") is not True

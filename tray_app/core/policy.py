@@ -25,7 +25,10 @@ class Backoff:
 
     def delay_ms(self, retry: int, chance: float) -> int:
         """The wait before the `retry`-th retry (from 1). `chance` is uniform in [0, 1)."""
-        ceiling = min(float(self.max_ms), self.base_ms * self.multiplier ** min(retry - 1, 64))
+        ceiling = float(self.base_ms)
+        for _ in range(min(retry - 1, 64)):
+            ceiling = min(ceiling * self.multiplier, self.max_ms)  # as a power it would overflow
+        ceiling = min(ceiling, self.max_ms)
         if self.jitter == "none":
             return round(ceiling)
         if self.jitter == "equal":
@@ -35,7 +38,11 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings that the policy obeys. `failover_budget` None: every profile once."""
+    """The settings that the policy obeys. `failover_budget` None: every profile once.
+
+    `short_wait_ms` is worth waiting rather than say no, and rather than change the profile where a
+    broken answer asks for it; `hold_ms` is worth waiting only where no other profile is left.
+    """
 
     retry_budget: int = 3
     failover_budget: int | None = 2
@@ -136,16 +143,28 @@ class Case:
         """Profiles that may take the call now, the wanted one first."""
         return list(self.pool.routable(self.provider, self.model, self.now))
 
+    def fresh(self) -> list[Member]:
+        """Those of `ready` that this request has not called yet."""
+        used = {one.profile_id for one in self.progress.tried}
+        return [member for member in self.ready() if member.profile.id not in used]
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the budget of profile changes allows another one."""
+        budget = self.rules.failover_budget
+        return budget is None or self.progress.failovers < budget
+
 
 def next_step(case: Case) -> Step:
     """What to do next for the call of `case`."""
     last = case.progress.last
     if last is None:
         return _first(case)
+    if case.rules.stop_on_auth_error and last.verdict.action is Action.REAUTH:
+        why = Why.REAUTH if last.verdict.status is None else Why.LAST_ANSWER
+        return Refuse(why, "settings say to stop when a key is refused")
     if len(case.progress.tried) >= case.rules.max_attempts:
         return _give_up(case, "the cap on calls for one request is reached")
-    if case.rules.stop_on_auth_error and last.verdict.action is Action.REAUTH:
-        return Refuse(Why.LAST_ANSWER, "settings say to stop when a key is refused")
     return _again(case, last) or _elsewhere(case, last)
 
 
@@ -175,10 +194,16 @@ def _again(case: Case, last: Tried) -> Step | None:
     stated_ms = round((last.verdict.retry_after_s or 0) * 1000)
     if last.verdict.action is not Action.RETRY or retries > _retry_budget(case.rules, last.verdict):
         return None
-    if stated_ms > case.patience_ms:
+    if stated_ms > case.rules.short_wait_ms and not _may_hold(case, stated_ms):
         return None
     delay = case.rules.backoff.delay_ms(retries, case.chance)
     return Wait(last.profile_id, max(delay, stated_ms), last.verdict.reason)
+
+
+def _may_hold(case: Case, stated_ms: int) -> bool:
+    """Whether settings allow so long a wait, and no other profile makes it needless."""
+    elsewhere = case.may_change and case.fresh()
+    return not elsewhere and stated_ms + case.progress.waited_ms <= case.rules.hold_ms
 
 
 def _retry_budget(rules: Rules, verdict: Verdict) -> int:
@@ -187,19 +212,19 @@ def _retry_budget(rules: Rules, verdict: Verdict) -> int:
 
 
 def _elsewhere(case: Case, last: Tried) -> Step:
-    budget = case.rules.failover_budget
-    budget_left = budget is None or case.progress.failovers < budget
-    used = {one.profile_id for one in case.progress.tried}
-    fresh = [member for member in case.ready() if member.profile.id not in used]
-    if fresh and budget_left:
+    fresh = case.fresh()
+    if fresh and case.may_change:
         return Try(fresh[0].profile.id, last.verdict.reason, failover=True)
-    if waiting := _wait_for_any(case, allowed=None if budget_left else used):
+    if waiting := _wait_for_any(case, allowed=None if case.may_change else last.profile_id):
         return waiting
-    return _give_up(case, "no other profile is left" if budget_left else "the budget of profile changes is spent")
+    return _give_up(case, "no other profile is left" if case.may_change else "the budget of profile changes is spent")
 
 
-def _wait_for_any(case: Case, allowed: set[str] | None = None) -> Step | None:
-    """Wait for the profile that is back soonest, if that is soon enough; or try the one just waited for."""
+def _wait_for_any(case: Case, allowed: str | None = None) -> Step | None:
+    """Wait for the profile that is back soonest, if that is soon enough; or try the one just waited for.
+
+    `allowed` is the only profile to wait for, where the budget forbids to change it once more.
+    """
     back = [member for member in case.ready() if member.profile.id == case.progress.waiting_for]
     if back:
         return Try(back[0].profile.id, "back after the wait", failover=_changes(case.progress, back[0]))
@@ -216,14 +241,14 @@ def _changes(progress: Progress, member: Member) -> bool:
     return progress.last is not None and progress.last.profile_id != member.profile.id
 
 
-def _soonest(case: Case, allowed: set[str] | None) -> Cooldown | None:
+def _soonest(case: Case, allowed: str | None) -> Cooldown | None:
     """The rest that ends first among profiles otherwise well, within their budget of calls and `allowed`."""
     ends = []
     for member in case.pool.ordered(case.provider):
         name = member.profile.id
         resting = member.resting(case.now, case.model)
         spent = case.progress.calls_on(name) > case.rules.retry_budget
-        barred = allowed is not None and name not in allowed
+        barred = allowed not in (None, name)
         if resting and member.phase(case.now, case.model) is Phase.COOLING and not spent and not barred:
             ends.append(resting)
     return min(ends, key=lambda cooldown: cooldown.until_at, default=None)
@@ -231,14 +256,27 @@ def _soonest(case: Case, allowed: set[str] | None) -> Cooldown | None:
 
 def _give_up(case: Case, reason: str) -> Refuse:
     last = case.progress.last
-    if last is not None and last.verdict.action is Action.NEXT and last.verdict.status:
+    if last is not None and _says_it_best(last.verdict):
         return Refuse(Why.LAST_ANSWER, last.verdict.reason)
     members = case.pool.ordered(case.provider)
-    soonest = min((c.until_at for m in members if (c := m.resting(case.now, case.model))), default=None)
+    soonest = _soonest_help(case, members)
     if last is not None and last.verdict.action in (Action.RETRY, Action.NEXT):
         dead_line = all(one.verdict.cls is ErrorClass.NETWORK for one in case.progress.tried)
         return Refuse(Why.OFFLINE if dead_line else Why.BROKEN, last.verdict.reason, soonest)
     return Refuse(*_why_none(case, members, reason), soonest)
+
+
+def _says_it_best(verdict: Verdict) -> bool:
+    """Whether the client is served best with the provider's own words: not where those only say that it is slow."""
+    return verdict.action is Action.NEXT and verdict.status is not None and verdict.cls is not ErrorClass.TIMEOUT
+
+
+def _soonest_help(case: Case, members: tuple[Member, ...]) -> int | None:
+    """When a retry could help: now if a profile was not asked for want of budget, else when the first rest ends."""
+    if case.fresh():
+        return case.now
+    resting = [m for m in members if m.phase(case.now, case.model) is Phase.COOLING]
+    return min((rest.until_at for m in resting if (rest := m.resting(case.now, case.model))), default=None)
 
 
 def _why_none(case: Case, members: tuple[Member, ...], reason: str) -> tuple[Why, str]:

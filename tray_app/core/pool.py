@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tray_app.core.providers import Provider
+from tray_app.core.quota import NAMES_A_MODEL, is_free
 from tray_app.core.values import Admin, Cooldown, Phase, Profile, Protocol, Scope, Source
 
 _STRENGTH = {Source.INFERRED: 0, Source.PROBE: 1, Source.BODY: 2, Source.HEADER: 2}
-_MODEL_SCOPES = frozenset({Scope.KEY_MODEL, Scope.MODEL, Scope.MODEL_PROVIDER, Scope.ACCOUNT_MODEL})
 _ACCOUNT_SCOPES = frozenset({Scope.ACCOUNT, Scope.ACCOUNT_MODEL, Scope.ACCOUNT_FREE_MODELS})
 
 
@@ -52,11 +52,9 @@ _ADMIN_PHASE = {Admin.DISABLED: Phase.DISABLED, Admin.DRAINING: Phase.DRAINING, 
 
 
 def _covers(cooldown: Cooldown, model: str | None) -> bool:
-    if cooldown.scope in _MODEL_SCOPES:
+    if cooldown.scope in NAMES_A_MODEL:
         return cooldown.model is None or cooldown.model == model
-    if cooldown.scope is Scope.ACCOUNT_FREE_MODELS:
-        return model is not None and model.endswith(":free")
-    return True
+    return cooldown.scope is not Scope.ACCOUNT_FREE_MODELS or is_free(model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +145,9 @@ class Pool:
 
     def next_expiry(self) -> int | None:
         """When `expired` will next have something to do."""
-        times = [cooldown.until_at for member in self.members.values() for cooldown in member.cooldowns]
-        times += [m.admin_until_at for m in self.members.values() if m.admin_until_at is not None]
+        members = self.members.values()
+        times = [cooldown.until_at for member in members for cooldown in member.cooldowns]
+        times += [m.admin_until_at for m in members if m.admin_until_at is not None and m.admin is not Admin.ENABLED]
         return min(times, default=None)
 
     # -- marks

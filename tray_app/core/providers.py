@@ -147,9 +147,3 @@ def protocol_of(path: str) -> Protocol:
         if path.endswith(ending):
             return protocol
     return Protocol.OTHER
-
-
-def url_for(base_url: str, path: str, query: bytes) -> str:
-    """The upstream address: the base URL, what followed the prefix, and the query as it came."""
-    tail = "?" + query.decode("latin-1") if query else ""
-    return base_url + path + tail

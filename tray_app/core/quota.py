@@ -5,34 +5,49 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from tray_app.core.values import Action, Cooldown, ErrorClass, Scope, Source, Verdict
+from tray_app.core.values import Action, Cooldown, ErrorClass, Scope, Source, Verdict, Window
 
 UNSTATED_MS = {
     ErrorClass.RATE_LIMITED: 10_000,
     ErrorClass.QUOTA_EXHAUSTED: 30 * 60_000,  # until a top-up may have happened: one call then finds out
 }
-_WINDOWS = (("daily", "day"), ("per-day", "day"), ("per day", "day"), ("weekly", "week"), ("monthly", "month"))
+_WINDOWS = (
+    (re.compile(r"daily|per[ _-]?day|/ ?day\b|\b[rt]pd\b"), Window.DAY),
+    (re.compile(r"weekly|per[ _-]?week|/ ?week\b"), Window.WEEK),
+    (re.compile(r"monthly|per[ _-]?month|/ ?month\b"), Window.MONTH),
+)
 _TOTAL = re.compile(r"total limit")
+NAMES_A_MODEL = frozenset({Scope.KEY_MODEL, Scope.MODEL, Scope.MODEL_PROVIDER, Scope.ACCOUNT_MODEL})
 DAY_MS = 86_400_000
 
 
 def cooldown_for(profile_id: str, model: str | None, verdict: Verdict, now: int) -> Cooldown | None:
-    """The rest that `verdict` calls for, or None. `now` is ms since the epoch."""
+    """The rest that `verdict` calls for, or None: it keeps away at least the call that met it. `now` is ms."""
     if verdict.action not in (Action.COOL, Action.PARK):
         return None
     until, source, words = _until(verdict, now)
-    named = (
-        model if verdict.scope in (Scope.KEY_MODEL, Scope.MODEL, Scope.MODEL_PROVIDER, Scope.ACCOUNT_MODEL) else None
-    )
-    return Cooldown(profile_id, verdict.scope, named, until, now, verdict.cls, source, f"{verdict.reason}{words}")
+    scope = verdict.scope
+    if scope is Scope.ACCOUNT_FREE_MODELS and not is_free(model):
+        scope = Scope.ACCOUNT_MODEL  # a free model that is not called so, such as a router
+    named = model if scope in NAMES_A_MODEL else None
+    return Cooldown(profile_id, scope, named, until, now, verdict.cls, source, f"{verdict.reason}{words}")
+
+
+def is_free(model: str | None) -> bool:
+    """Whether `model` is one of OpenRouter's free variants, by its name."""
+    return model is not None and model.endswith(":free")
 
 
 def _until(verdict: Verdict, now: int) -> tuple[int, Source, str]:
     if verdict.retry_after_s is not None:
         return now + max(1, round(verdict.retry_after_s * 1000)), verdict.source, ", time stated by the provider"
-    if verdict.action is Action.PARK and (reset := window_end(verdict.message or "", now)) is not None:
+    if verdict.action is Action.PARK and (reset := _next_period(verdict, now)) is not None:
         return reset, Source.INFERRED, ", until the provider's next period"
     return now + UNSTATED_MS[verdict.cls], Source.INFERRED, ", no time stated"
+
+
+def _next_period(verdict: Verdict, now: int) -> int | None:
+    return next_start(verdict.window, now) if verdict.window else window_end(verdict.message or "", now)
 
 
 def window_end(message: str, now: int) -> int | None:
@@ -40,19 +55,45 @@ def window_end(message: str, now: int) -> int | None:
     text = message.lower()
     if _TOTAL.search(text):
         return now + DAY_MS
-    for word, window in _WINDOWS:
-        if word in text:
+    for pattern, window in _WINDOWS:
+        if pattern.search(text):
             return next_start(window, now)
     return None
 
 
-def next_start(window: str, now: int) -> int:
-    """The next start of a `day`, `week` (Monday) or `month` in UTC, in ms."""
+def next_start(window: Window, now: int) -> int:
+    """The next start of `window`, in ms."""
     midnight = datetime.fromtimestamp(now / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    if window == "day":
-        start = midnight + timedelta(days=1)
-    elif window == "week":
-        start = midnight + timedelta(days=7 - midnight.weekday())
-    else:
-        start = (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
+    match window:
+        case Window.DAY:
+            start = midnight + timedelta(days=1)
+        case Window.WEEK:
+            start = midnight + timedelta(days=7 - midnight.weekday())
+        case Window.MONTH:
+            start = (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
+        case _:
+            start = _pacific_midnight(midnight, now)
     return round(start.timestamp() * 1000)
+
+
+def _pacific_midnight(midnight: datetime, now: int) -> datetime:
+    """The first midnight in California after `now`: 07:00 UTC in summer, else 08:00. `midnight` is UTC's last."""
+    today = midnight + timedelta(hours=7 if _is_pacific_summer(midnight) else 8)
+    if today.timestamp() * 1000 > now:
+        return today
+    tomorrow = midnight + timedelta(days=1)
+    return tomorrow + timedelta(hours=7 if _is_pacific_summer(tomorrow) else 8)
+
+
+def _is_pacific_summer(day: datetime) -> bool:
+    """Whether daylight saving time holds as that day begins in California: not yet on the days of its change.
+
+    From the second Sunday of March to the first of November, at 02:00 (Energy Policy Act of 2005). Written
+    out because Windows has no time zone database of its own.
+    """
+    return _sunday(2, day.replace(month=3, day=1)) < day <= _sunday(1, day.replace(month=11, day=1))
+
+
+def _sunday(nth: int, first: datetime) -> datetime:
+    """The `nth` Sunday of the month that begins with `first`."""
+    return first + timedelta(days=(6 - first.weekday()) % 7 + 7 * (nth - 1))

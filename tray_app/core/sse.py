@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
 from tray_app.core.values import Protocol
 
 _BOM = b"\xef\xbb\xbf"
-_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r|\r\n\n|\n\r\n|\r\n\r(?!\n)")
 _LINE = re.compile(rb"\r\n|\n|\r")
+_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Splitter:
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes, in order."""
         self._rest += data
-        if self._first and len(self._rest) >= len(_BOM):
+        if self._first and not _BOM.startswith(self._rest):
             self._first = False
             self._rest = self._rest.removeprefix(_BOM)
         return self._lines() if self._ndjson else self._blocks()
@@ -91,17 +92,18 @@ class Sign(StrEnum):
 class _Delta(msgspec.Struct):
     """The parts of any dialect's event that tell an opening from content."""
 
-    type: str = ""
-    error: object = None
+    type: str | None = None
+    object: str | None = None
+    error: Any = None
     choices: list[_Choice] | None = None
-    delta: dict[str, object] | None = None
-    done: bool | None = None
 
 
 class _Choice(msgspec.Struct):
-    delta: dict[str, object] | None = None
+    delta: dict[str, Any] | None = None
+    message: dict[str, Any] | None = None
     finish_reason: str | None = None
     text: str | None = None
+    error: Any = None
 
 
 _delta = msgspec.json.Decoder(_Delta, strict=False)
@@ -137,7 +139,7 @@ def sign_of(event: Event) -> Sign:
 
 def _sign_of_delta(name: str, delta: _Delta) -> Sign:
     kind = delta.type or name
-    if kind in _ERROR_TYPES or name in _ERROR_TYPES or delta.error is not None:
+    if kind in _ERROR_TYPES or name in _ERROR_TYPES or delta.object == "error" or delta.error:
         return Sign.ERROR
     if kind in _OPENINGS:
         return Sign.LIFE
@@ -149,7 +151,7 @@ def _sign_of_delta(name: str, delta: _Delta) -> Sign:
 
 
 def _sign_of_choices(choices: list[_Choice]) -> Sign:
-    if any(choice.finish_reason == "error" for choice in choices):
+    if any(choice.error or choice.finish_reason == "error" for choice in choices):
         return Sign.ERROR
     return Sign.CONTENT if any(_says_something(choice) for choice in choices) else Sign.LIFE
 
@@ -157,7 +159,8 @@ def _sign_of_choices(choices: list[_Choice]) -> Sign:
 def _says_something(choice: _Choice) -> bool:
     if choice.finish_reason or choice.text:
         return True
-    return any(value for key, value in (choice.delta or {}).items() if key != "role")
+    said = {**(choice.message or {}), **(choice.delta or {})}
+    return any(value for key, value in said.items() if key != "role")
 
 
 class EndWatch:

@@ -79,6 +79,15 @@ class Action(StrEnum):
     NEXT = "next"  # nobody's fault here: another profile at once
 
 
+class Window(StrEnum):
+    """A calendar period after which a quota begins anew, in UTC where nothing else is said."""
+
+    DAY = "day"
+    WEEK = "week"  # from Monday
+    MONTH = "month"
+    PACIFIC_DAY = "pacific_day"  # Google's: midnight in California
+
+
 class Admin(StrEnum):
     """What the operator wants of a profile."""
 
@@ -158,7 +167,7 @@ class Head:
 class Unreachable:
     """No answer: what went wrong on the way. `kind` is what the transport saw, never its text."""
 
-    kind: ErrorClass  # NETWORK, TIMEOUT or SERVER_ERROR (the provider broke HTTP)
+    kind: ErrorClass  # NETWORK, TIMEOUT, SERVER_ERROR (the provider broke HTTP) or AUTH (no key is stored)
     message: str
     delivered: bool  # whether the whole request may have reached the provider
 
@@ -173,7 +182,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an answer means. `retry_after_s` is None where nothing was stated."""
+    """What an answer means. `retry_after_s` is None where nothing was stated; `window` is the period that is spent."""
 
     cls: ErrorClass
     scope: Scope
@@ -184,6 +193,7 @@ class Verdict:
     code: str | None = None
     message: str | None = None  # the provider's own words, still to be redacted
     status: int | None = None
+    window: Window | None = None  # where the answer does not name it in its message
 
 
 @dataclass(frozen=True, slots=True)

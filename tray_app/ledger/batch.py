@@ -1,13 +1,14 @@
 """Facts -> rows: what one transaction of the writer holds.
 
 A request that starts and ends within one batch is one insert; only a longer one is written open
-first, so that a killed process leaves a trace of what it was doing.
+first, so that a killed process leaves a trace of what it was doing. Facts carry the names of the columns.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 
 from tray_app.core.values import (
     AttemptEnded,
@@ -29,6 +30,10 @@ from tray_app.core.values import (
 
 HOUR_MS = 3_600_000
 
+Row = tuple[object, ...]
+Key = str | tuple[str, int]  # a request's id, or an attempt's request id and number
+Unfinished = dict[Key, RequestStarted | AttemptStarted]
+
 
 def _insert(table: str, columns: str, *, replace: bool = False) -> str:
     names = columns.split()
@@ -36,62 +41,70 @@ def _insert(table: str, columns: str, *, replace: bool = False) -> str:
     return f"INSERT {'OR REPLACE ' if replace else ''}INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
 
 
-_REQUEST_START = "id started_at client provider protocol path model stream request_bytes"
+def _row_of(columns: str) -> Callable[[object], Row]:
+    return attrgetter(*columns.split())
+
+
+_REQUEST_START = "id started_at client protocol path model stream request_bytes"
 _REQUEST_END = "ended_at outcome status_code provider profile_id attempts failovers wait_ms ttft_ms duration_ms"
 _REQUEST_END += " response_bytes reason"
 _ATTEMPT_START = "request_id seq profile_id model started_at"
 _ATTEMPT_END = "ended_at outcome status_code error_class error_scope error_code error_message retry_after_s ttft_ms"
 _ATTEMPT_END += " duration_ms upstream_request_id response_bytes reason"
-_START_ONLY = _REQUEST_START.replace("provider ", "")
+_FAILOVER = "request_id at from_profile to_profile reason manual"
+_OPERATOR = "at actor verb profile_id detail"
 
-REQUEST_OPEN = _insert("request", _REQUEST_START, replace=True)
-REQUEST_WHOLE = _insert("request", f"{_START_ONLY} {_REQUEST_END}", replace=True)
-REQUEST_CLOSE = f"UPDATE request SET {' = ?, '.join(_REQUEST_END.split())} = ? WHERE id = ?"  # noqa: S608
-ATTEMPT_OPEN = _insert("attempt", _ATTEMPT_START, replace=True)
-ATTEMPT_WHOLE = _insert("attempt", f"{_ATTEMPT_START} {_ATTEMPT_END}", replace=True)
-ATTEMPT_CLOSE = f"UPDATE attempt SET {' = ?, '.join(_ATTEMPT_END.split())} = ? WHERE request_id = ? AND seq = ?"  # noqa: S608
-FAILOVER = _insert("failover", "request_id at from_profile to_profile reason manual")
+REQUEST_OPEN = _insert("request", f"{_REQUEST_START} provider") + " ON CONFLICT DO NOTHING"
+REQUEST_WHOLE = _insert("request", f"{_REQUEST_START} {_REQUEST_END}", replace=True)
+ATTEMPT_OPEN = _insert("attempt", _ATTEMPT_START) + " ON CONFLICT DO NOTHING"
+ATTEMPT_WHOLE = (
+    _insert("attempt", f"{_ATTEMPT_START} {_ATTEMPT_END}")
+    + " ON CONFLICT (request_id, seq) DO UPDATE SET "  # its id stays
+    + ", ".join(f"{name} = excluded.{name}" for name in _ATTEMPT_END.split())
+)
+FAILOVER = _insert("failover", _FAILOVER)
 QUOTA = _insert("quota_event", "at profile_id account scope kind resets_at source reason")
-OPERATOR = _insert("operator_event", "at actor verb profile_id detail")
+OPERATOR = _insert("operator_event", _OPERATOR)
 COOLDOWN = _insert("cooldown", "profile_id scope model until_at since_at error_class source reason", replace=True)
 COOLDOWN_OFF = "DELETE FROM cooldown WHERE profile_id = ? AND scope = ? AND model = ?"
+_PROFILE = "provider label account base_url key_fingerprint key_tail source priority tags admin_state admin_until_at"
 PROFILE = (
-    "INSERT INTO profile (id, provider, label, account, base_url, key_fingerprint, key_tail, source, priority, tags,"
-    " admin_state, admin_until_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (id) DO UPDATE SET provider = excluded.provider, label = excluded.label,"
-    " account = excluded.account, base_url = excluded.base_url, key_fingerprint = excluded.key_fingerprint,"
-    " key_tail = excluded.key_tail, source = excluded.source, priority = excluded.priority, tags = excluded.tags,"
-    " admin_state = excluded.admin_state, admin_until_at = excluded.admin_until_at, removed_at = NULL"
+    _insert("profile", f"id {_PROFILE} created_at")
+    + " ON CONFLICT (id) DO UPDATE SET removed_at = NULL, "
+    + ", ".join(f"{name} = excluded.{name}" for name in _PROFILE.split())
 )
 PROFILE_GONE = "UPDATE profile SET removed_at = ? WHERE id = ?"
 REAUTH = "UPDATE profile SET reauth_reason = ? WHERE id = ?"
 STATE = _insert("app_state", "name value", replace=True)
+_SUMS = "requests served attempts failovers request_bytes response_bytes duration_ms"
 USAGE = (
-    "INSERT INTO usage_hour (hour_at, profile_id, model, client, requests, served, attempts, failovers,"
-    " request_bytes, response_bytes, duration_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, served = served + excluded.served,"
-    " attempts = attempts + excluded.attempts, failovers = failovers + excluded.failovers,"
-    " request_bytes = request_bytes + excluded.request_bytes,"
-    " response_bytes = response_bytes + excluded.response_bytes, duration_ms = duration_ms + excluded.duration_ms"
+    _insert("usage_hour", f"hour_at profile_id model client {_SUMS}")
+    + " ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS.split())
 )
 
-Row = tuple[object, ...]
+_request_start, _request_end = _row_of(_REQUEST_START), _row_of(_REQUEST_END)
+_attempt_start, _attempt_end = _row_of(_ATTEMPT_START), _row_of(_ATTEMPT_END)
+_failover, _operator = _row_of(_FAILOVER), _row_of(_OPERATOR)
 
 
-def write(connection: sqlite3.Connection, facts: Iterable[Fact], open_requests: dict[str, RequestStarted]) -> None:
+def write(connection: sqlite3.Connection, facts: Iterable[Fact], unfinished: Unfinished) -> int:
     """Write `facts` in one transaction.
 
-    `open_requests` are requests that were written open earlier; it is kept up to date, but only
-    once the transaction is safe.
+    `unfinished` are the requests and attempts that were begun but not ended by the facts written so
+    far. It is kept up to date, but only once the transaction is safe.
+
+    Returns:
+        How many facts had no place: ends of requests whose beginning was never seen.
 
     Raises:
-        sqlite3.Error: nothing was written.
+        sqlite3.Error, ValueError, OverflowError: nothing was written.
     """
-    batch = _Batch(open_requests)
-    for fact in facts:
-        batch.add(fact)
-    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("BEGIN IMMEDIATE")  # first, so that a locked file costs no work
     try:
+        batch = _Batch(unfinished)
+        for fact in facts:
+            batch.add(fact)
         for sql, rows in batch.statements():
             connection.executemany(sql, rows)
         connection.execute("COMMIT")
@@ -99,76 +112,61 @@ def write(connection: sqlite3.Connection, facts: Iterable[Fact], open_requests: 
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    open_requests.update(batch.starts)
-    for request_id in batch.closed:
-        open_requests.pop(request_id, None)
+    batch.remember(unfinished)
+    return batch.lost
 
 
 class _Batch:
     """Sorts facts into rows for each statement, in the order in which they must be written."""
 
-    def __init__(self, known: dict[str, RequestStarted]) -> None:
+    def __init__(self, known: Unfinished) -> None:
         self._known = known
-        self.starts: dict[str, RequestStarted] = {}
-        self.closed: list[str] = []
-        self._attempts: dict[tuple[str, int], AttemptStarted] = {}
-        self._rows: dict[str, list[Row]] = {}
+        self._begun: Unfinished = {}
+        self._ended: list[Key] = []
+        self._rows: dict[str, list[Row]] = {}  # of tables in which no row depends on another
+        self._state: list[tuple[str, list[Row]]] = []  # in the order of the facts: the last word counts
         self._usage: dict[Row, list[int]] = {}
+        self.lost = 0
 
     def add(self, fact: Fact) -> None:
         match fact:
             case RequestStarted():
-                self.starts[fact.id] = fact
+                self._begun[fact.id] = fact
             case AttemptStarted():
-                self._attempts[fact.request_id, fact.seq] = fact
+                self._begun[fact.request_id, fact.seq] = fact
             case AttemptEnded():
                 self._attempt_ended(fact)
             case RequestEnded():
                 self._request_ended(fact)
+            case FailedOver():
+                self._put(FAILOVER, _failover(fact))
+            case OperatorActed():
+                self._put(OPERATOR, _operator(fact))
             case _:
-                self._other(fact)
+                self._state_changed(fact)
 
-    def _put(self, sql: str, *row: object) -> None:
+    def _put(self, sql: str, row: Row) -> None:
         self._rows.setdefault(sql, []).append(row)
 
+    def _then(self, sql: str, *row: object) -> None:
+        if not self._state or self._state[-1][0] != sql:
+            self._state.append((sql, []))
+        self._state[-1][1].append(row)
+
+    def _start_of(self, key: Key) -> RequestStarted | AttemptStarted | None:
+        self._ended.append(key)
+        return self._begun.pop(key, None) or self._known.get(key)
+
     def _request_ended(self, fact: RequestEnded) -> None:
-        end = (
-            fact.ended_at,
-            fact.outcome.value,
-            fact.status_code,
-            fact.provider,
-            fact.profile_id,
-            fact.attempts,
-            fact.failovers,
-            fact.wait_ms,
-            fact.ttft_ms,
-            fact.duration_ms,
-            fact.response_bytes,
-            fact.reason,
-        )
-        start = self.starts.pop(fact.id, None)
-        if start is not None:
-            self._put(
-                REQUEST_WHOLE,
-                start.id,
-                start.started_at,
-                start.client,
-                start.protocol,
-                start.path,
-                start.model,
-                start.stream,
-                start.request_bytes,
-                *end,
-            )
-        else:
-            start = self._known.get(fact.id)
-            self._put(REQUEST_CLOSE, *end, fact.id)
-        self.closed.append(fact.id)
-        if start is not None:
+        start = self._start_of(fact.id)
+        if isinstance(start, RequestStarted):
+            self._put(REQUEST_WHOLE, _request_start(start) + _request_end(fact))
             self._count(start, fact)
+        else:
+            self.lost += 1
 
     def _count(self, start: RequestStarted, end: RequestEnded) -> None:
-        key = (start.started_at // HOUR_MS * HOUR_MS, end.profile_id or "", start.model or "", start.client)
+        key = usage_key(start.started_at, end.profile_id, start.model, start.client)
         sums = self._usage.setdefault(key, [0] * 7)
         served = end.outcome is Outcome.SERVED
         added = (1, served, end.attempts, end.failovers, start.request_bytes, end.response_bytes, end.duration_ms)
@@ -176,91 +174,40 @@ class _Batch:
             sums[place] += value
 
     def _attempt_ended(self, fact: AttemptEnded) -> None:
-        end = (
-            fact.ended_at,
-            fact.outcome.value,
-            fact.status_code,
-            fact.error_class,
-            fact.error_scope,
-            fact.error_code,
-            fact.error_message,
-            fact.retry_after_s,
-            fact.ttft_ms,
-            fact.duration_ms,
-            fact.upstream_request_id,
-            fact.response_bytes,
-            fact.reason,
-        )
-        start = self._attempts.pop((fact.request_id, fact.seq), None)
+        start = self._start_of((fact.request_id, fact.seq))
         if start is None:
-            self._put(ATTEMPT_CLOSE, *end, fact.request_id, fact.seq)
-        else:
-            self._put(ATTEMPT_WHOLE, start.request_id, start.seq, start.profile_id, start.model, start.started_at, *end)
+            began = fact.ended_at - fact.duration_ms
+            start = AttemptStarted(fact.request_id, fact.seq, fact.profile_id, None, began)
+        self._put(ATTEMPT_WHOLE, _attempt_start(start) + _attempt_end(fact))
 
-    def _other(self, fact: Fact) -> None:
+    def _state_changed(self, fact: Fact) -> None:
         match fact:
-            case FailedOver():
-                self._put(
-                    FAILOVER, fact.request_id, fact.at, fact.from_profile, fact.to_profile, fact.reason, fact.manual
-                )
             case CooldownSet():
                 self._cooldown_set(fact)
-            case CooldownCleared():
-                rest = fact.cooldown
-                self._put(COOLDOWN_OFF, rest.profile_id, rest.scope.value, rest.model or "")
-                self._put(
-                    QUOTA,
-                    fact.at,
-                    rest.profile_id,
-                    fact.account,
-                    rest.scope.value,
-                    "reset",
-                    None,
-                    "inferred",
-                    fact.reason,
-                )
-            case ReauthChanged():
-                self._put(REAUTH, fact.reason if fact.needed else None, fact.profile_id)
-                kind = "reauth" if fact.needed else "reset"
-                self._put(QUOTA, fact.at, fact.profile_id, fact.account, "key", kind, None, "body", fact.reason)
-            case OperatorActed():
-                self._put(OPERATOR, fact.at, fact.actor, fact.verb, fact.profile_id, fact.detail)
+            case CooldownCleared(rest, account, at, reason):
+                self._then(COOLDOWN_OFF, rest.profile_id, rest.scope, rest.model or "")
+                self._put(QUOTA, (at, rest.profile_id, account, rest.scope, "reset", None, "inferred", reason))
+            case ReauthChanged(profile_id, account, at, needed, reason):
+                self._then(REAUTH, reason if needed else None, profile_id)
+                kind = "reauth" if needed else "reset"
+                self._put(QUOTA, (at, profile_id, account, "key", kind, None, "body", reason))
             case ProfileSeen():
                 self._profile(fact)
-            case ProfileRemoved():
-                self._put(PROFILE_GONE, fact.at, fact.profile_id)
-            case Remember():
-                self._put(STATE, fact.name, fact.value)
+            case ProfileRemoved(profile_id, at):
+                self._then(PROFILE_GONE, at, profile_id)
+            case Remember(name, value):
+                self._then(STATE, name, value)
 
     def _cooldown_set(self, fact: CooldownSet) -> None:
         rest = fact.cooldown
-        self._put(
-            COOLDOWN,
-            rest.profile_id,
-            rest.scope.value,
-            rest.model or "",
-            rest.until_at,
-            rest.since_at,
-            rest.error_class.value,
-            rest.source.value,
-            rest.reason,
-        )
         kind = "exhausted" if rest.error_class is ErrorClass.QUOTA_EXHAUSTED else "cooldown"
-        self._put(
-            QUOTA,
-            fact.at,
-            rest.profile_id,
-            fact.account,
-            rest.scope.value,
-            kind,
-            rest.until_at,
-            rest.source.value,
-            rest.reason,
-        )
+        what, until = (rest.profile_id, rest.scope), rest.until_at
+        self._then(COOLDOWN, *what, rest.model or "", until, rest.since_at, rest.error_class, rest.source, rest.reason)
+        self._put(QUOTA, (fact.at, rest.profile_id, fact.account, rest.scope, kind, until, rest.source, rest.reason))
 
     def _profile(self, fact: ProfileSeen) -> None:
         profile = fact.profile
-        self._put(
+        self._then(
             PROFILE,
             profile.id,
             profile.provider,
@@ -272,30 +219,30 @@ class _Batch:
             profile.source,
             profile.priority,
             ",".join(profile.tags),
-            fact.admin.value,
+            fact.admin,
             fact.admin_until_at,
             profile.created_at or fact.at,
         )
 
-    def statements(self) -> Iterable[tuple[str, list[Row]]]:
-        """Each statement with its rows; a row is opened before it could be closed."""
-        for start in self.starts.values():
-            self._put(
-                REQUEST_OPEN,
-                start.id,
-                start.started_at,
-                start.client,
-                start.provider,
-                start.protocol,
-                start.path,
-                start.model,
-                start.stream,
-                start.request_bytes,
-            )
-        for attempt in self._attempts.values():
-            self._put(
-                ATTEMPT_OPEN, attempt.request_id, attempt.seq, attempt.profile_id, attempt.model, attempt.started_at
-            )
+    def statements(self) -> Iterator[tuple[str, list[Row]]]:
+        """Each statement with its rows."""
+        for start in self._begun.values():
+            if isinstance(start, RequestStarted):
+                self._put(REQUEST_OPEN, (*_request_start(start), start.provider))
+            else:
+                self._put(ATTEMPT_OPEN, _attempt_start(start))
         for key, sums in self._usage.items():
-            self._put(USAGE, *key, *sums)
-        return self._rows.items()
+            self._put(USAGE, (*key, *sums))
+        yield from self._rows.items()
+        yield from self._state
+
+    def remember(self, unfinished: Unfinished) -> None:
+        """Bring `unfinished` up to date, now that this batch is written."""
+        unfinished.update(self._begun)
+        for key in self._ended:
+            unfinished.pop(key, None)
+
+
+def usage_key(started_at: int, profile_id: str | None, model: str | None, client: str) -> Row:
+    """The row of `usage_hour` in which a request is counted."""
+    return started_at // HOUR_MS * HOUR_MS, profile_id or "", model or "", client

@@ -1,7 +1,8 @@
 """Open `history.db`: pragmas, migrations, and what to do with a file that cannot be used.
 
 A file that is corrupt, unreadable or newer than this program is moved aside whole, never changed
-and never deleted. Fresh files are made by the same migrations as old ones.
+and never deleted: it is looked at read-only before anything is written. Fresh files are made by the
+same migrations as old ones.
 """
 
 from __future__ import annotations
@@ -9,29 +10,36 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 
 from tray_app.core.pool import Member, Pool, pool_of
 from tray_app.core.values import Admin, Cooldown, ErrorClass, Profile, Scope, Source
+from tray_app.ledger.batch import USAGE, usage_key
 
 BUSY_MS = 200  # the writer gives way to others for this long before it says so
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",  # safe against the death of the process; a power cut may cost the last moments
-    f"PRAGMA busy_timeout = {BUSY_MS}",
     "PRAGMA journal_size_limit = 33554432",
     "PRAGMA cache_size = -2048",
     "PRAGMA temp_store = MEMORY",
 )
+STATE_TABLES = ("profile", "cooldown", "app_state")  # small, and needed to go on as before
 _NUMBER = re.compile(r"^(\d{4})_\w+\.sql$")
 
 
 class Unusable(Exception):
-    """The file is corrupt, unreadable or newer than this program. The text says which."""
+    """The file cannot be this program's history: a folder, unreadable, foreign or newer. The text says which."""
+
+
+class Damaged(Unusable):
+    """The file is corrupt; some of it may still be readable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,66 +57,108 @@ def migrations() -> list[tuple[int, str]]:
     return sorted((int(match.group(1)), entry.read_text("utf-8")) for match, entry in found if match)
 
 
-def open_for_writing(path: Path, now: int) -> Opened:
-    """Open the ledger at `path`, made or brought up to date as needed. `now` is ms since the epoch.
+def open_for_writing(path: Path, now: int, alive: Collection[object] = ()) -> Opened:
+    """Open the ledger at `path`, made or brought up to date as needed.
+
+    Args:
+        now: ms since the epoch.
+        alive: ids of requests that this process is still busy with; open rows of others are closed.
 
     Raises:
         OSError, sqlite3.Error: not even a new file can be made there.
     """
+    path = path.resolve()
     try:
-        return Opened(_open(path, now))
+        return Opened(_open(path, alive))
     except Unusable as error:
-        aside = move_aside(path, now)
-        return Opened(_open(path, now), f"{path.name} {error}; it was moved to {aside.name} and a new one begun")
+        return begin_anew(path, now, error)
 
 
-def _open(path: Path, now: int) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_unreadable(path)
-    created = not path.exists()
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+def begin_anew(path: Path, now: int, why: Unusable) -> Opened:
+    """Move the file aside and begin a new one, with as much of the profiles' state as can still be read.
+
+    Raises:
+        OSError, sqlite3.Error: it cannot be moved, or no new file can be made there.
+    """
+    path = path.resolve()
+    aside = move_aside(path, now)
+    connection = _open(path, ())
+    if isinstance(why, Damaged):
+        _salvage(aside, connection)
+    return Opened(connection, f"{path.name} {why}; it was moved to {aside.name} and a new one begun")
+
+
+def _open(path: Path, alive: Collection[object]) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    version = _examined(path)
+    connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
     try:
-        if created:
+        if version is None:
             path.chmod(0o600)
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for pragma in PRAGMAS:
             connection.execute(pragma)
-        _migrate(connection, path)
-        _sweep(connection)
+        _migrate(connection, path, version or 0)
+        _sweep(connection, alive)
     except sqlite3.OperationalError:
         connection.close()
         raise  # locked or full: the file itself is well
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise Unusable(f"is damaged ({error})") from error
+        raise Damaged(f"is damaged ({error})") from error
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _refuse_unreadable(path: Path) -> None:
+def _examined(path: Path) -> int | None:
+    """The version of the schema in the file, None where there is none yet. Changes nothing.
+
+    Raises:
+        Unusable: the file must be moved aside.
+        sqlite3.OperationalError: it cannot be looked at now.
+    """
     if not path.exists():
-        return
-    if path.is_dir():
-        raise Unusable("is a folder")
+        return None
+    if not path.is_file():
+        raise Unusable("is not a file")
     if not os.access(path, os.R_OK | os.W_OK):
         raise Unusable("cannot be read and written by this user")
+    if path.stat().st_size == 0:
+        return None
+    try:
+        with reading(path) as connection:
+            return _fit_version(connection)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise Damaged(f"is damaged ({error})") from error
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    steps = migrations()
-    newest = steps[-1][0]
+def _fit_version(connection: sqlite3.Connection) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    newest = migrations()[-1][0]
     if version > newest:
         raise Unusable(f"was written by a newer version (schema {version}, known up to {newest})")
-    if version == newest:
-        return
-    if version > 0:
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not version and not tables:
+        return version
+    if not version or not tables.issuperset(("request", "attempt", "failover", "usage_hour", *STATE_TABLES)):
+        raise Unusable("is the database of another program")
+    for table in STATE_TABLES:
+        found = connection.execute(f"PRAGMA quick_check({table})").fetchone()[0]
+        if found != "ok":
+            raise Damaged(f"is damaged ({found.splitlines()[-1]})")
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    steps = [(number, sql) for number, sql in migrations() if number > version]
+    if steps and version > 0:
         _copy(path, version)
     for number, sql in steps:
-        if number > version:
-            connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
 
 
 def _copy(path: Path, version: int) -> None:
@@ -116,38 +166,91 @@ def _copy(path: Path, version: int) -> None:
     target = path.with_name(f"{path.stem}.before-schema-{version + 1}{path.suffix}")
     if target.exists():
         return
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as copy:
+    part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)  # of a process that was killed
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
+        part.chmod(0o600)
         source.backup(copy)
-    target.chmod(0o600)
+    part.replace(target)
 
 
-def _sweep(connection: sqlite3.Connection) -> None:
-    """Close the rows that a killed process left open."""
+def _sweep(connection: sqlite3.Connection, alive: Collection[object]) -> None:
+    """Close the rows that a killed process left open, and count their requests as those that ended."""
+    open_attempts = connection.execute("SELECT id, request_id FROM attempt WHERE ended_at IS NULL").fetchall()
+    open_requests = connection.execute("SELECT id FROM request WHERE ended_at IS NULL").fetchall()
     words = "the app ended before the answer did"
-    for table in ("request", "attempt"):
-        connection.execute(
-            f"UPDATE {table} SET ended_at = started_at, outcome = 'interrupted', reason = ? WHERE ended_at IS NULL",  # noqa: S608
-            (words,),
-        )
+    attempts = [(words, number) for number, request_id in open_attempts if request_id not in alive]
+    requests = [(words, request_id) for (request_id,) in open_requests if request_id not in alive]
+    if not attempts and not requests:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(
+        "UPDATE attempt SET ended_at = started_at, outcome = 'interrupted', reason = ? WHERE id = ?", attempts
+    )
+    connection.executemany(
+        "UPDATE request SET ended_at = started_at, outcome = 'interrupted', reason = ?,"
+        " attempts = (SELECT count(*) FROM attempt WHERE request_id = request.id),"
+        " failovers = (SELECT count(*) FROM failover WHERE request_id = request.id),"
+        " profile_id = (SELECT profile_id FROM attempt WHERE request_id = request.id ORDER BY seq DESC LIMIT 1)"
+        " WHERE id = ?",
+        requests,
+    )
+    for _, request_id in requests:
+        _count(connection, request_id)
+    connection.execute("COMMIT")
+
+
+def _count(connection: sqlite3.Connection, request_id: str) -> None:
+    sql = "SELECT started_at, profile_id, model, client, attempts, failovers, request_bytes FROM request WHERE id = ?"
+    *place, attempts, failovers, size = connection.execute(sql, (request_id,)).fetchone()
+    connection.execute(USAGE, (*usage_key(*place), 1, 0, attempts, failovers, size, 0, 0))
+
+
+def _salvage(aside: Path, connection: sqlite3.Connection) -> None:
+    """Take the small tables over from a damaged file, as far as they can be read: paused stays paused."""
+    for table in STATE_TABLES:
+        rows: list[tuple[object, ...]] = []
+        with suppress(sqlite3.Error), reading(aside) as old:  # the rows before the damage are kept
+            for row in old.execute(f"SELECT * FROM {table}"):  # noqa: S608
+                rows.append(row)
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            with suppress(sqlite3.Error):
+                connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)  # noqa: S608
 
 
 def move_aside(path: Path, now: int) -> Path:
-    """Rename the file and its journal files to a name that nothing else uses; where the file went."""
-    stem = f"{path.stem}.aside-{now}"
-    target = path.with_name(stem + path.suffix)
-    path.rename(target)
-    for ending in ("-wal", "-shm"):
-        journal = path.with_name(path.name + ending)
-        if journal.exists():
-            journal.rename(target.with_name(target.name + ending))
+    """Rename the file and its journal files to a name that nothing else uses; where the file went.
+
+    Raises:
+        OSError: nothing was moved.
+    """
+    target = path.with_name(f"{path.stem}.aside-{now}{path.suffix}")
+    while os.path.lexists(target):
+        now += 1
+        target = path.with_name(f"{path.stem}.aside-{now}{path.suffix}")
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for ending in ("-wal", "-shm", ""):  # the file last: without it SQLite would throw its journal away
+            source = path.with_name(path.name + ending)
+            if os.path.lexists(source):
+                moved.append((source, source.rename(target.with_name(target.name + ending))))
+    except OSError:
+        for source, place in moved:
+            place.rename(source)
+        raise
     return target
+
+
+def uri_of(path: Path) -> str:
+    """The address of that file for a read-only connection; a name may hold `?`, `#` and `%`."""
+    return f"{path.absolute().as_uri()}?mode=ro"
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection for a short question."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1.0)) as connection:
-        connection.row_factory = sqlite3.Row
+    with closing(sqlite3.connect(uri_of(path), uri=True, timeout=BUSY_MS / 1000)) as connection:
         yield connection
 
 
@@ -189,26 +292,30 @@ def remember(connection: sqlite3.Connection, now: int) -> Remembered:
             row["created_at"],
         )
         rests = _cooldowns(connection, profile.id, now)
-        members.append(Member(profile, Admin(row["admin_state"]), row["admin_until_at"], row["reauth_reason"], rests))
+        admin = _known(Admin, row["admin_state"]) or Admin.ENABLED
+        members.append(Member(profile, admin, row["admin_until_at"], row["reauth_reason"], rests))
     state = {row["name"]: row["value"] for row in _rows(connection, "SELECT name, value FROM app_state")}
     return Remembered(pool_of(members), state)
 
 
 def _cooldowns(connection: sqlite3.Connection, profile_id: str, now: int) -> tuple[Cooldown, ...]:
     sql = "SELECT * FROM cooldown WHERE profile_id = ? AND until_at > ?"
-    return tuple(
-        Cooldown(
-            row["profile_id"],
-            Scope(row["scope"]),
-            row["model"] or None,
-            row["until_at"],
-            row["since_at"],
-            ErrorClass(row["error_class"]),
-            Source(row["source"]),
-            row["reason"],
-        )
-        for row in _rows(connection, sql, profile_id, now)
-    )
+    found = []
+    for row in _rows(connection, sql, profile_id, now):
+        scope, error = _known(Scope, row["scope"]), _known(ErrorClass, row["error_class"])
+        source = _known(Source, row["source"]) or Source.INFERRED
+        if scope is not None and error is not None:
+            until, since = row["until_at"], row["since_at"]
+            found.append(Cooldown(profile_id, scope, row["model"] or None, until, since, error, source, row["reason"]))
+    return tuple(found)
+
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def _known(kind: type[_Word], word: str) -> _Word | None:
+    """The member of that name; None for one that another version of the program wrote."""
+    return next((member for member in kind if member.value == word), None)
 
 
 def _rows(connection: sqlite3.Connection, sql: str, *parameters: object) -> list[sqlite3.Row]:

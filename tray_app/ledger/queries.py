@@ -5,17 +5,19 @@ Imports SQLModel, which is heavy: imported by whoever asks, not at the app's sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Engine, NullPool, create_engine, func
 from sqlalchemy import select as sums
 from sqlmodel import Session, SQLModel, col, select
 
 from tray_app.core.history import Hour, Numbers, PastAttempt, PastFailover, PastRequest, Share, Trace
+from tray_app.ledger.database import uri_of
 from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, UsageHourRow
 
 _Value = TypeVar("_Value")
@@ -26,7 +28,7 @@ class History:
 
     def __init__(self, path: Path) -> None:
         self._engine: Engine = create_engine(
-            f"sqlite:///file:{path}?mode=ro&uri=true", poolclass=NullPool, connect_args={"timeout": 1.0}
+            "sqlite://", poolclass=NullPool, creator=lambda: sqlite3.connect(uri_of(path), uri=True, timeout=1.0)
         )
 
     @contextmanager
@@ -50,7 +52,7 @@ class History:
         if model is not None:
             query = query.where(col(RequestRow.model) == model)
         if since is not None:
-            query = query.where(col(RequestRow.started_at) >= since)
+            query = query.where(col(RequestRow.id) >= _first_id(since), col(RequestRow.started_at) >= since)
         if before_id is not None:
             query = query.where(col(RequestRow.id) < before_id)
         with self._session() as session:
@@ -134,10 +136,10 @@ class History:
     def _median_ttft(self, session: Session, since: int) -> int | None:
         known = (col(RequestRow.id) >= _first_id(since), col(RequestRow.ttft_ms).is_not(None))
         count = session.exec(select(func.count()).select_from(RequestRow).where(*known)).one()
-        if not count:
-            return None
-        middle = select(RequestRow.ttft_ms).where(*known).order_by(col(RequestRow.ttft_ms)).offset(count // 2).limit(1)
-        return session.exec(middle).one()
+        middle = (count - 1) // 2, 2 - count % 2  # of an even number the two in the middle
+        query = select(RequestRow.ttft_ms).where(*known).order_by(col(RequestRow.ttft_ms))
+        found = [value for value in session.exec(query.offset(middle[0]).limit(middle[1])) if value is not None]
+        return round(sum(found) / len(found)) if count else None
 
 
 def _first_id(since: int) -> str:
@@ -149,8 +151,3 @@ def _first_id(since: int) -> str:
 
 def _value(kind: type[_Value], row: SQLModel) -> _Value:
     return kind(*(getattr(row, field.name) for field in fields(kind)))  # type: ignore[arg-type]
-
-
-def columns(row: type[SQLModel]) -> Sequence[Any]:
-    """The columns of a table, for whoever compares them with the file's."""
-    return list(row.__table__.columns)  # type: ignore[attr-defined]

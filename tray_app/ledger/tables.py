@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 WITHOUT_ROWID = {"sqlite_with_rowid": False}
+OPEN = text("ended_at IS NULL")
 
 
 class _Usage(SQLModel):
@@ -45,7 +46,7 @@ class RequestRow(_Usage, table=True):
     """A client's request. Ids are in the order of time."""
 
     __tablename__ = "request"
-    __table_args__ = (WITHOUT_ROWID,)
+    __table_args__ = (Index("request_open", "started_at", sqlite_where=OPEN), WITHOUT_ROWID)
 
     id: str = Field(primary_key=True)
     started_at: int
@@ -74,7 +75,7 @@ class AttemptRow(_Usage, table=True):
     """A call to a provider."""
 
     __tablename__ = "attempt"
-    __table_args__ = (UniqueConstraint("request_id", "seq"),)
+    __table_args__ = (UniqueConstraint("request_id", "seq"), Index("attempt_open", "started_at", sqlite_where=OPEN))
 
     id: int | None = Field(default=None, primary_key=True)
     request_id: str

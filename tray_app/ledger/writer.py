@@ -8,24 +8,29 @@ a bounded queue and tried again, and what had to be dropped is counted.
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from tray_app.core.values import Fact, RequestStarted
+from tray_app.core.values import Fact
 from tray_app.ledger import batch, database
 from tray_app.ledger.decisions import DecisionLog
 
 LAZY_S = 0.25  # facts that nobody waits for are written within this time
 PATIENCE_S = 1.0  # a commit that takes longer lets its waiters go
 RETRY_S = 0.5
+LAST_TRY_S = 3.0
 MAX_HELD = 50_000
 MAX_BATCH = 5_000
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Writer:
         self._queue: SimpleQueue[_Batch | _Stop] = SimpleQueue()
         self._facts: list[Fact] = []
         self._waiters: list[asyncio.Future[None]] = []
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], float] = {}  # since when, oldest first
         self._kick_due = False
         self._lazy: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -71,6 +76,7 @@ class Writer:
         self._loop = loop
         self._scribe.loop = loop
         self._thread.start()
+        self._kick()
 
     def record(self, fact: Fact) -> None:
         """Take note of `fact`. Cheap, never waits."""
@@ -85,6 +91,9 @@ class Writer:
             return
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiters.append(waiter)
+        self._waiting[waiter] = loop.time()
+        if self._patience is None:
+            self._patience = loop.call_later(PATIENCE_S, self._look_at_waiters, loop)
         if not self._kick_due:
             self._kick_due = True
             loop.call_soon(self._kick)
@@ -96,24 +105,30 @@ class Writer:
         if self._lazy is not None:
             self._lazy.cancel()
             self._lazy = None
-        if not self._facts and not self._waiters:
-            return
-        handed = _Batch(self._facts, self._waiters)
-        self._facts, self._waiters = [], []
-        if handed.waiters and self._loop is not None:
-            self._waiting.update(handed.waiters)
-            if self._patience is None:
-                self._patience = self._loop.call_later(PATIENCE_S, self._lose_patience)
-        self._queue.put(handed)
+        waiters, self._waiters = self._waiters, []
+        self._hand_over(waiters)
 
-    def _lose_patience(self) -> None:
+    def _hand_over(self, waiters: list[asyncio.Future[None]]) -> None:
+        facts = self._facts[:]
+        del self._facts[: len(facts)]  # another thread may add to the list between these two lines
+        if facts or waiters:
+            self._queue.put(_Batch(facts, waiters))
+
+    def _look_at_waiters(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let those go who have waited too long, and look again when the next would have."""
         self._patience = None
-        self._release(list(self._waiting))
-        self._report(Health(f"the history file has not answered for {PATIENCE_S:g} s", self.health.held))
+        limit = loop.time() - PATIENCE_S + 0.001
+        late = [waiter for waiter, since in self._waiting.items() if since <= limit]
+        self._release(late)
+        for oldest in list(self._waiting.values())[:1]:
+            self._patience = loop.call_at(oldest + PATIENCE_S, self._look_at_waiters, loop)
+        if late:
+            words = f"the history file has not answered for {PATIENCE_S:g} s"
+            self._report(replace(self.health, trouble=words))
 
     def _release(self, waiters: Sequence[asyncio.Future[None]]) -> None:
         for waiter in waiters:
-            self._waiting.discard(waiter)
+            self._waiting.pop(waiter, None)
             if not waiter.done():
                 waiter.set_result(None)
         if not self._waiting and self._patience is not None:
@@ -128,16 +143,17 @@ class Writer:
             self.on_change()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """Write what is left and end the thread. Whether all was written in time. Safe to call twice."""
-        self._kick()
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        if not self._thread.is_alive():
-            return True
+        """Write what is left and end the thread. Whether all was written. Safe to call twice, from any thread."""
+        self._hand_over([])
         self._queue.put(_Stop())
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive() and self.health.trouble is None
+        if self._thread.ident is None:
+            self._scribe.run()  # never started: the facts of a start that failed are written here
+        else:
+            self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            return False
+        self.health = self._scribe.health()
+        return self.health.held == 0
 
 
 class _Scribe:
@@ -157,12 +173,13 @@ class _Scribe:
         self._queue = queue
         self._report = report
         self._connection = connection
-        self._open_requests: dict[str, RequestStarted] = {}
+        self._file = _identity(path) if connection is not None else None
+        self._unfinished: batch.Unfinished = {}
         self._held: list[Fact] = []
+        self._fresh: list[Fact] = []  # those of the held ones that the decisions log has not seen
         self._trouble: str | None = None
         self._notice: str | None = None
         self._dropped = 0
-        self._undecided = 0  # how many of the held facts are in the decisions log already
         self._told = Health()
 
     def run(self) -> None:
@@ -170,124 +187,154 @@ class _Scribe:
         stopping = False
         while not stopping:
             waiters, stopping = self._gather()
-            if self._held:
-                self._write()
+            self._write()
             self._tell(waiters)
-        if self._held:
-            self._last_try()
+        deadline = time.monotonic() + LAST_TRY_S
+        while self._held and time.monotonic() < deadline:
+            time.sleep(0.05)
+            self._write()
         self._decisions.close()
-        if self._connection is not None:
-            self._connection.close()
+        self._disconnect()
 
     def _gather(self) -> tuple[list[asyncio.Future[None]], bool]:
         """Wait for a batch (in trouble, not for ever), and take whatever else has come meanwhile."""
         waiters: list[asyncio.Future[None]] = []
         try:
             item = self._queue.get(timeout=RETRY_S if self._held else None)
-            while True:
-                if isinstance(item, _Stop):
-                    return waiters, True
+            while not isinstance(item, _Stop):
                 self._held += item.facts
+                self._fresh += item.facts
                 waiters += item.waiters
-                if len(self._held) > MAX_BATCH:
-                    return waiters, False
                 item = self._queue.get_nowait()
+            return waiters, True
         except Empty:
             return waiters, False
 
-    def _write(self) -> None:
-        try:
-            batch.write(self._opened(), self._held, self._open_requests)
-        except sqlite3.DatabaseError as error:
-            self._failed(error)
-        except OSError as error:
-            self._in_trouble(error.strerror or str(error))
-        else:
-            self._decide()
-            self._held.clear()
-            self._undecided = 0
-            self._trouble = None
+    # -- writing
 
-    def _failed(self, error: sqlite3.DatabaseError) -> None:
-        name = getattr(error, "sqlite_errorname", "") or ""
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            self._begin_anew()
-        elif name.startswith("SQLITE_CONSTRAINT"):
-            self._one_by_one()
-        else:
-            self._in_trouble(_words(name, error))
+    def _write(self) -> None:
+        """Write all that is held, or keep it and remember why not. Decisions are not held up by the database."""
+        try:
+            self._write_held()
+            self._trouble = None
+        except Exception as error:
+            self._in_trouble(error)
+        self._decisions.write(self._fresh)
+        self._fresh.clear()
+
+    def _write_held(self) -> None:
+        """In parts, halved until a fact that does not fit the tables stands alone: it is dropped and counted."""
+        size, renewed = MAX_BATCH, False
+        while self._held:
+            connection = self._opened()
+            try:
+                self._dropped += batch.write(connection, self._held[:size], self._unfinished)
+                del self._held[:size]
+            except Exception as error:
+                if _is_misfit(error):
+                    size = min(size, len(self._held)) // 2 or self._drop_first(error)
+                elif _is_damage(error) and not renewed:
+                    renewed = True
+                    self._begin_anew()
+                else:
+                    raise
+
+    def _drop_first(self, error: Exception) -> int:
+        _log.error("a %s does not fit the history and was dropped: %s", type(self._held[0]).__name__, error)
+        del self._held[0]
+        self._dropped += 1
+        return MAX_BATCH
 
     def _begin_anew(self) -> None:
         """The file went bad under us: keep it aside, go on in a new one, lose nothing."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        try:
-            aside = database.move_aside(self._path, round(time.time() * 1000))
-        except OSError as error:
-            self._in_trouble(error.strerror or str(error))
-            return
-        self._notice = f"{self._path.name} was damaged; it was moved to {aside.name} and a new one begun"
-        self._write()
-
-    def _one_by_one(self) -> None:
-        """One fact does not fit the tables: write the others, and count it."""
-        for fact in self._held:
-            try:
-                batch.write(self._opened(), [fact], self._open_requests)
-            except sqlite3.IntegrityError:
-                self._dropped += 1
-            except sqlite3.DatabaseError as error:
-                self._in_trouble(_words("", error))
-                return
-        self._decide()
-        self._held.clear()
-        self._undecided = 0
+        self._disconnect()
+        now = round(time.time() * 1000)
+        self._connected(database.begin_anew(self._path, now, database.Damaged("was damaged")))
 
     def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            opened = database.open_for_writing(self._path, round(time.time() * 1000))
-            self._connection = opened.connection
-            self._notice = opened.moved_aside or self._notice
-        return self._connection
+        if self._connection is not None and self._file == _identity(self._path):
+            return self._connection
+        if self._connection is not None:
+            self._disconnect()
+            self._notice = f"{self._path.name} was taken away; a new one was begun"
+            self._hold_unfinished()
+        alive = {key for key in self._unfinished if isinstance(key, str)}
+        return self._connected(database.open_for_writing(self._path, round(time.time() * 1000), alive))
 
-    def _in_trouble(self, words: str) -> None:
-        self._trouble = words
-        self._decide()
+    def _connected(self, opened: database.Opened) -> sqlite3.Connection:
+        self._connection = opened.connection
+        self._file = _identity(self._path)
+        if opened.moved_aside is not None:
+            self._notice = opened.moved_aside
+            self._hold_unfinished()
+        return opened.connection
+
+    def _hold_unfinished(self) -> None:
+        """What had been begun in the file that is gone is begun in the new one."""
+        self._held[:0] = self._unfinished.values()
+        self._unfinished.clear()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _in_trouble(self, error: Exception) -> None:
+        self._trouble = _words(error)
+        if not _is_passing(error):
+            self._disconnect()  # the next try opens the file anew
         over = len(self._held) - MAX_HELD
         if over > 0:
             del self._held[:over]
-            self._undecided = max(0, self._undecided - over)
             self._dropped += over
 
-    def _decide(self) -> None:
-        """Write the decisions of facts that have none yet: a locked database does not hold them up."""
-        fresh = self._held[self._undecided :]
-        self._undecided = len(self._held)
-        try:
-            self._decisions.write(fresh)
-        except OSError:
-            self._decisions.close()
+    # -- telling
+
+    def health(self) -> Health:
+        """How it fares."""
+        notes = [note for note in (self._notice, self._decisions.trouble) if note]
+        return Health(self._trouble, len(self._held), self._dropped, "; ".join(notes) or None)
 
     def _tell(self, waiters: list[asyncio.Future[None]]) -> None:
-        health = Health(self._trouble, len(self._held), self._dropped, self._notice)
+        health = self.health()
         if self.loop is None or (not waiters and health == self._told):
             return
         self._told = health
         with suppress(RuntimeError):  # the loop may have ended: then nobody waits any more
             self.loop.call_soon_threadsafe(self._report, health, waiters)
 
-    def _last_try(self) -> None:
-        deadline = time.monotonic() + 3.0
-        while self._held and time.monotonic() < deadline:
-            self._write()
-            if self._held:
-                time.sleep(0.1)
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands at `path`."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
-def _words(name: str, error: Exception) -> str:
-    if name.startswith("SQLITE_BUSY") or "locked" in str(error):
+def _name(error: Exception) -> str:
+    return getattr(error, "sqlite_errorname", None) or ""
+
+
+def _is_misfit(error: Exception) -> bool:
+    """Whether a fact cannot be put into the tables, whatever the state of the file."""
+    kinds = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+    return isinstance(error, kinds) or not isinstance(error, sqlite3.Error | OSError)
+
+
+def _is_damage(error: Exception) -> bool:
+    return _name(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def _is_passing(error: Exception) -> bool:
+    return _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL"))
+
+
+def _words(error: Exception) -> str:
+    if _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return "another program holds a lock on the history file"
-    if name == "SQLITE_FULL" or "full" in str(error):
+    if _name(error) == "SQLITE_FULL" or getattr(error, "errno", None) == errno.ENOSPC:
         return "the disk is full"
-    return f"the history file cannot be written ({error})"
+    return f"the history file cannot be written ({getattr(error, 'strerror', None) or error})"

@@ -27,6 +27,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Heads = Mapping[bytes, bytes]  # the headers by lower-case name; of several alike the last
 
 _log = logging.getLogger(__name__)
 WATCH_AFTER_S = 0.02  # an answer quicker than this needs no watch on the client's leaving
@@ -113,12 +114,13 @@ class Door:
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            self._check_site(scope["headers"])
+            heads = dict(scope["headers"])
+            self._check_site(heads)
             route = self._route(scope)
             if route is None:
                 await self._faces(scope, receive, send)
                 return
-            call = await self._call(scope, receive, route)
+            call = await self._call(scope, heads, receive, route)
         except _Refusal as refusal:
             await _send_ending(refusal.ending, send)
         except _Left:
@@ -128,22 +130,15 @@ class Door:
 
     # -- who is calling
 
-    def _check_site(self, headers: list[tuple[bytes, bytes]]) -> None:
-        host = origin = site = b""
-        for name, value in headers:
-            if name == b"host":
-                host = value
-            elif name == b"origin":
-                origin = value
-            elif name == b"sec-fetch-site":
-                site = value
-        if host.lower() not in self._house.hosts():
+    def _check_site(self, heads: Heads) -> None:
+        if heads.get(b"host", b"").lower() not in self._house.hosts():
             raise _turn_away(421, "this is O-Switcher on the loopback address; the Host header names another place")
-        if site == b"cross-site" or (origin and origin.lower() not in self._house.origins()):
+        origin = heads.get(b"origin")
+        if heads.get(b"sec-fetch-site") == b"cross-site" or (origin and origin.lower() not in self._house.origins()):
             raise _turn_away(403, "pages of other sites may not call O-Switcher")
 
-    def _client(self, headers: list[tuple[bytes, bytes]], protocol: Protocol) -> str:
-        token = _token(headers)
+    def _client(self, heads: Heads, protocol: Protocol) -> str:
+        token = _token(heads)
         if token is None:
             raise _turn_away(401, "no token; print one with: o-switcher token", protocol)
         client = self._house.client_of(hashlib.sha256(token).digest())
@@ -170,13 +165,12 @@ class Door:
             raise _turn_away(404, f"the paths of {provider.name} begin with /{provider.name}{provider.prefix}/")
         return Route(provider.name, tail[len(provider.prefix) :], protocol_of(tail))
 
-    async def _call(self, scope: Scope, receive: Receive, route: Route) -> Call:
-        headers = scope["headers"]
-        client = self._client(headers, route.protocol)
-        if any(name == b"upgrade" and b"websocket" in value.lower() for name, value in headers):
+    async def _call(self, scope: Scope, heads: Heads, receive: Receive, route: Route) -> Call:
+        client = self._client(heads, route.protocol)
+        if b"websocket" in heads.get(b"upgrade", b"").lower():
             raise _turn_away(426, "websockets are not spoken here; use plain requests", route.protocol)
-        body = await self._body(headers, receive, route.protocol)
-        asked = _asked(headers, body, route)
+        body = await self._body(heads, receive, route.protocol)
+        asked = _asked(heads, body, route)
         now = self._means.clock()
         return Call(
             ids.request_id(now, self._house.random_bits(ids.RANDOM_BITS)),
@@ -186,18 +180,17 @@ class Door:
             scope["method"],
             route.path,
             _without_key(scope["query_string"]),
-            forwarded(headers),
+            forwarded(scope["headers"], heads.get(b"connection", b"")),
             body,
             asked.model,
             asked.stream or route.path.endswith(":streamGenerateContent"),
             now,
         )
 
-    async def _body(self, headers: list[tuple[bytes, bytes]], receive: Receive, protocol: Protocol) -> bytes:
+    async def _body(self, heads: Heads, receive: Receive, protocol: Protocol) -> bytes:
         limit = self._house.max_body()
-        for name, value in headers:
-            if name == b"content-length" and int(value) > limit:
-                raise self._too_large(limit, protocol)
+        if int(heads.get(b"content-length", b"0")) > limit:
+            raise self._too_large(limit, protocol)
         parts: list[bytes] = []
         size = 0
         while True:
@@ -278,28 +271,29 @@ class _Watch:
 _FACES = frozenset({"", "healthz", "api", "report", "metrics", "help", "static", "favicon.ico"})
 
 
-def _token(headers: list[tuple[bytes, bytes]]) -> bytes | None:
-    for name, value in headers:
-        if name in _TOKEN_HEADERS:
-            token = value[7:] if value[:7].lower() == b"bearer " else value
-            if token.strip():
-                return token.strip()
+def _token(heads: Heads) -> bytes | None:
+    for name in _TOKEN_HEADERS:
+        value = heads.get(name, b"")
+        token = value[7:] if value[:7].lower() == b"bearer " else value
+        if token.strip():
+            return token.strip()
     return None
 
 
-def forwarded(headers: list[tuple[bytes, bytes]]) -> Headers:
-    """The client's headers that go upstream: neither its credential nor what concerns this connection only."""
-    named: frozenset[bytes] = frozenset()
-    for name, value in headers:
-        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
-            named |= frozenset(part.strip().lower() for part in value.split(b","))
-    return tuple(
-        pair
-        for pair in headers
-        if pair[0] not in _DROPPED
-        and pair[0] not in named
-        and not pair[0].startswith((b"x-o-switcher-", b"sec-fetch-"))
-    )
+def forwarded(headers: list[tuple[bytes, bytes]], connection: bytes) -> Headers:
+    """The client's headers that go upstream: neither its credential nor what concerns this connection only.
+
+    Args:
+        headers: as they came, names in lower case.
+        connection: the value of the Connection header, which may name more that concerns the connection.
+    """
+    dropped = _DROPPED
+    if connection and connection.lower() not in (b"keep-alive", b"close"):
+        dropped |= frozenset(part.strip().lower() for part in connection.split(b","))
+    return tuple([pair for pair in headers if pair[0] not in dropped and not pair[0].startswith(_OWN_PREFIXES)])
+
+
+_OWN_PREFIXES = (b"x-o-switcher-", b"sec-fetch-")
 
 
 def _without_key(query: bytes) -> bytes:
@@ -321,16 +315,11 @@ _asked_decoder = msgspec.json.Decoder(_Asked)
 _JSON_PATHS = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.MESSAGES, Protocol.OLLAMA})
 
 
-def _asked(headers: list[tuple[bytes, bytes]], body: bytes, route: Route) -> _Asked:
+def _asked(heads: Heads, body: bytes, route: Route) -> _Asked:
     """Model and stream of a JSON body. A broken one is refused where only JSON can be meant."""
     if route.protocol is Protocol.GEMINI:
         return _Asked(route.path.rpartition("/")[2].partition(":")[0])
-    kind = encoding = b""
-    for name, value in headers:
-        if name == b"content-type":
-            kind = value
-        elif name == b"content-encoding":
-            encoding = value
+    kind, encoding = heads.get(b"content-type", b""), heads.get(b"content-encoding", b"")
     strict = route.protocol in _JSON_PATHS
     if not body or (b"json" not in kind and not strict):
         return _NOTHING_ASKED

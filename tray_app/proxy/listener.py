@@ -22,31 +22,48 @@ HEAD_TIMEOUT_S = 30.0
 class Listener(HttpToolsProtocol):
     """One client connection. Refuses heads that no real client sends."""
 
+    _head_open = True
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(HEAD_TIMEOUT_S, self.timeout_keep_alive_handler)
 
+    def data_received(self, data: bytes) -> None:
+        if self._head_open:
+            self._head_bytes += len(data)
+            if self._head_bytes - len(data) > MAX_HEAD_BYTES:
+                self.send_400_response("")
+                return
+        super().data_received(data)
+
     def on_message_begin(self) -> None:
-        self._head_bytes = 0
+        self._head_open = True
         super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD_BYTES or (self.headers is not None and len(self.headers) >= MAX_HEADERS):
+        # uvicorn's own, and a bound: this runs for every header of every request
+        headers = self.headers
+        if len(headers) >= MAX_HEADERS:
             raise _HeadTooLarge
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._head_open = False
+        if self._head_bytes > MAX_HEAD_BYTES and self._size_of_head() > MAX_HEAD_BYTES:
+            raise _HeadTooLarge
+        self._head_bytes = 0
+        super().on_headers_complete()
+
+    def _size_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def send_400_response(self, msg: str) -> None:
         too_large = self._head_bytes > MAX_HEAD_BYTES or (self.headers is not None and len(self.headers) >= MAX_HEADERS)
+        self._head_open = False
         status = b"431 Request Header Fields Too Large" if too_large else b"400 Bad Request"
         words = b"the request's head is too large" if too_large else b"this is not a valid HTTP request"
         body = b'{"error":{"type":"o_switcher_refused","message":"' + words + b'"}}'

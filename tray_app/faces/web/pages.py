@@ -87,7 +87,11 @@ class _Pages:
             return await self._signed_out()
         report = await asyncio.to_thread(_report)
         view = await self._service.report_view()
-        return HTMLResponse(await asyncio.to_thread(report.render, view), headers=_PAGE_HEADERS)
+        wanted = (
+            request.headers.get("accept-language", "en").partition(",")[0].partition(";")[0].strip().replace("-", "_")
+        )
+        page = await asyncio.to_thread(lambda: gzip.compress(report.render(view, locale=wanted).encode(), 5))
+        return HTMLResponse(page, headers={**_PAGE_HEADERS, "content-encoding": "gzip"})
 
     async def _signed_out(self) -> Response:
         report = await asyncio.to_thread(_report)

@@ -1,0 +1,215 @@
+"""Figures and states in words, as tables."""
+
+# ruff: noqa: RUF001  # the page writes an en dash for nothing, and Russian in Cyrillic letters
+
+from __future__ import annotations
+
+import string
+import time
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from tests.faces.web.report_harness import HOUR, MINUTE, NOW, SECOND, profile
+from tray_app.control.views import AppState, ProfileView
+from tray_app.core.values import Outcome, Phase, Source
+from tray_app.faces.web.report_formats import Formats
+from tray_app.faces.web.report_texts import ENGLISH, RUSSIAN, Words, words_for
+
+DAY = 24 * HOUR
+SAID = Formats(ENGLISH, NOW, time.gmtime)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(None, "–"), (0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (10**12, "1,000,000,000,000")],
+)
+def test_a_count_is_grouped_by_thousands(number: int | None, text: str) -> None:
+    assert SAID.count(number) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [
+        (0, 0, "–"),
+        (0, 7, "0%"),
+        (7, 7, "100%"),
+        (1, 2, "50%"),
+        (2, 3, "66.6%"),
+        (9997, 10_000, "99.9%"),
+        (99_999, 100_000, "99.9%"),
+        (1, 100_000, "<0.1%"),
+        (8, 7, "100%"),
+    ],
+)
+def test_a_share_is_never_rounded_up_to_all_or_down_to_nothing(part: int, whole: int, text: str) -> None:
+    assert SAID.percent(part, whole) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (None, "–"),
+        (0, "0 ms"),
+        (999, "999 ms"),
+        (1000, "1 s"),
+        (1240, "1.2 s"),
+        (9949, "9.9 s"),
+        (9950, "10 s"),
+        (42_400, "42 s"),
+        (59_499, "59 s"),
+        (59_500, "1 min"),
+        (192_000, "3 min 12 s"),
+        (3_599_499, "59 min 59 s"),
+        (3_599_500, "1 h"),
+        (2 * HOUR + 5 * MINUTE, "2 h 5 min"),
+        (2 * HOUR + 59 * SECOND, "2 h"),
+        (3 * DAY + 4 * HOUR, "3 d 4 h"),
+    ],
+)
+def test_a_duration_is_told_in_the_two_units_that_matter(ms: int | None, text: str) -> None:
+    assert SAID.duration(ms) == text
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (None, "–"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (1234, "1.2 kB"),
+        (9999, "10 kB"),
+        (48_200, "48 kB"),
+        (999_499, "999 kB"),
+        (999_950, "1 MB"),
+        (4_000_000_000, "4 GB"),
+        (10**15, "1,000 TB"),
+    ],
+)
+def test_a_size_is_told_by_thousands(octets: int | None, text: str) -> None:
+    assert SAID.size(octets) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        (-HOUR, "just now"),
+        (0, "just now"),
+        (4999, "just now"),
+        (5000, "5 s ago"),
+        (59_999, "59 s ago"),
+        (MINUTE, "1 min ago"),
+        (HOUR - 1, "59 min ago"),
+        (HOUR, "1 h ago"),
+        (DAY - 1, "23 h ago"),
+        (DAY, "1 d ago"),
+        (400 * DAY, "400 d ago"),
+    ],
+)
+def test_how_long_ago_is_told_in_one_unit(before: int, text: str) -> None:
+    assert SAID.ago(NOW - before) == text
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        (NOW, "14:05:12"),
+        (NOW - 14 * HOUR, "00:05:12"),
+        (NOW - 15 * HOUR, "25 Jun 23:05:12"),
+        (NOW + 365 * DAY, "26 Jun 2027 14:05:12"),
+        (10**21, "–"),
+    ],
+)
+def test_a_time_names_its_day_where_that_is_not_today(at: int, text: str) -> None:
+    assert SAID.clock(at, seconds=True) == text
+
+
+def test_times_are_told_by_the_clock_of_this_machine() -> None:
+    east = Formats(ENGLISH, NOW, lambda seconds: time.gmtime(seconds + 19_800))
+    assert east.clock(NOW) == "19:35"
+    assert east.hour(NOW - 14 * HOUR - 5 * MINUTE - 12 * SECOND) == "05:30"
+    assert east.clock(NOW - 20 * HOUR) == "25 Jun 23:35"
+
+
+COOLING: dict[str, Any] = {
+    "state": Phase.COOLING,
+    "reason": "the rate limit is reached",
+    "resets_at": NOW + 90 * MINUTE,
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "text"),
+    [
+        (profile("a-b"), "ready"),
+        (profile("a-b", active=True), "serving"),
+        (profile("a-b", reason="m: out of quota"), "ready: m: out of quota"),
+        (
+            profile("a-b", **COOLING, reset_source=Source.HEADER),
+            "cooling until 15:35: the rate limit is reached, time stated by the provider",
+        ),
+        (
+            profile("a-b", **COOLING, reset_source=Source.BODY),
+            "cooling until 15:35: the rate limit is reached, time stated by the provider",
+        ),
+        (
+            profile("a-b", **COOLING, reset_source=Source.PROBE),
+            "cooling until 15:35: the rate limit is reached, time found by asking the provider",
+        ),
+        (
+            profile("a-b", **COOLING, reset_source=Source.INFERRED),
+            "cooling until 15:35: the rate limit is reached, time estimated",
+        ),
+        (profile("a-b", **COOLING), "cooling until 15:35: the rate limit is reached"),
+        (profile("a-b", **{**COOLING, "resets_at": None}), "cooling: the rate limit is reached"),
+        (
+            profile("a-b", state=Phase.PAUSED, reason="paused by the operator", resets_at=NOW + 20 * HOUR),
+            "paused by the operator until 27 Jun 10:05",
+        ),
+        (profile("a-b", state=Phase.DISABLED, reason="disabled by the operator"), "disabled by the operator"),
+        (
+            profile("a-b", state=Phase.REAUTH, reason="the key is revoked"),
+            "needs re-authentication: the key is revoked",
+        ),
+        (profile("a-b", state="circuit open", active=True), "circuit open"),
+    ],
+)
+def test_a_profiles_state_is_told_in_words(one: ProfileView, text: str) -> None:
+    said = SAID.standing(one)
+    assert said.phase + said.until + (f": {said.reason}" if said.reason else "") + said.source == text
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [("en", ENGLISH), ("ru", RUSSIAN), ("ru-RU", RUSSIAN), ("ru_RU.UTF-8", RUSSIAN), ("de", ENGLISH), ("", ENGLISH)],
+)
+def test_a_locale_chooses_its_words_and_english_stands_in(locale: str, words: Words) -> None:
+    assert words_for(locale) is words
+
+
+@pytest.mark.parametrize("words", [ENGLISH, RUSSIAN], ids=lambda words: words.lang)
+def test_every_state_and_outcome_has_its_words(words: Words) -> None:
+    assert set(words.states) == set(AppState)
+    assert set(words.phases) == set(Phase)
+    assert set(words.outcomes) == set(Outcome)
+    assert set(words.sources) == set(Source)
+    assert set(words.autostart_states) == {True, False, None}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Words)])
+def test_both_languages_leave_the_same_places_to_fill_in(name: str) -> None:
+    assert _places(getattr(ENGLISH, name)) == _places(getattr(RUSSIAN, name))
+
+
+def test_figures_follow_the_language() -> None:
+    said = Formats(RUSSIAN, NOW, time.gmtime)
+    assert said.count(1_234_567) == "1\u00a0234\u00a0567"
+    assert said.percent(984, 1000) == "98,4 %"
+    assert said.duration(192_000) == "3 мин 12 с"
+    assert said.clock(NOW + DAY) == "27 июн 14:05"
+
+
+def _places(text: Any) -> set[str]:
+    return {place for _, place, _, _ in string.Formatter().parse(text) if place} if isinstance(text, str) else set()

@@ -1,0 +1,156 @@
+"""The usage report: a `ReportView` in, a page out. Pure; whoever serves it decides who may see it.
+
+The page needs no inline script or style, and nothing from any other machine: its few files are served
+under `/static/NAME` (`static_file`), Chart.js straight out of the installed `chartkick` wheel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tray_app.control.views import AppState, ProfileView, ReportView
+from tray_app.core.history import Numbers, Share
+from tray_app.core.values import Outcome, Phase
+from tray_app.faces.tray.artwork import svg
+from tray_app.faces.web.report_formats import Formats, LocalTime
+from tray_app.faces.web.report_texts import words_for
+
+CHART = "chart.js"
+_CHART_PATH = "django/static/chartkick/Chart.bundle.js"
+_OWN = {"report.css": "text/css; charset=utf-8", "report.js": "text/javascript; charset=utf-8"}
+_STATE_ICONS = {f"state-{state.value}.svg": state for state in AppState}
+
+# Names of the shapes in templates/shapes.html: states and outcomes differ in outline, not in colour alone.
+_PHASE_SHAPES: Mapping[str, str] = {
+    Phase.READY: "ready",
+    Phase.COOLING: "waiting",
+    Phase.REAUTH: "alert",
+    Phase.DRAINING: "draining",
+    Phase.PAUSED: "paused",
+    Phase.DISABLED: "off",
+}
+_OUTCOME_SHAPES: Mapping[str, str] = {
+    Outcome.SERVED: "good",
+    Outcome.FAILED: "bad",
+    Outcome.EXHAUSTED: "waiting",
+    Outcome.REFUSED: "off",
+    Outcome.CLIENT_CANCELLED: "left",
+    Outcome.INTERRUPTED: "cut",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A profile's line: one that is in the pool, or (`profile` is None) one that only today's history knows."""
+
+    id: str  # empty for requests that ended before a profile was chosen
+    profile: ProfileView | None
+    share: Share | None
+
+
+def render(view: ReportView, *, locale: str = "en", local: LocalTime = time.localtime) -> str:
+    """The page for `view`, as HTML. `locale` such as `en` or `ru_RU.UTF-8`; `local` turns seconds into local time."""
+    words = words_for(locale)
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            view=view,
+            status=view.status,
+            numbers=view.numbers,
+            through=_through(view.numbers),
+            rows=_rows(view),
+            busiest=max(view.hours, key=lambda hour: hour.requests, default=None),
+            ledger_trouble=None if view.status.ledger == "ok" else view.status.ledger,
+            example=_example(view),
+            w=words,
+            f=Formats(words, view.now, local),
+        )
+    )
+    return _encodable(page)
+
+
+def signed_out(*, locale: str = "en") -> str:
+    """What a browser without a session is shown."""
+    return _environment().get_template("signed_out.html").render(w=words_for(locale))
+
+
+def static_file(name: str) -> tuple[bytes, str] | None:
+    """Content and content type of a file of the page; None for any name that is not one of them."""
+    if name in _OWN:
+        return resources.files(__package__).joinpath("static", name).read_bytes(), _OWN[name]
+    if name in _STATE_ICONS:
+        return svg(_STATE_ICONS[name]).encode(), "image/svg+xml"
+    return _chart() if name == CHART else None
+
+
+def _chart() -> tuple[bytes, str] | None:
+    """Chart.js; without it the page shows the table alone."""
+    try:
+        return resources.files("chartkick").joinpath(_CHART_PATH).read_bytes(), _OWN["report.js"]
+    except (ModuleNotFoundError, OSError):
+        return None
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("tray_app.faces.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals["static"] = _address
+    environment.globals["phase_shape"] = _phase_shape
+    environment.globals["outcome_shape"] = _outcome_shape
+    return environment
+
+
+@lru_cache(maxsize=32)
+def _address(name: str) -> str:
+    """Where a file is, marked with its content: a browser that kept an older one asks anew."""
+    found = static_file(name)
+    mark = "" if found is None else "?v=" + hashlib.sha256(found[0]).hexdigest()[:12]
+    return f"/static/{name}{mark}"
+
+
+def _phase_shape(profile: ProfileView) -> str:
+    serves = profile.active and profile.state == Phase.READY
+    return "good" if serves else _PHASE_SHAPES.get(profile.state, "ready")
+
+
+def _outcome_shape(outcome: str | None) -> str:
+    return "running" if outcome is None else _OUTCOME_SHAPES.get(outcome, "off")
+
+
+def _through(numbers: Numbers) -> int:
+    """Requests that ended one way or the other; a client's own leaving says nothing of the pool."""
+    return numbers.served + numbers.failed
+
+
+def _rows(view: ReportView) -> tuple[Row, ...]:
+    """The pool in its order, then whoever else did something today."""
+    shares = {share.profile_id: share for share in view.shares}
+    pool = tuple(Row(profile.id, profile, shares.pop(profile.id, None)) for profile in view.status.profiles)
+    return (*pool, *(Row(share.profile_id, None, share) for share in shares.values() if share.requests))
+
+
+def _example(view: ReportView) -> str:
+    """An address that an agent can be pointed at."""
+    providers = [profile.provider for profile in view.status.profiles]
+    provider = providers[0] if providers and "openrouter" not in providers else "openrouter"
+    return f"{view.status.url}/{provider}/v1"
+
+
+def _encodable(text: str) -> str:
+    """Without halves of surrogate pairs, which other people's JSON may hold and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,127 @@
+"""Figures and states as a person reads them. Pure: the moment and the local clock are arguments.
+
+Nothing is rounded into something it is not: a share of 99.97% stays below 100%.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tray_app.control.views import ProfileView
+from tray_app.core.values import Phase
+from tray_app.faces.web.report_texts import Words
+
+LocalTime = Callable[[float], time.struct_time]
+
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A profile's state as a sentence in pieces: `reason` is foreign text, to be kept from running into the rest."""
+
+    phase: str
+    until: str
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """Figures in the words of one language, seen at the moment `now` (ms) by the clock `local`."""
+
+    words: Words
+    now: int
+    local: LocalTime = time.localtime
+
+    def count(self, number: int | None) -> str:
+        """E.g. 1,234,567."""
+        return self.words.none if number is None else f"{number:,}".replace(",", self.words.grouping)
+
+    def percent(self, part: int, whole: int) -> str:
+        """E.g. 98.4%: rounded down, so that 100% means all; and never to 0% where there is something."""
+        if whole <= 0:
+            return self.words.none
+        tenths = min(1000, part * 1000 // whole)
+        if tenths == 0 and part > 0:
+            return "<" + self._filled(self.words.percent, self._decimal(1))
+        return self._filled(self.words.percent, self._decimal(tenths))
+
+    def duration(self, ms: int | None) -> str:
+        """E.g. 340 ms, 2.4 s, 42 s, 3 min 12 s, 2 h 5 min, 3 d 4 h."""
+        if ms is None:
+            return self.words.none
+        if ms < 1000:
+            return self._filled(self.words.milliseconds, str(max(ms, 0)))
+        tenths = (ms + 50) // 100
+        if tenths < 100:
+            return self._filled(self.words.seconds, self._decimal(tenths))
+        seconds, words = (ms + 500) // 1000, self.words
+        for unit, size, smaller, small in (
+            (words.days, _DAY_S, words.hours, _HOUR_S),
+            (words.hours, _HOUR_S, words.minutes, _MINUTE_S),
+            (words.minutes, _MINUTE_S, words.seconds, 1),
+        ):
+            if seconds >= size:
+                whole, rest = self._filled(unit, self.count(seconds // size)), seconds % size // small
+                return f"{whole} {self._filled(smaller, str(rest))}" if rest else whole
+        return self._filled(words.seconds, str(seconds))
+
+    def size(self, octets: int | None) -> str:
+        """E.g. 532 B, 1.2 kB, 48 MB, by thousands."""
+        if octets is None:
+            return self.words.none
+        scale, step, last = 1, 0, len(self.words.sizes) - 1
+        while octets * 2 >= 1999 * scale and step < last:  # would be rounded to 1000
+            scale, step = scale * 1000, step + 1
+        tenths = (octets * 10 + scale // 2) // scale
+        text = self._decimal(tenths) if step and tenths < 100 else self.count((octets + scale // 2) // scale)
+        return self._filled(self.words.sizes[step], text)
+
+    def ago(self, at: int) -> str:
+        """How long ago a time is: just now, 42 s ago, 5 min ago, 3 h ago, 12 d ago. `report.js` says the same."""
+        seconds, words = (self.now - at) // 1000, self.words
+        if seconds < 5:
+            return words.just_now
+        for unit, size in ((words.days_ago, _DAY_S), (words.hours_ago, _HOUR_S), (words.minutes_ago, _MINUTE_S)):
+            if seconds >= size:
+                return self._filled(unit, str(seconds // size))
+        return self._filled(words.seconds_ago, str(seconds))
+
+    def clock(self, at: int, seconds: bool = False) -> str:
+        """By the local clock, with the day where that is not today: 14:05, 26 Jun 14:05, 26 Jun 2027 14:05."""
+        try:
+            then, today = self.local(at / 1000), self.local(self.now / 1000)
+        except (OverflowError, OSError, ValueError):  # beyond what the system's calendar knows
+            return self.words.none
+        text = f"{then.tm_hour:02}:{then.tm_min:02}" + (f":{then.tm_sec:02}" if seconds else "")
+        if then[:3] == today[:3]:
+            return text
+        year = "" if then.tm_year == today.tm_year else f" {then.tm_year}"
+        return f"{then.tm_mday} {self.words.months[then.tm_mon - 1]}{year} {text}"
+
+    def hour(self, at: int) -> str:
+        """The local clock alone, e.g. 14:00."""
+        return self.clock(at)[-5:]
+
+    def standing(self, profile: ProfileView) -> Standing:
+        """A profile's state in words: cooling, until 14:05, the rate limit is reached, time stated by the provider."""
+        words, reason = self.words, profile.reason or ""
+        serves = profile.active and profile.state == Phase.READY
+        phase = words.serving if serves else words.phases.get(profile.state, profile.state)
+        until = source = ""
+        if reason == f"{profile.state} by the operator":
+            until, reason = words.by_operator, ""
+        if profile.resets_at is not None:
+            until += words.until.format(time=self.clock(profile.resets_at))
+            source = words.sources.get(profile.reset_source or "", "")
+        return Standing(phase, until, reason, source)
+
+    def _decimal(self, tenths: int) -> str:
+        whole, rest = divmod(tenths, 10)
+        return f"{whole}{self.words.point}{rest}" if rest else str(whole)
+
+    def _filled(self, text: str, number: str) -> str:
+        return text.format(n=number)
