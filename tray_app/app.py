@@ -467,8 +467,14 @@ def _midnight() -> int:
     return round(datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
 
 
-def run(app: App, *, tray: bool, say: Callable[[str], None]) -> int:
-    """Run the built app until it is told to stop; the exit code."""
+Say = Callable[[str], None]
+
+
+def run(app: App, *, show: Callable[[App, threading.Event, Say], None] | None, say: Say) -> int:
+    """Run the built app until it is told to stop; the exit code.
+
+    `show` draws the tray on this thread and returns when there is none any more; None for headless.
+    """
     logs.set_up()
     stop = threading.Event()
     app.on_stop = stop.set
@@ -483,10 +489,8 @@ def run(app: App, *, tray: bool, say: Callable[[str], None]) -> int:
     say(_greeting(app))
     for notice in app.notices:
         say(notice)
-    if tray:
-        from tray_app.desktop import run_tray
-
-        run_tray(app, stop, say)
+    if show is not None:
+        show(app, stop, say)
     stop.wait()
     app.stop()
     return 0

@@ -193,9 +193,10 @@ def _farewell(app: App, home: Home, served: int) -> None:
     print(f"decisions      {home.decisions}")
     command = spoken_command()
     print(
-        f"\nNext, with your own key: {command} profiles add openrouter --label main  (it asks for the key), then start "
-        f"{command} and point your agent at http://127.0.0.1:4417/openrouter/v1 with the token that {command} token prints."
+        f"\nNext, with your own key: {command} profiles add openrouter --label main  (it asks for the key), then start"
     )
+    print(f"{command}  and point your agent at http://127.0.0.1:4417/openrouter/v1")
+    print(f"with the token that  {command} token  prints.")
 
 
 def _print_report_address(app: App) -> None:

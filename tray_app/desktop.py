@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from tray_app.app import App
 from tray_app.control.callers import ThreadCaller
 from tray_app.control.verbs import Refused
 from tray_app.faces.tray.app import EndKind, Tray
 from tray_app.host.browser import open_in_browser
-
-if TYPE_CHECKING:
-    from tray_app.app import App
 
 
 def run_tray(app: App, stop: threading.Event, say: Callable[[str], None]) -> None:

@@ -26,7 +26,11 @@ class House:
         except app.CannotStart as error:
             print(error, file=sys.stderr)
             return 1
-        return app.run(built, tray=tray and self._can_show_tray(), say=_say)
+        if not tray or not self._can_show_tray():
+            return app.run(built, show=None, say=_say)
+        from tray_app.desktop import run_tray
+
+        return app.run(built, show=run_tray, say=_say)
 
     def _can_show_tray(self) -> bool:
         from tray_app.faces.tray.app import available
