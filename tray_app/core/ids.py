@@ -6,10 +6,10 @@ _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no letter l
 RANDOM_BITS = 25
 
 
+_PAIRS = tuple(high + low for high in _DIGITS for low in _DIGITS)
+
+
 def request_id(now: int, chance: int) -> str:
     """14 characters: 45 bits of `now` (ms since the epoch), then 25 bits of `chance`."""
-    return _base32(now, 9) + _base32(chance, 5)
-
-
-def _base32(value: int, width: int) -> str:
-    return "".join(_DIGITS[(value >> 5 * place) & 31] for place in range(width - 1, -1, -1))
+    value, pairs = ((now & (1 << 45) - 1) << RANDOM_BITS) | (chance & (1 << RANDOM_BITS) - 1), _PAIRS
+    return "".join([pairs[value >> place & 1023] for place in (60, 50, 40, 30, 20, 10, 0)])

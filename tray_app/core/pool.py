@@ -28,6 +28,10 @@ class Member:
     cooldowns: tuple[Cooldown, ...] = ()
     in_flight: int = 0
 
+    def carrying(self, in_flight: int) -> Member:
+        """This member with that many calls in flight. Twice for every call: spelled out, since replace() is slow."""
+        return Member(self.profile, self.admin, self.admin_until_at, self.reauth, self.cooldowns, in_flight)
+
     def admin_now(self, now: int) -> Admin:
         """The operator's state, a pause that has run out counted as over."""
         over = self.admin_until_at is not None and now >= self.admin_until_at
@@ -80,21 +84,21 @@ class Pool:
         return Pool(members, current, None if self.preferred == profile_id else self.preferred)
 
     def _with(self, member: Member) -> Pool:
-        return replace(self, members={**self.members, member.profile.id: member})
+        return Pool({**self.members, member.profile.id: member}, self.current, self.preferred)
 
     # -- leases
 
     def leased(self, profile_id: str) -> Pool:
         """One more call in flight on that profile."""
         member = self.members[profile_id]
-        return self._with(replace(member, in_flight=member.in_flight + 1))
+        return self._with(member.carrying(member.in_flight + 1))
 
     def released(self, profile_id: str) -> Pool:
         """One call fewer in flight; a profile that left meanwhile stays gone."""
         member = self.members.get(profile_id)
         if member is None:
             return self
-        return self._with(replace(member, in_flight=max(0, member.in_flight - 1)))
+        return self._with(member.carrying(max(0, member.in_flight - 1)))
 
     # -- limits
 

@@ -8,6 +8,7 @@ Format: the HTML standard's "event stream interpretation".
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -40,11 +41,15 @@ class Splitter:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes, in order."""
+        return list(self.events(data))
+
+    def events(self, data: bytes) -> Iterator[Event]:
+        """The same one by one: whoever has seen enough leaves the rest uncut."""
         self._rest += data
         if self._first and not _BOM.startswith(self._rest):
             self._first = False
             self._rest = self._rest.removeprefix(_BOM)
-        return self._lines() if self._ndjson else self._blocks()
+        yield from self._lines() if self._ndjson else self._blocks()
 
     def close(self) -> list[Event]:
         """What is left when the stream has ended: an unfinished event is shown, not dropped."""
@@ -57,15 +62,13 @@ class Splitter:
         *lines, self._rest = self._rest.split(b"\n")
         return [Event("", line.strip(), line + b"\n") for line in lines if line.strip()]
 
-    def _blocks(self) -> list[Event]:
-        events = []
+    def _blocks(self) -> Iterator[Event]:
         while found := _BLANK_LINE.search(self._rest):
             if found.end() == len(self._rest) and found.group().endswith(b"\r"):
                 break  # a lone CR at the edge may be half of a CRLF
             block, self._rest = self._rest[: found.end()], self._rest[found.end() :]
             if block.strip():
-                events.append(_event(block))
-        return events
+                yield _event(block)
 
 
 def _event(block: bytes) -> Event:
@@ -184,10 +187,14 @@ class EndWatch:
             return
         window = self._edge + data
         self._edge = window[-_LONGEST_MARK:]
-        if any(mark in window for mark in self._final):
-            self.final = self.whole = True
-        elif not self.whole and any(mark in window for mark in self._marks):
-            self.whole = True
+        for mark in self._final:  # spelled out: this runs for every chunk
+            if mark in window:
+                self.final = self.whole = True
+                return
+        if not self.whole:
+            for mark in self._marks:
+                if mark in window:
+                    self.whole = True
 
 
 _FINISH = (b'"finish_reason":"', b'"finish_reason": "')

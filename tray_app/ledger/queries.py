@@ -118,20 +118,20 @@ class History:
 
     def numbers(self, since: int) -> Numbers:
         """Sums of all requests that started at or after `since` (ms)."""
+        served = col(RequestRow.outcome) == "served"
+        failed = col(RequestRow.outcome).in_(("failed", "exhausted", "interrupted", "refused"))
         rows = sums(
             func.count(),
-            func.sum(col(RequestRow.outcome) == "served"),
-            func.sum((col(RequestRow.outcome) == "served") & (col(RequestRow.failovers) > 0)),
-            func.sum(col(RequestRow.outcome).in_(("failed", "exhausted", "interrupted", "refused"))),
+            func.count().filter(served),
+            func.count().filter(served & (col(RequestRow.failovers) > 0)),
+            func.count().filter(failed),
             func.sum(RequestRow.failovers),
             func.sum(RequestRow.attempts),
         ).where(col(RequestRow.id) >= _first_id(since))
         with self._session() as session:
-            requests, served, saved, failed, failovers, attempts = (
-                int(value or 0) for value in session.execute(rows).one()
-            )
-            median = self._median_ttft(session, since)
-            return Numbers(requests, served, saved, failed, failovers, attempts, median)
+            requests, *counts = (int(value or 0) for value in session.execute(rows).one())
+            found = dict(zip(("served", "saved", "failed", "failovers", "attempts"), counts, strict=True))
+            return Numbers(requests, **found, median_ttft_ms=self._median_ttft(session, since))
 
     def _median_ttft(self, session: Session, since: int) -> int | None:
         known = (col(RequestRow.id) >= _first_id(since), col(RequestRow.ttft_ms).is_not(None))

@@ -147,7 +147,7 @@ class _StreamHead:
         response = self._response
         while data := await response.read():
             self.held += data
-            for event in self._splitter.feed(data):
+            for event in self._splitter.events(data):
                 if (decided := self._decide(event)) is not None:
                     return decided
             if len(self.held) >= HOLD_BYTES:

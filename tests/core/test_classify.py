@@ -1,0 +1,615 @@
+"""What answers mean: statuses, codes and sentences of many providers, and what must never sway the verdict."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core.build import at, unhurried
+from tray_app.core.classify import classify
+from tray_app.core.evidence import ACTION
+from tray_app.core.values import Action, ErrorClass, Head, Scope, Source, Unreachable, Verdict, Window
+
+NOW_S = at("2026-09-29T14:00:00") / 1000
+C, S = ErrorClass, Scope
+
+
+def judge(
+    status: int,
+    body: object = None,
+    headers: dict[str, str] | None = None,
+    provider: str = "openrouter",
+) -> Verdict:
+    """The verdict on an answer; a body that is not bytes is sent as JSON, None as nothing."""
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return classify(provider, Head(status, headers or {}, raw), NOW_S)
+
+
+def says(message: str, code: object = None, **more: object) -> dict[str, Any]:
+    """An error in the shape that most providers share."""
+    return {"error": {"message": message, "code": code, **more}}
+
+
+def relayed(message: str, raw: object, **metadata: object) -> dict[str, Any]:
+    """Another provider's error as OpenRouter passes it on."""
+    text = raw if isinstance(raw, str) else json.dumps(raw)
+    return says(message, metadata={"provider_name": "Other", "raw": text, "is_byok": False, **metadata})
+
+
+# -- no answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "scope", "action"),
+    [
+        pytest.param(C.NETWORK, S.ENVIRONMENT, Action.RETRY, id="no way to the provider"),
+        pytest.param(C.TIMEOUT, S.ENVIRONMENT, Action.NEXT, id="no answer in time"),
+        pytest.param(C.SERVER_ERROR, S.PROVIDER, Action.RETRY, id="the provider broke HTTP"),
+        pytest.param(C.AUTH, S.KEY, Action.REAUTH, id="no key is stored"),
+    ],
+)
+def test_no_answer_is_judged_by_what_the_transport_saw(kind: ErrorClass, scope: Scope, action: Action) -> None:
+    verdict = classify("openai", Unreachable(kind, "400 rate limit exceeded", False), NOW_S)
+    assert (verdict.cls, verdict.scope, verdict.action, verdict.status) == (kind, scope, action, None)
+
+
+def test_every_class_calls_for_an_action() -> None:
+    assert set(ACTION) == set(ErrorClass)
+
+
+# -- statuses alone
+
+
+@pytest.mark.parametrize(
+    ("status", "cls", "scope", "action"),
+    [
+        pytest.param(400, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="400 is the client's"),
+        pytest.param(401, C.AUTH, S.KEY, Action.REAUTH, id="401 refuses the key"),
+        pytest.param(402, C.QUOTA_EXHAUSTED, S.ACCOUNT, Action.PARK, id="402 asks for money"),
+        pytest.param(404, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="404 without a word of models is a wrong address"),
+        pytest.param(405, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="405 is the client's"),
+        pytest.param(408, C.TIMEOUT, S.MODEL_PROVIDER, Action.NEXT, id="408 is a timeout"),
+        pytest.param(409, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="409 is the client's"),
+        pytest.param(412, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="412 alone is the client's"),
+        pytest.param(413, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="413 alone is about bytes"),
+        pytest.param(422, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="422 is the client's"),
+        pytest.param(429, C.RATE_LIMITED, S.KEY, Action.COOL, id="429 is a rate limit"),
+        pytest.param(498, C.RATE_LIMITED, S.KEY, Action.COOL, id="498 is Groq's rate limit"),
+        pytest.param(499, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="499 is the client's leaving"),
+        pytest.param(500, C.SERVER_ERROR, S.MODEL_PROVIDER, Action.RETRY, id="500 is a failure"),
+        pytest.param(502, C.SERVER_ERROR, S.MODEL_PROVIDER, Action.RETRY, id="502 is a failure"),
+        pytest.param(503, C.OVERLOADED, S.MODEL_PROVIDER, Action.RETRY, id="503 is an overload"),
+        pytest.param(504, C.TIMEOUT, S.MODEL_PROVIDER, Action.NEXT, id="504 is a timeout"),
+        pytest.param(521, C.SERVER_ERROR, S.MODEL_PROVIDER, Action.RETRY, id="Cloudflare's own are failures"),
+        pytest.param(524, C.TIMEOUT, S.MODEL_PROVIDER, Action.NEXT, id="524 is a timeout"),
+        pytest.param(529, C.OVERLOADED, S.MODEL_PROVIDER, Action.RETRY, id="529 is an overload"),
+        pytest.param(301, C.OK, S.NONE, Action.SERVE, id="a redirect is for the client"),
+    ],
+)
+def test_a_status_alone(status: int, cls: ErrorClass, scope: Scope, action: Action) -> None:
+    verdict = judge(status, {"error": {"code": status}})
+    assert (verdict.cls, verdict.scope, verdict.action, verdict.status) == (cls, scope, action, status)
+
+
+@pytest.mark.parametrize(
+    ("body", "cls"),
+    [
+        pytest.param(b"", C.NETWORK, id="nothing"),
+        pytest.param(b"Forbidden", C.NETWORK, id="plain words"),
+        pytest.param(b"<!doctype html><title>Just a moment...</title>", C.NETWORK, id="a challenge"),
+        pytest.param(b'{"error": {"message": "no"}}', C.AUTH, id="the provider's own error"),
+    ],
+)
+def test_a_403_is_the_providers_only_in_the_providers_words(body: bytes, cls: ErrorClass) -> None:
+    assert judge(403, body).cls is cls
+
+
+# -- what providers say, beyond what the corpus holds
+
+SENTENCES = [
+    # OpenRouter
+    pytest.param(429, says("Rate limit exceeded: limit_rpd/a/b/c. "), C.RATE_LIMITED, S.MODEL, id="a model's own limit"),
+    pytest.param(
+        429,
+        says("over", metadata={"limit_source": "openrouter_free_tier_daily"}),
+        C.QUOTA_EXHAUSTED,
+        S.ACCOUNT_FREE_MODELS,
+        id="the free tier by its code",
+    ),
+    pytest.param(
+        402, says("over", metadata={"limit_source": "openrouter_credits"}), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="credits"
+    ),
+    pytest.param(
+        403,
+        says("over", metadata={"limit_source": "openrouter_workspace_budget"}),
+        C.QUOTA_EXHAUSTED,
+        S.ACCOUNT,
+        id="a workspace's budget by its code",
+    ),
+    pytest.param(
+        402, says("Prompt tokens limit exceeded: 2 > 1."), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="credit in tokens"
+    ),
+    pytest.param(402, says("Insufficient credits. Add more"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="no credits"),
+    pytest.param(403, says("Key limit exceeded (weekly limit)."), C.QUOTA_EXHAUSTED, S.KEY, id="a key's limit"),
+    pytest.param(401, says("No cookie auth credentials found"), C.AUTH, S.KEY, id="no credentials"),
+    pytest.param(
+        404, says("No endpoints found matching your data policy"), C.MODEL_UNAVAILABLE, S.MODEL, id="a data policy"
+    ),
+    pytest.param(404, says("No endpoints found that support tool use"), C.BAD_REQUEST, S.REQUEST, id="a modality"),
+    pytest.param(
+        403, says("here not", availability={"code": "region_restricted"}), C.NETWORK, S.ENVIRONMENT, id="a region"
+    ),
+    pytest.param(
+        404, says("ended", availability={"code": "free_variant_ended"}), C.MODEL_UNAVAILABLE, S.MODEL, id="free ended"
+    ),
+    # OpenAI
+    pytest.param(
+        429, says("x", "organization_spend_limit_exceeded"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="a spend limit by code"
+    ),
+    pytest.param(429, says("x", "slow_down"), C.OVERLOADED, S.MODEL_PROVIDER, id="slow down"),
+    pytest.param(
+        429,
+        says("on requests per day (RPD): Limit 10000. Please try again in 8.64s."),
+        C.RATE_LIMITED,
+        S.KEY,
+        id="a leaky bucket of the day that is soon back",
+    ),
+    pytest.param(401, says("x", "invalid_api_key"), C.AUTH, S.KEY, id="a wrong key"),
+    pytest.param(
+        403, says("x", "unsupported_country_region_territory"), C.NETWORK, S.ENVIRONMENT, id="a country not served"
+    ),
+    pytest.param(400, says("x", "invalid_prompt"), C.CONTENT_FILTER, S.REQUEST, id="a prompt that is refused"),
+    # Anthropic
+    pytest.param(
+        429, says("Number of request tokens has exceeded your per-minute rate limit"), C.RATE_LIMITED, S.KEY, id="burst"
+    ),
+    pytest.param(
+        400,
+        says("You have reached your specified workspace API usage limits."),
+        C.QUOTA_EXHAUSTED,
+        S.ACCOUNT,
+        id="a workspace's own limit",
+    ),
+    pytest.param(
+        400,
+        says("input length and `max_tokens` exceed context limit: 198000 + 21333 > 200000"),
+        C.CONTEXT_LENGTH,
+        S.REQUEST,
+        id="input and output together too long",
+    ),
+    pytest.param(
+        429, says("Extra usage is required for long context requests."), C.CONTEXT_LENGTH, S.REQUEST, id="long context"
+    ),
+    pytest.param(
+        403,
+        says("OAuth authentication is currently not allowed for this organization", type="permission_error"),
+        C.AUTH,
+        S.KEY,
+        id="a login that is not allowed",
+    ),
+    # Google
+    pytest.param(400, says("API key expired. Please renew the API key."), C.AUTH, S.KEY, id="an expired key as 400"),
+    pytest.param(403, says("Method doesn't allow unregistered callers"), C.AUTH, S.KEY, id="no key at all"),
+    pytest.param(
+        429,
+        says("x", 429, details=[{"reason": "INSUFFICIENT_G1_CREDITS_BALANCE"}]),
+        C.QUOTA_EXHAUSTED,
+        S.ACCOUNT,
+        id="no credits of a plan",
+    ),
+    pytest.param(
+        429,
+        says("x", 429, details=[{"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"quotaResetDelay": "539.4ms"}}]),
+        C.RATE_LIMITED,
+        S.KEY,
+        id="a burst with its delay",
+    ),
+    pytest.param(
+        429, says("Quota exceeded, limit: 0, model: m"), C.MODEL_UNAVAILABLE, S.MODEL, id="a limit of nothing"
+    ),
+    pytest.param(429, says("Quota exceeded, limit: 0.5, model: m"), C.RATE_LIMITED, S.KEY, id="half is not nothing"),
+    # Groq, Mistral, Together, Fireworks, Cerebras
+    pytest.param(400, says("x", "spend_alert_reached"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="spending as 400"),
+    pytest.param(403, says("x", "model_terms_required"), C.MODEL_UNAVAILABLE, S.MODEL, id="terms to be accepted"),
+    pytest.param(
+        429, {"object": "error", "message": "x", "code": "3505"}, C.OVERLOADED, S.MODEL_PROVIDER, id="a tier's capacity"
+    ),
+    pytest.param(
+        403, {"object": "error", "message": "x", "code": "1910"}, C.MODEL_UNAVAILABLE, S.MODEL, id="not in this tier"
+    ),
+    pytest.param(402, says("x", None, type="credit_limit"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="a credit limit"),
+    pytest.param(412, says("Account a is suspended"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="a suspended account as 412"),
+    pytest.param(
+        429, {"message": "x", "code": "queue_exceeded"}, C.OVERLOADED, S.MODEL_PROVIDER, id="a queue that is full"
+    ),
+    # Z.ai, Moonshot, Kimi
+    pytest.param(429, says("x", "1310"), C.QUOTA_EXHAUSTED, S.KEY, id="a weekly window by its number"),
+    pytest.param(429, says("x", "1303"), C.RATE_LIMITED, S.KEY, id="too often"),
+    pytest.param(429, says("x", "1313"), C.AUTH, S.ACCOUNT, id="a ban"),
+    pytest.param(
+        403,
+        says("You've reached your weekly allowance", type="permission_error"),
+        C.QUOTA_EXHAUSTED,
+        S.KEY,
+        id="a plan's week as 403",
+    ),
+    pytest.param(
+        403, says("You have exceeded your 5-hour usage limit"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="a plan's five hours"
+    ),
+    pytest.param(
+        403, says("only available for coding agents", type="access_terminated_error"), C.AUTH, S.KEY, id="not this client"
+    ),
+    # local servers and others
+    pytest.param(404, says('model "x" not found, try pulling it first'), C.MODEL_UNAVAILABLE, S.MODEL, id="Ollama"),
+    pytest.param(400, says("No models loaded."), C.MODEL_UNAVAILABLE, S.MODEL, id="LM Studio as 400"),
+    pytest.param(429, says("limited to 1000 API calls / month"), C.QUOTA_EXHAUSTED, S.KEY, id="a trial's month"),
+    pytest.param(402, says("x", "PAYMENT_METHOD_REQUIRED"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="no payment method"),
+    pytest.param(403, b"error code: 1010", C.NETWORK, S.ENVIRONMENT, id="an edge that blocks this machine"),
+    pytest.param(429, b"error code: 1015", C.RATE_LIMITED, S.KEY, id="an edge that limits this machine"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "cls", "scope"), SENTENCES)
+def test_what_a_provider_says(status: int, body: object, cls: ErrorClass, scope: Scope) -> None:
+    verdict = judge(status, body)
+    assert (verdict.cls, verdict.scope) == (cls, scope)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "cls"),
+    [
+        pytest.param(500, "monthly spending limit service is down", C.SERVER_ERROR, id="500 with words of money"),
+        pytest.param(503, "quota service unavailable, insufficient credits", C.OVERLOADED, id="503 with words of quota"),
+        pytest.param(502, "rate limit exceeded", C.SERVER_ERROR, id="502 with words of limits"),
+        pytest.param(500, "invalid api key cache", C.SERVER_ERROR, id="500 with words of keys"),
+        pytest.param(500, "this model's maximum context length", C.SERVER_ERROR, id="500 with words of length"),
+        pytest.param(401, "insufficient credits or permissions", C.AUTH, id="401 with words of money"),
+        pytest.param(401, "rate limit exceeded", C.AUTH, id="401 with words of limits"),
+        pytest.param(404, "quota exceeded", C.BAD_REQUEST, id="404 with words of quota"),
+        pytest.param(400, "rate limit exceeded", C.BAD_REQUEST, id="400 with words of limits"),
+        pytest.param(422, "you exceeded your quota", C.BAD_REQUEST, id="422 with words of quota"),
+        pytest.param(429, "see our billing page", C.RATE_LIMITED, id="429 with an advert"),
+        pytest.param(400, "tools are unbalanced", C.BAD_REQUEST, id="a word that holds another"),
+    ],
+)
+def test_words_alone_do_not_change_what_a_status_says(status: int, message: str, cls: ErrorClass) -> None:
+    assert judge(status, says(message)).cls is cls
+
+
+@pytest.mark.parametrize(
+    ("code", "cls"),
+    [
+        pytest.param("insufficient_quota", C.SERVER_ERROR, id="of quota"),
+        pytest.param("invalid_api_key", C.SERVER_ERROR, id="of keys"),
+        pytest.param("context_length_exceeded", C.SERVER_ERROR, id="of length"),
+        pytest.param("overloaded_error", C.OVERLOADED, id="of overload, which it is"),
+    ],
+)
+def test_a_failure_of_the_provider_stays_one_beside_a_code(code: str, cls: ErrorClass) -> None:
+    assert judge(500, says("x", code)).cls is cls
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("load_balancer_busy", id="a balancer"),
+        pytest.param("account_suspended_soon", id="a suspension"),
+        pytest.param("unbalanced_brackets", id="brackets"),
+        pytest.param("invalid_credentials_format", id="credentials"),
+    ],
+)
+def test_a_code_is_about_money_only_by_whole_words(code: str) -> None:
+    assert judge(400, says("x", code)).cls is C.BAD_REQUEST
+
+
+def test_a_probe_with_the_wrong_kind_of_key_does_not_condemn_the_key() -> None:
+    verdict = judge(403, says("Only management keys can perform this operation"))
+    assert (verdict.cls, verdict.action) == (C.AUTH, Action.RETURN)
+
+
+def test_a_region_that_is_not_served_goes_elsewhere_without_a_second_try() -> None:
+    assert judge(403, says("x", "request_forbidden")).action is Action.NEXT
+
+
+# -- passed on by an aggregator
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cls"),
+    [
+        pytest.param(429, relayed("Provider returned error", says("quota", "insufficient_quota")), C.RATE_LIMITED, id="429"),
+        pytest.param(401, relayed("Provider returned error", says("bad key")), C.SERVER_ERROR, id="401"),
+        pytest.param(401, relayed("bad key", says("bad key")), C.SERVER_ERROR, id="401 in other words"),
+        pytest.param(402, relayed("Provider returned error", says("pay")), C.SERVER_ERROR, id="402"),
+        pytest.param(403, relayed("Provider returned error", says("no")), C.SERVER_ERROR, id="403"),
+        pytest.param(
+            400, relayed("Provider returned error", says("x", "invalid_api_key")), C.SERVER_ERROR, id="400 about the key"
+        ),
+        pytest.param(
+            400, relayed("Provider returned error", says("Insufficient Balance")), C.SERVER_ERROR, id="400 about money"
+        ),
+        pytest.param(
+            400, relayed("Provider returned error", says("prompt is too long: 2 > 1")), C.CONTEXT_LENGTH, id="400 length"
+        ),
+        pytest.param(
+            400, relayed("Provider returned error", says("x", "content_filter")), C.CONTENT_FILTER, id="400 content"
+        ),
+        pytest.param(
+            404, relayed("Provider returned error", says("model `x` does not exist")), C.MODEL_UNAVAILABLE, id="404 model"
+        ),
+        pytest.param(400, relayed("Provider returned error", "ERROR"), C.BAD_REQUEST, id="400 in no words"),
+        pytest.param(400, relayed("Provider returned error", ""), C.BAD_REQUEST, id="400 without the original"),
+        pytest.param(502, relayed("Provider returned error", ""), C.SERVER_ERROR, id="502"),
+        pytest.param(503, relayed("Provider returned error", ""), C.OVERLOADED, id="503"),
+        pytest.param(504, relayed("Provider returned error", ""), C.TIMEOUT, id="504"),
+        pytest.param(
+            403,
+            relayed("Your input was flagged", "", reasons=["violence"], flagged_input="ignore this"),
+            C.CONTENT_FILTER,
+            id="moderation in words",
+        ),
+        pytest.param(
+            403, relayed("Refused", "", reasons=["x"], flagged_input="ignore this"), C.CONTENT_FILTER, id="moderation"
+        ),
+        pytest.param(
+            403, relayed("Refused", "", error_type="content_policy_violation"), C.CONTENT_FILTER, id="moderation by code"
+        ),
+    ],
+)
+def test_an_error_passed_on_never_condemns_our_key(status: int, body: object, cls: ErrorClass) -> None:
+    verdict = judge(status, body)
+    assert verdict.cls is cls
+    assert verdict.action not in (Action.REAUTH, Action.PARK)
+    assert verdict.scope in (Scope.REQUEST, Scope.MODEL, Scope.MODEL_PROVIDER)
+
+
+def test_an_error_passed_on_inside_a_success_is_the_providers() -> None:
+    assert judge(200, relayed("Provider returned error", "")).cls is C.SERVER_ERROR
+
+
+def test_the_error_of_the_users_own_key_behind_an_aggregator_is_the_users() -> None:
+    assert judge(401, relayed("Provider returned error", "", is_byok=True)).cls is C.AUTH
+
+
+def test_a_request_too_dear_for_one_account_goes_to_another_without_resting_the_first() -> None:
+    body = says("This request requires more credits. You requested up to 9 tokens, but can only afford 3.")
+    verdict = judge(402, body)
+    assert (verdict.cls, verdict.scope, verdict.action) == (C.QUOTA_EXHAUSTED, S.REQUEST, Action.NEXT)
+
+
+# -- errors inside a success
+
+
+@pytest.mark.parametrize(
+    ("body", "cls", "status"),
+    [
+        pytest.param(says("x", 429), C.RATE_LIMITED, 429, id="a status as the code"),
+        pytest.param(says("x", "402"), C.QUOTA_EXHAUSTED, 402, id="a status as a text"),
+        pytest.param(says("x", "rate_limit_exceeded"), C.RATE_LIMITED, 429, id="a name that stands for a status"),
+        pytest.param(says("x", "server_error"), C.SERVER_ERROR, 500, id="a failure by its name"),
+        pytest.param(
+            {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+            C.OVERLOADED,
+            529,
+            id="an event of Anthropic's",
+        ),
+        pytest.param(
+            {"type": "response.failed", "response": {"error": {"code": "context_length_exceeded", "message": "x"}}},
+            C.CONTEXT_LENGTH,
+            400,
+            id="a code that names no status: too long",
+        ),
+        pytest.param(says("x", "invalid_prompt"), C.CONTENT_FILTER, 400, id="a code that names no status: content"),
+        pytest.param(says("x", "model_not_found"), C.MODEL_UNAVAILABLE, 404, id="a code that names no status: model"),
+        pytest.param(says("x", "invalid_api_key"), C.AUTH, 401, id="a code that names no status: key"),
+        pytest.param(says("x", "insufficient_quota"), C.QUOTA_EXHAUSTED, 402, id="a code that names no status: quota"),
+        pytest.param(says("x", "slow_down"), C.OVERLOADED, 500, id="a code that names no status: overload"),
+        pytest.param(says("Rate limit exceeded"), C.RATE_LIMITED, 429, id="words alone: a limit"),
+        pytest.param(says("prompt is too long"), C.CONTEXT_LENGTH, 400, id="words alone: too long"),
+        pytest.param(says("Something broke"), C.SERVER_ERROR, 500, id="words alone: anything else"),
+        pytest.param(
+            {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
+            C.QUOTA_EXHAUSTED,
+            402,
+            id="MiniMax, out of balance",
+        ),
+        pytest.param(
+            {"base_resp": {"status_code": 1004, "status_msg": "login fail: no key"}}, C.AUTH, 401, id="MiniMax, no key"
+        ),
+        pytest.param(
+            {"base_resp": {"status_code": 1002, "status_msg": "rate limit exceeded"}},
+            C.RATE_LIMITED,
+            429,
+            id="MiniMax, a limit",
+        ),
+        pytest.param({"choices": [{"finish_reason": "error"}]}, C.SERVER_ERROR, 500, id="a choice that ended so"),
+        pytest.param(
+            {"id": "r", "status": "failed", "error": {"code": "server_error"}, "error_type": "authentication"},
+            C.AUTH,
+            401,
+            id="the typed code wins over the native one",
+        ),
+        pytest.param(says("x", "²"), C.SERVER_ERROR, 500, id="a figure that is no number"),
+    ],
+)
+def test_an_error_inside_a_success(body: object, cls: ErrorClass, status: int) -> None:
+    verdict = judge(200, body)
+    assert (verdict.cls, verdict.status) == (cls, status)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"<html>Sign in to the hotel's network</html>", id="a web page"),
+        pytest.param(b"Internal failure", id="words"),
+        pytest.param(b'{"choices": [{"mess', id="half an answer"),
+    ],
+)
+def test_a_success_that_is_no_answer_is_a_failure(body: bytes) -> None:
+    verdict = judge(200, body)
+    assert (verdict.cls, verdict.action) == (C.SERVER_ERROR, Action.RETRY)
+
+
+def test_an_answer_is_served() -> None:
+    verdict = judge(200, {"choices": [{"message": {"content": "429 quota"}}]}, {"retry-after": "9"})
+    assert verdict == Verdict(C.OK, S.NONE, Action.SERVE, "answered", status=200)
+
+
+# -- windows and hints
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "cls", "window"),
+    [
+        pytest.param({"retry-after": "3"}, says("x"), C.RATE_LIMITED, None, id="a short wait"),
+        pytest.param({"retry-after": "899"}, says("x"), C.RATE_LIMITED, None, id="a quarter of an hour is a rate"),
+        pytest.param({"retry-after": "900"}, says("x"), C.QUOTA_EXHAUSTED, None, id="more is a spent window"),
+        pytest.param({}, says("on tokens per day (TPD)"), C.QUOTA_EXHAUSTED, None, id="a day without a time"),
+        pytest.param({"retry-after": "61"}, says("daily limit"), C.QUOTA_EXHAUSTED, None, id="a day and minutes"),
+        pytest.param({"retry-after": "60"}, says("daily limit"), C.RATE_LIMITED, None, id="a day but seconds"),
+        pytest.param(
+            {"retry-after": "30"},
+            says("x", 429, details=[{"violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]}]),
+            C.QUOTA_EXHAUSTED,
+            Window.PACIFIC_DAY,
+            id="Google's day, whatever its hint says",
+        ),
+        pytest.param(
+            {},
+            says("x", 429, details=[{"violations": [{"quotaId": "GenerateRequestsPerMinute"}, {"quotaId": 5}]}]),
+            C.RATE_LIMITED,
+            None,
+            id="Google's minute",
+        ),
+        pytest.param(
+            {"x-ratelimitbysize-remaining-month": "0"}, says("x"), C.QUOTA_EXHAUSTED, Window.MONTH, id="no month left"
+        ),
+        pytest.param(
+            {"x-ratelimit-remaining-requests-day": "0"}, says("x"), C.QUOTA_EXHAUSTED, Window.DAY, id="no day left"
+        ),
+        pytest.param({"x-ratelimit-remaining-req-minute": "0"}, says("x"), C.RATE_LIMITED, None, id="no minute left"),
+        pytest.param({"x-ratelimit-limit-req-minute": "0"}, says("x"), C.MODEL_UNAVAILABLE, None, id="never any"),
+        pytest.param({}, says("Rate limit exceeded: free-models-per-day"), C.QUOTA_EXHAUSTED, Window.DAY, id="free"),
+    ],
+)
+def test_a_limit_is_told_from_a_quota_by_its_window(
+    headers: dict[str, str], body: object, cls: ErrorClass, window: Window | None
+) -> None:
+    verdict = judge(429, body, headers)
+    assert (verdict.cls, verdict.window) == (cls, window)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "seconds", "source"),
+    [
+        pytest.param(429, says("x"), {"retry-after": "7"}, 7, Source.HEADER, id="of a rate limit"),
+        pytest.param(429, says("try again in 7s"), {}, 7, Source.BODY, id="of a rate limit in prose"),
+        pytest.param(503, says("x"), {"retry-after": "8"}, 8, Source.HEADER, id="of a failure"),
+        pytest.param(
+            503, says("x", availability={"retry_after": 8}), {}, 8, Source.BODY, id="of a failure, in its body"
+        ),
+        pytest.param(500, says("x"), {"x-ratelimit-reset": "50"}, None, Source.INFERRED, id="not a window's of a failure"),
+        pytest.param(
+            500,
+            says("x", metadata={"headers": {"X-RateLimit-Reset": "50"}}),
+            {},
+            None,
+            Source.INFERRED,
+            id="not a window's in the body of a failure",
+        ),
+        pytest.param(401, says("x"), {"retry-after": "7"}, None, Source.INFERRED, id="not of a refused key"),
+        pytest.param(400, says("x"), {"retry-after": "7"}, None, Source.INFERRED, id="not of a bad request"),
+        pytest.param(404, says("model x"), {"retry-after": "7"}, None, Source.INFERRED, id="not of a missing model"),
+        pytest.param(402, says("x"), {"retry-after": "7"}, None, Source.INFERRED, id="not seconds of a spent quota"),
+        pytest.param(402, says("x"), {"retry-after": "90"}, 90, Source.HEADER, id="but minutes"),
+    ],
+)
+def test_the_hint_of_an_answer(
+    status: int, body: object, headers: dict[str, str], seconds: float | None, source: Source
+) -> None:
+    verdict = judge(status, body, headers)
+    assert (verdict.retry_after_s, verdict.source) == (seconds, source)
+
+
+def test_a_time_without_a_zone_is_chinas_only_where_the_provider_is() -> None:
+    body = says("Usage limit reached. Your limit will reset at 2026-09-29 23:10:05", "1308")
+    assert judge(429, body, provider="zai").retry_after_s == 4205
+    assert judge(429, body, provider="openai").retry_after_s == 33_005
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        pytest.param(says("m", "some_code", type="t"), "some_code", "m", id="the code"),
+        pytest.param(says("m", None, type="some_type"), "some_type", "m", id="else the type"),
+        pytest.param(says("m", 1302), "1302", "m", id="else a number"),
+        pytest.param({"type": "error", "error": {"type": "api_error", "message": "m"}}, "api_error", "m", id="not 'error'"),
+        pytest.param({}, None, None, id="nothing said"),
+    ],
+)
+def test_the_providers_own_words_are_kept(body: object, code: str | None, message: str | None) -> None:
+    verdict = judge(400, body)
+    assert (verdict.code, verdict.message) == (code, message)
+
+
+# -- what must never sway or stop it
+
+POISON = (
+    "429 rate limit exceeded, insufficient credits, invalid api key, prompt is too long, content filter, "
+    "model x does not exist, usage limit reached, daily limit, try again in 99s"
+)
+codes = ["insufficient_quota", "invalid_api_key", "model_not_found", "content_filter", "overloaded_error", "1313", 429]
+poisons = st.sampled_from(
+    [POISON, [POISON], *({"code": code, "type": code, "error": {"code": code, "message": POISON}} for code in codes)]
+)
+echoes = st.sampled_from(["input", "failed_generation", "flagged_text", "prompt", "messages", "user", "ctx", "param"])
+answers = st.sampled_from([case.values[:2] for case in SENTENCES if not isinstance(case.values[1], bytes)])
+
+
+@unhurried
+@given(answers, st.dictionaries(echoes, poisons, min_size=1), st.booleans())
+def test_what_users_wrote_never_changes_the_class(
+    answer: tuple[int, dict[str, Any]], echoed: dict[str, object], inside: bool
+) -> None:
+    status, body = answer
+    error = body.get("error")
+    poisoned = {**echoed, **body}
+    if inside and isinstance(error, dict):
+        poisoned = {**body, "error": {**echoed, **error}}
+    assert judge(status, poisoned) == judge(status, body)
+
+
+@unhurried
+@given(st.sampled_from([400, 401, 403, 404, 413, 422, 500, 503]), poisons)
+def test_a_requests_own_metadata_never_changes_the_class(status: int, poison: object) -> None:
+    plain = says("no")
+    assert judge(status, {**plain, "metadata": poison}) == judge(status, plain)
+
+
+names = st.sampled_from(
+    ["error", "message", "code", "type", "response", "choices", "metadata", "details", "quotaId", "raw", "headers"]
+)
+leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+documents = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(names, inner))
+
+
+@unhurried
+@given(
+    st.integers(200, 599),
+    st.binary() | documents.map(lambda document: json.dumps(document).encode()),
+    st.dictionaries(st.sampled_from(["retry-after", "x-ratelimit-reset", "x-ratelimit-limit-a"]), st.text()),
+    st.sampled_from(["openrouter", "zai", "made-up", ""]),
+)
+def test_every_answer_is_judged(status: int, body: bytes, headers: dict[str, str], provider: str) -> None:
+    verdict = classify(provider, Head(status, headers, body), NOW_S)
+    assert verdict.reason
+    assert verdict.status is not None
+    if 200 <= status < 300 and verdict.cls is not C.OK:
+        assert verdict.status >= 400
+    if status >= 400:
+        assert verdict.cls is not C.OK

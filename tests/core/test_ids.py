@@ -1,0 +1,45 @@
+"""Request ids: fixed width, ordered by time, told apart by chance."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core.build import NOW, unhurried
+from tray_app.core.ids import RANDOM_BITS, request_id
+
+LAST_MS = 2**45 - 1
+moments = st.integers(0, LAST_MS)
+chances = st.integers(0, 2**RANDOM_BITS - 1)
+
+
+def test_an_id_is_spelled_the_same_for_ever() -> None:
+    assert request_id(NOW, 0) == "1m3250v0000000"
+    assert request_id(0, 0) == "0" * 14
+    assert request_id(LAST_MS, 2**RANDOM_BITS - 1) == "z" * 14
+
+
+def test_the_width_lasts_for_a_thousand_years() -> None:
+    assert LAST_MS > NOW + 1000 * 365 * 86_400_000
+
+
+@unhurried
+@given(moments, chances)
+def test_an_id_is_14_characters_that_no_one_misreads(now: int, chance: int) -> None:
+    assert re.fullmatch(r"[0-9a-hjkmnp-tv-z]{14}", request_id(now, chance))
+
+
+@unhurried
+@given(moments, moments, chances, chances)
+def test_the_order_of_ids_is_the_order_of_time(one: int, other: int, chance: int, luck: int) -> None:
+    earlier, later = request_id(one, chance), request_id(other, luck)
+    if one != other:
+        assert (earlier < later) == (one < other)
+
+
+@unhurried
+@given(moments, st.sets(chances, min_size=2, max_size=50))
+def test_no_two_ids_of_one_millisecond_collide_while_their_chance_differs(now: int, luck: set[int]) -> None:
+    assert len({request_id(now, chance) for chance in luck}) == len(luck)

@@ -1,0 +1,49 @@
+"""Look into a ledger from outside: by a connection of one's own."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+TABLES = (
+    "profile",
+    "request",
+    "attempt",
+    "failover",
+    "quota_event",
+    "segment",
+    "operator_event",
+    "usage_hour",
+    "cooldown",
+    "app_state",
+)
+
+
+def ask(source: Path | sqlite3.Connection, sql: str, *parameters: object) -> list[dict[str, Any]]:
+    """The rows of an answer."""
+    if isinstance(source, Path):
+        with closing(sqlite3.connect(source, timeout=2)) as connection:
+            return ask(connection, sql, *parameters)
+    cursor = source.cursor()
+    cursor.row_factory = sqlite3.Row
+    return [dict(row) for row in cursor.execute(sql, parameters)]
+
+
+def one(source: Path | sqlite3.Connection, sql: str, *parameters: object) -> Any:
+    """The one value of an answer."""
+    ((value,),) = (row.values() for row in ask(source, sql, *parameters))
+    return value
+
+
+def contents(source: Path | sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
+    """All rows of all tables, without the numbers that are given out in the order of writing."""
+    found = {}
+    for table in TABLES:
+        rows = ask(source, f"SELECT * FROM {table}")
+        for row in rows:
+            if isinstance(row.get("id"), int):
+                del row["id"]
+        found[table] = sorted(rows, key=repr)
+    return found

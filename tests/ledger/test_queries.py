@@ -1,0 +1,282 @@
+"""Questions to the history, answered as one works it out by hand."""
+
+from __future__ import annotations
+
+import sqlite3
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from tests.ledger.facts import BACKUP, HOUR, MAIN, MODEL, T0, ended, id_of, served, started, switched
+from tray_app.core.history import Hour, Numbers, PastAttempt, PastFailover, PastRequest, Share
+from tray_app.core.values import Fact, FailedOver, Outcome, RequestEnded, RequestStarted
+from tray_app.ledger import batch, database
+from tray_app.ledger.queries import History
+
+DAY = T0 // HOUR * HOUR
+OUTCOMES = (
+    Outcome.SERVED,
+    Outcome.FAILED,
+    Outcome.SERVED,
+    Outcome.CLIENT_CANCELLED,
+    Outcome.EXHAUSTED,
+    Outcome.REFUSED,
+)
+MODELS = (MODEL, "openai/gpt-4o-mini", None)
+
+
+def one_request(number: int) -> list[Fact]:
+    """Request `number` of a busy morning: every 7 minutes one, each a little different."""
+    at = DAY + number * 420_000
+    outcome = OUTCOMES[number % len(OUTCOMES)]
+    ttft = None if outcome is not Outcome.SERVED else (number * 37) % 101 + 100
+    facts = switched(number, at) if number % 5 == 0 else served(number, at)
+    facts[0] = replace(facts[0], model=MODELS[number % 3], client="codex" if number % 4 == 0 else "opencode")  # type: ignore[arg-type]
+    facts[-1] = replace(facts[-1], outcome=outcome, ttft_ms=ttft, duration_ms=500 + number)  # type: ignore[arg-type]
+    return facts
+
+
+MORNING = [one_request(number) for number in range(60)]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the morning in it, and what an operator did."""
+    path = tmp_path_factory.mktemp("queries") / "history.db"
+    with closing(database.open_for_writing(path, 1).connection) as connection:
+        facts = [fact for facts in MORNING for fact in facts]
+        by_hand = FailedOver(None, DAY + 61 * 420_000, BACKUP, MAIN, "chosen by the operator (tray)", True)
+        batch.write(connection, [*facts, by_hand], {})
+        batch.write(connection, [started(99, started_at=DAY + 62 * 420_000)], {})  # still under way
+    return path
+
+
+@pytest.fixture
+def asked(filled: Path) -> Iterator[History]:
+    yield History(filled)
+
+
+def ends() -> list[tuple[RequestStarted, RequestEnded]]:
+    return [(facts[0], facts[-1]) for facts in MORNING]  # type: ignore[misc]
+
+
+def ids(found: list[PastRequest]) -> list[str]:
+    return [request.id for request in found]
+
+
+ALL = [*(facts[0].id for facts in MORNING), id_of(99, DAY + 62 * 420_000)]  # type: ignore[union-attr]
+
+
+def test_the_newest_requests_come_first(asked: History) -> None:
+    assert ids(asked.recent(1000)) == sorted(ALL, reverse=True)
+    assert ids(asked.recent(5)) == sorted(ALL, reverse=True)[:5]
+
+
+def test_pages_follow_one_another_without_gap_or_overlap(asked: History) -> None:
+    seen: list[str] = []
+    while page := asked.recent(7, before_id=seen[-1] if seen else None):
+        assert len(page) <= 7
+        seen += ids(page)
+    assert seen == sorted(ALL, reverse=True)
+
+
+@pytest.mark.parametrize("profile", [MAIN, BACKUP, "nobody"])
+def test_requests_of_one_profile(asked: History, profile: str) -> None:
+    wanted = [start.id for start, end in ends() if end.profile_id == profile]
+    assert ids(asked.recent(1000, profile=profile)) == sorted(wanted, reverse=True)
+
+
+def test_requests_of_one_model(asked: History) -> None:
+    wanted = [start.id for start, _ in ends() if start.model == MODELS[1]]
+    assert ids(asked.recent(1000, model=MODELS[1])) == sorted(wanted, reverse=True)
+
+
+@pytest.mark.parametrize("number", [0, 10, 59, 60, 70])
+def test_requests_since_a_moment(asked: History, number: int) -> None:
+    since = DAY + number * 420_000
+    found = asked.recent(1000, since=since)
+    assert ids(found) == sorted(ALL, reverse=True)[: max(0, 60 - number) + (number <= 62)]
+    assert all(request.started_at >= since for request in found)
+
+
+def test_filters_hold_together(asked: History) -> None:
+    found = asked.recent(3, profile=BACKUP, model=MODEL, since=DAY + HOUR, before_id=ALL[50])
+    wanted = [
+        start.id
+        for start, end in ends()
+        if end.profile_id == BACKUP and start.model == MODEL and start.started_at >= DAY + HOUR and start.id < ALL[50]
+    ]
+    assert ids(found) == sorted(wanted, reverse=True)[:3]
+    assert found
+
+
+def test_a_request_is_given_whole(asked: History) -> None:
+    (found,) = asked.recent(1, before_id=ALL[6])
+    start, end = ends()[5]
+    assert found == PastRequest(
+        start.id,
+        start.started_at,
+        end.ended_at,
+        "opencode",
+        "openrouter",
+        "openai_chat",
+        "/chat/completions",
+        start.model,
+        True,
+        end.outcome.value,
+        200,
+        BACKUP,
+        2,
+        1,
+        0,
+        end.ttft_ms,
+        505,
+        1000,
+        5000,
+        None,
+    )
+
+
+def test_a_trace_has_the_attempts_and_failovers_in_their_order(asked: History) -> None:
+    trace = asked.trace(ALL[5])
+    at = DAY + 5 * 420_000
+    assert trace is not None
+    assert trace.request.id == ALL[5]
+    assert [attempt.seq for attempt in trace.attempts] == [1, 2]
+    assert trace.attempts[0] == PastAttempt(
+        1, MAIN, MODEL, at + 10, at + 890, "failed", 429, "rate_limited", "key", "429", "Rate limit exceeded", 12.5, None,
+        880, None, 80, "the rate limit is reached",
+    )  # fmt: skip
+    assert trace.failovers == (PastFailover(at + 891, ALL[5], MAIN, BACKUP, "the rate limit is reached", False),)
+
+
+def test_a_trace_of_nothing_is_none(asked: History) -> None:
+    assert asked.trace("nothing") is None
+
+
+def test_a_trace_of_a_request_under_way_has_no_end(asked: History) -> None:
+    trace = asked.trace(ALL[-1])
+    assert trace is not None
+    assert (trace.request.outcome, trace.request.ended_at, trace.attempts) == (None, None, ())
+
+
+def test_the_newest_failovers_come_first(asked: History) -> None:
+    found = asked.failovers(4)
+    assert found[0] == PastFailover(DAY + 61 * 420_000, None, BACKUP, MAIN, "chosen by the operator (tray)", True)
+    assert [one.request_id for one in found[1:]] == [ALL[55], ALL[50], ALL[45]]
+
+
+@pytest.mark.parametrize("since", [0, DAY, DAY + 1, DAY + 3 * HOUR, DAY + 30 * HOUR])
+def test_hours_are_summed_up(asked: History, since: int) -> None:
+    hours: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for start, end in ends():
+        sums = hours[start.started_at // HOUR * HOUR]
+        sums[0] += 1
+        sums[1] += end.outcome is Outcome.SERVED
+        sums[2] += end.failovers
+    assert asked.hours(since) == [Hour(at, *sums) for at, sums in sorted(hours.items()) if at >= since]
+
+
+@pytest.mark.parametrize("since", [0, DAY + 3 * HOUR])
+def test_shares_say_what_each_profile_did(asked: History, since: int) -> None:
+    done: dict[str, list[RequestEnded]] = defaultdict(list)
+    for start, end in ends():
+        if start.started_at >= since:
+            done[end.profile_id or ""].append(end)
+    wanted = {
+        Share(
+            profile,
+            len(found),
+            sum(end.outcome is Outcome.SERVED for end in found),
+            round(statistics.mean(end.duration_ms for end in found)),
+        )
+        for profile, found in done.items()
+    }
+    assert set(asked.shares(since)) == wanted
+    assert len(wanted) == 2
+
+
+@pytest.mark.parametrize("first", [0, 13, 30, 55, 59], ids="from request {}".format)
+def test_numbers_are_those_of_the_requests_since(asked: History, first: int) -> None:
+    since = DAY + first * 420_000
+    found = [end for start, end in ends() if start.started_at >= since]
+    times = [end.ttft_ms for end in found if end.ttft_ms is not None]
+    assert asked.numbers(since) == Numbers(
+        requests=len(found) + 1,  # with the one under way
+        served=sum(end.outcome is Outcome.SERVED for end in found),
+        saved=sum(end.outcome is Outcome.SERVED and end.failovers > 0 for end in found),
+        failed=sum(end.outcome in (Outcome.FAILED, Outcome.EXHAUSTED, Outcome.REFUSED) for end in found),
+        failovers=sum(end.failovers for end in found),
+        attempts=sum(end.attempts for end in found),
+        median_ttft_ms=round(statistics.median(times)) if times else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "median"),
+    [((), None), ((7,), 7), ((10, 20), 15), ((30, 10, 20), 20), ((1, 2, 3, 100), 2), ((5, None, 7), 6)],
+    ids=["none", "one", "two", "three", "four", "unknown ones are left out"],
+)
+def test_the_median_is_the_middle_or_the_mean_of_the_two(
+    history: Path, times: tuple[int | None, ...], median: int | None
+) -> None:
+    with closing(database.open_for_writing(history, 1).connection) as connection:
+        for number, ttft in enumerate(times):
+            batch.write(connection, [started(number), ended(number, ttft_ms=ttft)], {})
+    assert History(history).numbers(0).median_ttft_ms == median
+
+
+def test_an_empty_history_answers_with_nothing(history: Path) -> None:
+    database.open_for_writing(history, 1).connection.close()
+    asked = History(history)
+    assert asked.recent(10) == asked.failovers(10) == asked.hours(0) == asked.shares(0) == []
+    assert asked.numbers(0) == Numbers(0, 0, 0, 0, 0, 0, None)
+
+
+def test_moments_before_all_time_are_understood(asked: History) -> None:
+    assert asked.numbers(-1).requests == 61
+    assert len(asked.recent(1000, since=-1)) == 61
+
+
+def test_nothing_can_be_written_through_a_history(filled: Path, asked: History) -> None:
+    before = filled.read_bytes()
+    with asked._session() as session, pytest.raises(OperationalError, match="readonly"):
+        session.connection().execute(text("DELETE FROM request"))
+    assert filled.read_bytes() == before
+
+
+def test_a_history_never_makes_a_file(history: Path) -> None:
+    with pytest.raises(OperationalError, match="unable to open"):
+        History(history).recent(1)
+    assert not history.exists()
+
+
+def test_a_history_reads_while_another_writes(history: Path) -> None:
+    with closing(database.open_for_writing(history, 1).connection) as connection:
+        batch.write(connection, served(1), {})
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("DELETE FROM request")
+        assert len(History(history).recent(5)) == 1
+        connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("name", ["a#b", "50%", "what?", "mit Umlaut ä"])
+def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / "history.db"
+    with closing(database.open_for_writing(path, 1).connection) as connection:
+        batch.write(connection, served(1), {})
+    assert len(History(path).recent(5)) == 1
+
+
+def test_the_newest_requests_are_found_without_a_scan(filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as connection:
+        sql = "EXPLAIN QUERY PLAN SELECT * FROM request WHERE id >= ? AND started_at >= ? ORDER BY id DESC LIMIT 5"
+        plan = " ".join(row[3] for row in connection.execute(sql, ("0", 0)))
+    assert "USING PRIMARY KEY" in plan and "TEMP B-TREE" not in plan
