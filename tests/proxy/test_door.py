@@ -163,3 +163,14 @@ def test_a_client_that_sends_half_a_request_and_leaves_harms_nobody(rig: Rig) ->
 def test_the_refusal_has_the_shape_of_the_protocol(rig: Rig) -> None:
     answer = rig.client.post("/openrouter/v1/messages", json=BODY, headers={"authorization": "Bearer no"})
     assert json.loads(answer.content)["type"] == "error"
+
+
+def test_a_clients_own_mistake_is_in_the_history_and_a_strangers_is_not(rig: Rig) -> None:
+    answer = rig.client.post(CHAT, content=b"{", headers={"content-type": "application/json"})
+    request_id = answer.headers["x-o-switcher-request-id"]
+    assert answer.headers["x-o-switcher-profile"] == "none" and answer.headers["x-o-switcher-attempts"] == "0"
+    row = rig.rows("SELECT outcome, status_code, client, attempts, reason FROM request WHERE id = ?", request_id)[0]
+    assert (row["outcome"], row["status_code"], row["client"], row["attempts"]) == ("refused", 400, "test", 0)
+    assert "not valid JSON" in row["reason"]
+    stranger = httpx.post(rig.url + CHAT, json=BODY, trust_env=False).headers["x-o-switcher-request-id"]
+    assert rig.rows("SELECT 1 FROM request WHERE id = ?", stranger) == []

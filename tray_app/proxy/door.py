@@ -19,8 +19,9 @@ import msgspec
 from tray_app.core import ids
 from tray_app.core.ending import Ending, refused
 from tray_app.core.providers import Provider, canonical, protocol_of
-from tray_app.core.values import Call, Headers, Protocol
-from tray_app.proxy.pipeline import Means, serve
+from tray_app.core.redact import brief
+from tray_app.core.values import Call, Headers, Outcome, Protocol, RequestEnded, RequestStarted
+from tray_app.proxy.pipeline import Means, marks, serve
 from tray_app.proxy.relay import Answer, Whole
 
 Scope = MutableMapping[str, Any]
@@ -73,15 +74,17 @@ class House:
 
 
 class _Refusal(Exception):
-    """Turned away; `ending` is the whole answer."""
+    """Turned away; `ending` is the whole answer. `client` is None for strangers, who leave no record."""
 
-    def __init__(self, ending: Ending) -> None:
-        super().__init__(ending.status)
+    def __init__(self, ending: Ending, words: str) -> None:
+        super().__init__(words)
         self.ending = ending
+        self.words = words
+        self.client: str | None = None
 
 
 def _turn_away(status: int, message: str, protocol: Protocol = Protocol.OTHER) -> _Refusal:
-    return _Refusal(refused(status, message, protocol))
+    return _Refusal(refused(status, message, protocol), message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ class Door:
         except Exception:
             _log.exception("a request met a fault of O-Switcher's own")
             if not sent.begun:
-                await _send_ending(refused(500, "something went wrong inside O-Switcher; its log says what"), send)
+                ending = refused(500, "something went wrong inside O-Switcher; its log says what")
+                await _send_answer(Answer(ending.status, ending.headers, Whole(ending.body)), send)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -122,11 +126,27 @@ class Door:
                 return
             call = await self._call(scope, heads, receive, route)
         except _Refusal as refusal:
-            await _send_ending(refusal.ending, send)
+            await self._refuse(scope, refusal, send)
         except _Left:
             return
         else:
             await self._answer(call, receive, send)
+
+    async def _refuse(self, scope: Scope, refusal: _Refusal, send: Send) -> None:
+        """Say no; a client of ours finds it in the history too."""
+        now, ending = self._means.clock(), refusal.ending
+        request_id = ids.request_id(now, self._house.random_bits(ids.RANDOM_BITS))
+        if refusal.client is not None:
+            path = scope["raw_path"][:200].decode("latin-1")
+            start = RequestStarted(request_id, now, refusal.client, None, protocol_of(path), path, None, False, 0)
+            self._means.record(start)
+            words, size = brief(refusal.words), len(ending.body)
+            end = RequestEnded(
+                request_id, now, Outcome.REFUSED, ending.status, None, None, 0, 0, 0, None, 0, size, words
+            )
+            self._means.record(end)
+            await self._means.settled()
+        await _send_answer(Answer(ending.status, ending.headers + marks(request_id), Whole(ending.body)), send)
 
     # -- who is calling
 
@@ -167,10 +187,14 @@ class Door:
 
     async def _call(self, scope: Scope, heads: Heads, receive: Receive, route: Route) -> Call:
         client = self._client(heads, route.protocol)
-        if b"websocket" in heads.get(b"upgrade", b"").lower():
-            raise _turn_away(426, "websockets are not spoken here; use plain requests", route.protocol)
-        body = await self._body(heads, receive, route.protocol)
-        asked = _asked(heads, body, route)
+        try:
+            if b"websocket" in heads.get(b"upgrade", b"").lower():
+                raise _turn_away(426, "websockets are not spoken here; use plain requests", route.protocol)
+            body = await self._body(heads, receive, route.protocol)
+            asked = _asked(heads, body, route)
+        except _Refusal as refusal:
+            refusal.client = client
+            raise
         now = self._means.clock()
         return Call(
             ids.request_id(now, self._house.random_bits(ids.RANDOM_BITS)),
@@ -337,10 +361,6 @@ def _asked(heads: Heads, body: bytes, route: Route) -> _Asked:
 
 def _inflated(body: bytes) -> bytes:
     return zlib.decompressobj(wbits=31).decompress(body, 256 * 1024 * 1024)
-
-
-async def _send_ending(ending: Ending, send: Send) -> None:
-    await _send_answer(Answer(ending.status, ending.headers, Whole(ending.body)), send)
 
 
 async def _send_answer(answer: Answer, send: Send) -> None:

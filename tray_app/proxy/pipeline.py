@@ -326,13 +326,17 @@ class _Request:
         return round((self.means.ticks() - began) * 1000)
 
     def _marks(self) -> Headers:
-        """The headers that say what was done."""
-        return (
-            (b"x-o-switcher-request-id", self.call.id.encode()),
-            (b"x-o-switcher-profile", (self._profile_id or "none").encode()),
-            (b"x-o-switcher-attempts", b"%d" % self._calls),
-            (b"x-o-switcher-failovers", b"%d" % self.progress.failovers),
-        )
+        return marks(self.call.id, self._profile_id, self._calls, self.progress.failovers)
+
+
+def marks(request_id: str, profile_id: str | None = None, attempts: int = 0, failovers: int = 0) -> Headers:
+    """The headers that say what was done for a request."""
+    return (
+        (b"x-o-switcher-request-id", request_id.encode()),
+        (b"x-o-switcher-profile", (profile_id or "none").encode()),
+        (b"x-o-switcher-attempts", b"%d" % attempts),
+        (b"x-o-switcher-failovers", b"%d" % failovers),
+    )
 
 
 @dataclass(slots=True)
