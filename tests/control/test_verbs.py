@@ -11,6 +11,7 @@ import pytest
 
 from tests.rig import MODEL, Rig, key_of, running, script_of
 from tray_app.control.callers import HttpCaller, NotRunning, connect
+from tray_app.control.service import in_words
 from tray_app.control.verbs import VERBS, Refused, verb_named
 
 OK = '{do="ok"}'
@@ -290,3 +291,10 @@ def test_every_verb_has_a_summary_and_its_arguments_are_told() -> None:
         assert all(parameter.help for parameter in verb.parameters)
     with pytest.raises(Refused):
         verb_named("nothing")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(5, "5 s"), (1800, "30 min"), (8100, "2 h 15 min"), (259_200, "3 d"), (90, "1 min")]
+)
+def test_lengths_of_time_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words

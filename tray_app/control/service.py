@@ -166,7 +166,7 @@ class Service:
         elif for_s is not None:
             if not 0 < for_s <= 366 * 86_400:
                 raise Refused("bad_argument", "a pause lasts more than nothing and at most a year")
-            until, detail = self.clock() + round(for_s * 1000), f"for {round(for_s)} s"
+            until, detail = self.clock() + round(for_s * 1000), f"for {in_words(for_s)}"
         return self._administer(actor, "pause", profile, Admin.PAUSED, until, detail)
 
     def _resume(self, actor: str, profile: str) -> dict[str, object]:
@@ -318,6 +318,16 @@ def _report_view(history: History, status: Status, day_at: int, now: int) -> Rep
         tuple(history.recent(50)),
         tuple(history.failovers(10)),
     )
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as people say it: `45 s`, `30 min`, `2 h 15 min`, `3 d`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours, days = whole // 60 % 60, whole // 3600 % 24, whole // 86_400
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
 
 
 _HANDLERS: Mapping[str, Callable[..., object]] = {

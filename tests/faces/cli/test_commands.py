@@ -192,7 +192,7 @@ def test_one_screen_of_state(rig: Rig, run: Run) -> None:
 def test_the_operators_verbs(rig: Rig, run: Run) -> None:
     assert run("use", "openrouter-b").out == "openrouter-b is preferred from now on\n"
     assert run("next").out.startswith("openrouter-a is preferred")
-    assert run("pause", "openrouter-a", "--for", "30m").out == "openrouter-a is paused for 1800 s\n"
+    assert run("pause", "openrouter-a", "--for", "30m").out == "openrouter-a is paused for 30 min\n"
     assert run("resume", "openrouter-a").out == "openrouter-a is ready for use\n"
     assert run("drain", "openrouter-a").out == "openrouter-a is draining\n"
     assert json.loads(run("disable", "openrouter-a", "--json").out)["admin_state"] == "disabled"
