@@ -70,7 +70,9 @@ def test_every_class_calls_for_an_action() -> None:
         pytest.param(400, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="400 is the client's"),
         pytest.param(401, C.AUTH, S.KEY, Action.REAUTH, id="401 refuses the key"),
         pytest.param(402, C.QUOTA_EXHAUSTED, S.ACCOUNT, Action.PARK, id="402 asks for money"),
-        pytest.param(404, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="404 without a word of models is a wrong address"),
+        pytest.param(
+            404, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="404 without a word of models is a wrong address"
+        ),
         pytest.param(405, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="405 is the client's"),
         pytest.param(408, C.TIMEOUT, S.MODEL_PROVIDER, Action.NEXT, id="408 is a timeout"),
         pytest.param(409, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="409 is the client's"),
@@ -112,7 +114,9 @@ def test_a_403_is_the_providers_only_in_the_providers_words(body: bytes, cls: Er
 
 SENTENCES = [
     # OpenRouter
-    pytest.param(429, says("Rate limit exceeded: limit_rpd/a/b/c. "), C.RATE_LIMITED, S.MODEL, id="a model's own limit"),
+    pytest.param(
+        429, says("Rate limit exceeded: limit_rpd/a/b/c. "), C.RATE_LIMITED, S.MODEL, id="a model's own limit"
+    ),
     pytest.param(
         429,
         says("over", metadata={"limit_source": "openrouter_free_tier_daily"}),
@@ -241,7 +245,11 @@ SENTENCES = [
         403, says("You have exceeded your 5-hour usage limit"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="a plan's five hours"
     ),
     pytest.param(
-        403, says("only available for coding agents", type="access_terminated_error"), C.AUTH, S.KEY, id="not this client"
+        403,
+        says("only available for coding agents", type="access_terminated_error"),
+        C.AUTH,
+        S.KEY,
+        id="not this client",
     ),
     # local servers and others
     pytest.param(404, says('model "x" not found, try pulling it first'), C.MODEL_UNAVAILABLE, S.MODEL, id="Ollama"),
@@ -263,7 +271,9 @@ def test_what_a_provider_says(status: int, body: object, cls: ErrorClass, scope:
     ("status", "message", "cls"),
     [
         pytest.param(500, "monthly spending limit service is down", C.SERVER_ERROR, id="500 with words of money"),
-        pytest.param(503, "quota service unavailable, insufficient credits", C.OVERLOADED, id="503 with words of quota"),
+        pytest.param(
+            503, "quota service unavailable, insufficient credits", C.OVERLOADED, id="503 with words of quota"
+        ),
         pytest.param(502, "rate limit exceeded", C.SERVER_ERROR, id="502 with words of limits"),
         pytest.param(500, "invalid api key cache", C.SERVER_ERROR, id="500 with words of keys"),
         pytest.param(500, "this model's maximum context length", C.SERVER_ERROR, id="500 with words of length"),
@@ -321,25 +331,36 @@ def test_a_region_that_is_not_served_goes_elsewhere_without_a_second_try() -> No
 @pytest.mark.parametrize(
     ("status", "body", "cls"),
     [
-        pytest.param(429, relayed("Provider returned error", says("quota", "insufficient_quota")), C.RATE_LIMITED, id="429"),
+        pytest.param(
+            429, relayed("Provider returned error", says("quota", "insufficient_quota")), C.RATE_LIMITED, id="429"
+        ),
         pytest.param(401, relayed("Provider returned error", says("bad key")), C.SERVER_ERROR, id="401"),
         pytest.param(401, relayed("bad key", says("bad key")), C.SERVER_ERROR, id="401 in other words"),
         pytest.param(402, relayed("Provider returned error", says("pay")), C.SERVER_ERROR, id="402"),
         pytest.param(403, relayed("Provider returned error", says("no")), C.SERVER_ERROR, id="403"),
         pytest.param(
-            400, relayed("Provider returned error", says("x", "invalid_api_key")), C.SERVER_ERROR, id="400 about the key"
+            400,
+            relayed("Provider returned error", says("x", "invalid_api_key")),
+            C.SERVER_ERROR,
+            id="400 about the key",
         ),
         pytest.param(
             400, relayed("Provider returned error", says("Insufficient Balance")), C.SERVER_ERROR, id="400 about money"
         ),
         pytest.param(
-            400, relayed("Provider returned error", says("prompt is too long: 2 > 1")), C.CONTEXT_LENGTH, id="400 length"
+            400,
+            relayed("Provider returned error", says("prompt is too long: 2 > 1")),
+            C.CONTEXT_LENGTH,
+            id="400 length",
         ),
         pytest.param(
             400, relayed("Provider returned error", says("x", "content_filter")), C.CONTENT_FILTER, id="400 content"
         ),
         pytest.param(
-            404, relayed("Provider returned error", says("model `x` does not exist")), C.MODEL_UNAVAILABLE, id="404 model"
+            404,
+            relayed("Provider returned error", says("model `x` does not exist")),
+            C.MODEL_UNAVAILABLE,
+            id="404 model",
         ),
         pytest.param(400, relayed("Provider returned error", "ERROR"), C.BAD_REQUEST, id="400 in no words"),
         pytest.param(400, relayed("Provider returned error", ""), C.BAD_REQUEST, id="400 without the original"),
@@ -356,7 +377,10 @@ def test_a_region_that_is_not_served_goes_elsewhere_without_a_second_try() -> No
             403, relayed("Refused", "", reasons=["x"], flagged_input="ignore this"), C.CONTENT_FILTER, id="moderation"
         ),
         pytest.param(
-            403, relayed("Refused", "", error_type="content_policy_violation"), C.CONTENT_FILTER, id="moderation by code"
+            403,
+            relayed("Refused", "", error_type="content_policy_violation"),
+            C.CONTENT_FILTER,
+            id="moderation by code",
         ),
     ],
 )
@@ -513,7 +537,9 @@ def test_a_limit_is_told_from_a_quota_by_its_window(
         pytest.param(
             503, says("x", availability={"retry_after": 8}), {}, 8, Source.BODY, id="of a failure, in its body"
         ),
-        pytest.param(500, says("x"), {"x-ratelimit-reset": "50"}, None, Source.INFERRED, id="not a window's of a failure"),
+        pytest.param(
+            500, says("x"), {"x-ratelimit-reset": "50"}, None, Source.INFERRED, id="not a window's of a failure"
+        ),
         pytest.param(
             500,
             says("x", metadata={"headers": {"X-RateLimit-Reset": "50"}}),
@@ -548,7 +574,9 @@ def test_a_time_without_a_zone_is_chinas_only_where_the_provider_is() -> None:
         pytest.param(says("m", "some_code", type="t"), "some_code", "m", id="the code"),
         pytest.param(says("m", None, type="some_type"), "some_type", "m", id="else the type"),
         pytest.param(says("m", 1302), "1302", "m", id="else a number"),
-        pytest.param({"type": "error", "error": {"type": "api_error", "message": "m"}}, "api_error", "m", id="not 'error'"),
+        pytest.param(
+            {"type": "error", "error": {"type": "api_error", "message": "m"}}, "api_error", "m", id="not 'error'"
+        ),
         pytest.param({}, None, None, id="nothing said"),
     ],
 )

@@ -185,7 +185,9 @@ def test_it_is_seen_whose_error_an_aggregator_passes_on(metadata: dict[str, obje
 @pytest.mark.parametrize(
     "document",
     [
-        pytest.param({"metadata": {"code": "c", "provider_name": "P"}, "error": {"message": "m"}}, id="beside an error"),
+        pytest.param(
+            {"metadata": {"code": "c", "provider_name": "P"}, "error": {"message": "m"}}, id="beside an error"
+        ),
         pytest.param(
             {"response": {"metadata": {"type": "c", "provider_name": "P"}, "error": {"message": "m"}}},
             id="of a failed response",
@@ -206,6 +208,14 @@ def test_a_body_is_read_up_to_a_bound() -> None:
     beyond = json.dumps({"error": {"message": "x" * MAX_BODY}}).encode()
     assert errorbody.read(beyond).is_json is False
     assert len(read({"error": {"message": "x" * 9000}}).message) == 2000
+
+
+def test_nesting_is_followed_only_so_deep() -> None:
+    document: dict[str, object] = {"message": "inmost"}
+    for depth in range(5):
+        assert read(document).message == "inmost", depth
+        document = {"error": document}
+    assert read(document).message == ""
 
 
 def test_a_number_too_long_to_be_spelled_is_no_code() -> None:

@@ -14,7 +14,9 @@ from tray_app.core.values import Profile, Scope
 
 NOUNS = [noun for noun in vars(values).values() if inspect.isclass(noun) and is_dataclass(noun)]
 CLOSED_SETS = [
-    noun for noun in vars(values).values() if inspect.isclass(noun) and issubclass(noun, StrEnum) and noun is not StrEnum
+    noun
+    for noun in vars(values).values()
+    if inspect.isclass(noun) and issubclass(noun, StrEnum) and noun is not StrEnum
 ]
 
 

@@ -53,7 +53,7 @@ class Splitter:
 
     def close(self) -> list[Event]:
         """What is left when the stream has ended: an unfinished event is shown, not dropped."""
-        rest, self._rest = self._rest, b""
+        rest, self._rest = self._rest.removeprefix(_BOM) if self._first else self._rest, b""
         if not rest.strip():
             return []
         return [Event("", rest.strip(), rest)] if self._ndjson else [_event(rest)]

@@ -1,0 +1,292 @@
+"""Events out of bytes, whatever the packets; what an event says of its stream; whether a stream ended whole."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.core.build import unhurried
+from tray_app.core import errorbody
+from tray_app.core.sse import EndWatch, Event, Sign, Splitter, sign_of
+from tray_app.core.values import Protocol
+
+BOM = b"\xef\xbb\xbf"
+
+
+def whole(data: bytes, protocol: Protocol = Protocol.CHAT) -> list[Event]:
+    """The events of `data` come at once: what every other packetisation is compared with."""
+    splitter = Splitter(protocol)
+    return splitter.feed(data) + splitter.close()
+
+
+def packets(data: bytes, cuts: list[int], protocol: Protocol = Protocol.CHAT) -> list[Event]:
+    splitter, events = Splitter(protocol), []
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    for start, end in zip(edges, edges[1:], strict=False):
+        events += splitter.feed(data[start:end])
+    return events + splitter.close()
+
+
+def told(events: list[Event]) -> list[tuple[str, bytes | None]]:
+    return [(event.name, event.data) for event in events]
+
+
+@pytest.mark.parametrize(
+    ("data", "events"),
+    [
+        pytest.param(b"", [], id="nothing"),
+        pytest.param(b"data: a\n\n", [("", b"a")], id="one event"),
+        pytest.param(b"data:a\n\n", [("", b"a")], id="no blank after the colon"),
+        pytest.param(b"data:  a\n\n", [("", b" a")], id="only one blank is cut"),
+        pytest.param(b"data: a\ndata: b\n\n", [("", b"a\nb")], id="two lines of data"),
+        pytest.param(b"data\n\n", [("", b"")], id="a field without a colon"),
+        pytest.param(b"event: ping\ndata: {}\n\n", [("ping", b"{}")], id="a named event"),
+        pytest.param(b"id: 7\nretry: 9\ndata: a\n\n", [("", b"a")], id="other fields are passed over"),
+        pytest.param(b": comment\n\n", [("", None)], id="a comment has no data"),
+        pytest.param(b": comment\n\ndata: a\n\n", [("", None), ("", b"a")], id="a comment before an event"),
+        pytest.param(b"data: a\r\n\r\n", [("", b"a")], id="CRLF"),
+        pytest.param(b"data: a\r\rdata: b\r\r", [("", b"a"), ("", b"b")], id="CR"),
+        pytest.param(b"data: a\r\n\ndata: b\n\r\n", [("", b"a"), ("", b"b")], id="a mixture"),
+        pytest.param(b"data: a\n\rdata: b\r\r\n", [("", b"a"), ("", b"b")], id="a stranger mixture"),
+        pytest.param(b"\n\n\n\ndata: a\n\n\n\n", [("", b"a")], id="blank lines are no events"),
+        pytest.param(BOM + b"data: a\n\n", [("", b"a")], id="a byte order mark at the start"),
+        pytest.param(b"data: a\n\n" + BOM + b"data: b\n\n", [("", b"a"), ("", None)], id="a mark elsewhere is a word"),
+        pytest.param(b"data: a\n\ndata: b", [("", b"a"), ("", b"b")], id="an unfinished event at the end is shown"),
+        pytest.param(b"data: a\n\n \n", [("", b"a")], id="blanks at the end are none"),
+        pytest.param(b"event: \xff\ndata: \xff\n\n", [("\ufffd", b"\xff")], id="bytes that are no text"),
+    ],
+)
+def test_a_stream_is_cut_into_events(data: bytes, events: list[tuple[str, bytes | None]]) -> None:
+    assert told(whole(data)) == events
+    assert told(packets(data, list(range(len(data))))) == events
+
+
+@pytest.mark.parametrize(
+    ("data", "events"),
+    [
+        pytest.param(b'{"a":1}\n{"b":2}\n', [b'{"a":1}', b'{"b":2}'], id="a line is an event"),
+        pytest.param(
+            b'{"a":1}\r\n\n\n{"b":2}', [b'{"a":1}', b'{"b":2}'], id="blank lines are none, an open end is one"
+        ),
+        pytest.param(b"\n \n", [], id="nothing but blanks"),
+    ],
+)
+def test_lines_of_json_are_events_too(data: bytes, events: list[bytes]) -> None:
+    assert told(whole(data, Protocol.OLLAMA)) == [("", event) for event in events]
+    assert told(packets(data, list(range(len(data))), Protocol.OLLAMA)) == [("", event) for event in events]
+
+
+pieces = st.sampled_from(
+    [
+        b"data: a",
+        b"data:b",
+        b"event: e",
+        b": c",
+        b"x",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\n\n",
+        b"\r\n\r\n",
+        b"\r\r",
+        BOM,
+        b"\xef",
+        b" ",
+    ]
+)
+streams = st.lists(pieces, max_size=25).map(b"".join) | st.binary(max_size=40)
+cuts = st.lists(st.integers(0, 400), max_size=30)
+
+
+@unhurried
+@given(streams, cuts, st.sampled_from([Protocol.CHAT, Protocol.OLLAMA]))
+@example(b"\n\n" + BOM + b"data: a\n\n", [2], Protocol.CHAT)
+@example(b"data: a\r\r\ndata: b\r\n\r", [8, 9], Protocol.CHAT)
+def test_packets_do_not_matter(data: bytes, edges: list[int], protocol: Protocol) -> None:
+    assert packets(data, edges, protocol) == whole(data, protocol)
+
+
+def test_who_has_seen_enough_leaves_the_rest_for_later() -> None:
+    splitter = Splitter(Protocol.CHAT)
+    for event in splitter.events(b"data: a\n\ndata: b\n\ndata"):
+        assert event.data == b"a"
+        break
+    assert told(splitter.feed(b": c\n\n")) == [("", b"b"), ("", b"c")]
+
+
+lines = st.lists(st.sampled_from([b"data: a", b"data: b c", b"data:", b"event: e", b": note", b"id: 1"]), min_size=1)
+
+
+@unhurried
+@given(st.lists(lines, max_size=6), st.sampled_from([b"\n", b"\r\n", b"\r"]), st.booleans(), cuts)
+def test_the_kind_of_line_end_does_not_matter(
+    blocks: list[list[bytes]], end: bytes, mark: bool, edges: list[int]
+) -> None:
+    def stream(line_end: bytes) -> bytes:
+        return b"".join(line_end.join([*block, b"", b""]) for block in blocks)
+
+    assert told(packets((BOM if mark else b"") + stream(end), edges)) == told(whole(stream(b"\n")))
+
+
+@unhurried
+@given(streams, cuts)
+def test_no_byte_that_says_something_is_lost(data: bytes, edges: list[int]) -> None:
+    kept = b"".join(event.raw for event in packets(data, edges))
+    assert kept.split() == data.removeprefix(BOM).split()
+
+
+# -- signs
+
+
+def event_of(document: object, name: str = "") -> Event:
+    return Event(name, document if isinstance(document, bytes) else json.dumps(document).encode(), b"")
+
+
+def delta(**said: object) -> dict[str, object]:
+    return {"choices": [{"index": 0, "delta": said, "finish_reason": None}], "error": None}
+
+
+@pytest.mark.parametrize(
+    ("event", "sign"),
+    [
+        # life
+        pytest.param(Event("", None, b": OPENROUTER PROCESSING\n\n"), Sign.LIFE, id="a comment"),
+        pytest.param(event_of(b"  "), Sign.LIFE, id="empty data"),
+        pytest.param(event_of({"type": "ping"}, "ping"), Sign.LIFE, id="a ping"),
+        pytest.param(event_of({"type": "message_start", "message": {"content": []}}), Sign.LIFE, id="a message begins"),
+        pytest.param(event_of({}, "response.created"), Sign.LIFE, id="a response is created, by its name"),
+        pytest.param(event_of({"type": "response.output_item.added"}), Sign.LIFE, id="an item begins"),
+        pytest.param(event_of(delta(role="assistant", content="")), Sign.LIFE, id="a role alone"),
+        pytest.param(event_of(delta(content=None, refusal=None)), Sign.LIFE, id="a delta of nothing"),
+        pytest.param(event_of({"choices": [{"delta": None}]}), Sign.LIFE, id="no delta"),
+        pytest.param(event_of({"choices": [{"message": {"role": "assistant"}}]}), Sign.LIFE, id="a message of nothing"),
+        pytest.param(event_of({"choices": [], "prompt_filter_results": []}), Sign.LIFE, id="Azure's filter results"),
+        pytest.param(event_of({"choices": [], "usage": {"total_tokens": 5}}), Sign.LIFE, id="usage alone"),
+        # content
+        pytest.param(event_of(delta(content="Hi")), Sign.CONTENT, id="text"),
+        pytest.param(event_of(delta(reasoning="Hm")), Sign.CONTENT, id="reasoning"),
+        pytest.param(event_of(delta(tool_calls=[{"index": 0}])), Sign.CONTENT, id="a tool call"),
+        pytest.param(event_of({"choices": [{"text": "Hi"}]}), Sign.CONTENT, id="text of the older kind"),
+        pytest.param(event_of({"choices": [{"message": {"content": "Hi"}}]}), Sign.CONTENT, id="a whole message"),
+        pytest.param(event_of({"choices": [{"delta": {}, "finish_reason": "stop"}]}), Sign.CONTENT, id="a finish"),
+        pytest.param(event_of({"type": "content_block_delta", "delta": {"text": "H"}}), Sign.CONTENT, id="Anthropic"),
+        pytest.param(event_of({"type": "response.output_text.delta", "delta": "H"}), Sign.CONTENT, id="Responses"),
+        pytest.param(event_of({"candidates": [{"content": {}}]}), Sign.CONTENT, id="Gemini"),
+        pytest.param(event_of({"model": "m", "response": "H", "done": False}), Sign.CONTENT, id="Ollama"),
+        pytest.param(event_of(b"no JSON"), Sign.CONTENT, id="what cannot be read is not ours to judge"),
+        pytest.param(event_of(b"[1]"), Sign.CONTENT, id="nor is what is no object"),
+        pytest.param(event_of({"choices": 5}), Sign.CONTENT, id="nor choices that are none"),
+        pytest.param(event_of(b"\xff\xfe"), Sign.CONTENT, id="nor bytes that are no text"),
+        pytest.param(event_of(b"[" * 5000), Sign.CONTENT, id="nor nesting without end"),
+        # errors
+        pytest.param(event_of({"error": {"message": "m"}}), Sign.ERROR, id="an error"),
+        pytest.param(event_of({"error": "m"}), Sign.ERROR, id="an error that is a text"),
+        pytest.param(event_of({"type": None, "error": {"m": 1}}), Sign.ERROR, id="an error beside a type of null"),
+        pytest.param(event_of({"delta": "x", "error": {"m": 1}}), Sign.ERROR, id="an error beside anything"),
+        pytest.param(event_of({"type": "error", "message": "m"}), Sign.ERROR, id="an event of errors, flat"),
+        pytest.param(event_of({"message": "m"}, "error"), Sign.ERROR, id="an event of errors by its name"),
+        pytest.param(event_of(b"Internal failure", "error"), Sign.ERROR, id="an event of errors in plain words"),
+        pytest.param(event_of({"type": "response.failed", "response": {}}), Sign.ERROR, id="a failed response"),
+        pytest.param(event_of({"object": "error", "message": "m"}), Sign.ERROR, id="Mistral's"),
+        pytest.param(event_of({"choices": [{"finish_reason": "error"}]}), Sign.ERROR, id="a finish in an error"),
+        pytest.param(event_of({"choices": [{"delta": {}, "error": {"code": 1}}]}), Sign.ERROR, id="a choice's error"),
+        # no errors
+        pytest.param(event_of({"error": None, "candidates": []}), Sign.CONTENT, id="an error of null is none"),
+        pytest.param(event_of({"error": {}, "candidates": []}), Sign.CONTENT, id="an empty error is none"),
+        # ends
+        pytest.param(event_of(b"[DONE]"), Sign.END, id="the terminator"),
+        pytest.param(event_of(b" [DONE] "), Sign.END, id="the terminator with blanks"),
+        pytest.param(event_of({"type": "message_stop"}), Sign.END, id="a message ends"),
+        pytest.param(event_of({"type": "response.completed", "response": {}}), Sign.END, id="a response ends"),
+        pytest.param(event_of({"type": "response.incomplete"}), Sign.END, id="a response ends early"),
+    ],
+)
+def test_the_sign_of_an_event(event: Event, sign: Sign) -> None:
+    assert sign_of(event) is sign
+
+
+names = st.sampled_from(["type", "error", "choices", "delta", "message", "object", "finish_reason", "text"])
+leaves = st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["error", "ping", "response.failed"])
+documents = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(names, inner))
+
+
+@unhurried
+@given(st.text(max_size=9), st.binary() | documents.map(lambda document: json.dumps(document).encode()))
+def test_every_event_has_a_sign(name: str, data: bytes) -> None:
+    assert sign_of(Event(name, data, data)) in Sign
+
+
+@unhurried
+@given(documents.map(lambda document: json.dumps(document).encode()))
+def test_the_reader_of_errors_sees_every_error_that_the_stream_shows(data: bytes) -> None:
+    if sign_of(Event("", data, data)) is Sign.ERROR:
+        assert errorbody.read(data).present
+
+
+# -- ends
+
+ENDS = [
+    pytest.param(Protocol.CHAT, b"data: [DONE]\n\n", id="chat"),
+    pytest.param(Protocol.CHAT, b"data:[DONE]\n\n", id="chat without the blank"),
+    pytest.param(Protocol.RESPONSES, b'data: {"type":"response.completed"}\n\n', id="responses"),
+    pytest.param(Protocol.RESPONSES, b'data: {"type":"response.incomplete"}\n\n', id="responses, early"),
+    pytest.param(Protocol.RESPONSES, b'data: {"type":"response.failed"}\n\n', id="responses, failed"),
+    pytest.param(Protocol.MESSAGES, b'event: message_stop\ndata: {"type":"message_stop"}\n\n', id="messages"),
+    pytest.param(Protocol.GEMINI, b'data: {"candidates":[{"finishReason":"STOP"}]}\n\n', id="Gemini"),
+    pytest.param(Protocol.OLLAMA, b'{"model":"m","done":true}\n', id="Ollama"),
+    pytest.param(Protocol.OLLAMA, b'{"model": "m", "done": true}\n', id="Ollama with blanks"),
+]
+COMPLETE = [
+    pytest.param(Protocol.CHAT, b'{"delta":{},"finish_reason":"stop"}', id="chat: a reason to finish"),
+    pytest.param(Protocol.CHAT, b'{"delta": {}, "finish_reason": "length"}', id="chat: a reason with a blank"),
+    pytest.param(Protocol.MESSAGES, b"event: error\ndata: {}\n\n", id="messages: an error that the client has seen"),
+]
+OPEN = [
+    pytest.param(Protocol.CHAT, b'{"delta":{"content":"x"},"finish_reason":null}', id="chat: no reason yet"),
+    pytest.param(Protocol.RESPONSES, b'{"type":"response.output_text.delta"}', id="responses: text"),
+    pytest.param(
+        Protocol.MESSAGES, b'{"type":"message_delta","delta":{"stop_reason":"end_turn"}}', id="messages: a delta"
+    ),
+    pytest.param(Protocol.GEMINI, b'{"candidates":[{"content":{}}]}', id="Gemini: text"),
+    pytest.param(Protocol.OLLAMA, b'{"model":"m","done":false}', id="Ollama: not done"),
+]
+
+
+def watched(protocol: Protocol, *data: bytes) -> tuple[bool, bool]:
+    watch = EndWatch(protocol)
+    for packet in data:
+        watch.passed(packet)
+    return watch.whole, watch.final
+
+
+@pytest.mark.parametrize(("protocol", "end"), ENDS)
+def test_a_terminator_ends_a_stream(protocol: Protocol, end: bytes) -> None:
+    assert watched(protocol, b"before ", end) == (True, True)
+    assert watched(protocol, end, b"whatever comes after") == (True, True)
+
+
+@pytest.mark.parametrize(("protocol", "mark"), COMPLETE)
+def test_an_answer_may_be_complete_without_its_terminator(protocol: Protocol, mark: bytes) -> None:
+    assert watched(protocol, mark, b"more") == (True, False)
+
+
+@pytest.mark.parametrize(("protocol", "data"), OPEN)
+def test_an_answer_without_its_end_is_not_whole(protocol: Protocol, data: bytes) -> None:
+    assert watched(protocol, data * 20) == (False, False)
+    assert watched(protocol) == (False, False)
+
+
+@pytest.mark.parametrize(("protocol", "data"), [*ENDS, *COMPLETE])
+def test_a_mark_may_be_cut_anywhere(protocol: Protocol, data: bytes) -> None:
+    at_once = watched(protocol, b"x" * 40 + data)
+    assert at_once[0]
+    assert watched(protocol, b"x" * 40, *(data[at : at + 1] for at in range(len(data)))) == at_once
+    for cut in range(len(data)):
+        assert watched(protocol, b"x" * 40 + data[:cut], data[cut:]) == at_once
+
+
+def test_of_a_stream_of_another_kind_no_end_is_known() -> None:
+    assert watched(Protocol.OTHER, b"anything") == (True, False)
