@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from tray_app import __version__
 from tray_app.control.live import Live
-from tray_app.control.registry import Registry
-from tray_app.control.service import PREFERRED, About, Service
+from tray_app.control.registry import PREFERRED, Registry
+from tray_app.control.service import About, Service
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
 from tray_app.core.values import Fact, Lifecycle, Profile

@@ -21,6 +21,10 @@ def test_an_id_is_spelled_the_same_for_ever() -> None:
     assert request_id(LAST_MS, 2**RANDOM_BITS - 1) == "z" * 14
 
 
+def test_what_is_beyond_the_width_never_makes_an_id_longer() -> None:
+    assert request_id(LAST_MS + 1, 2**RANDOM_BITS) == request_id(0, 0)
+
+
 def test_the_width_lasts_for_a_thousand_years() -> None:
     assert LAST_MS > NOW + 1000 * 365 * 86_400_000
 

@@ -158,6 +158,11 @@ def test_a_profile_that_is_still_out_after_the_wait_is_not_called() -> None:
     assert isinstance(found, Refuse)
 
 
+def test_a_profile_is_waited_for_while_it_has_calls_left() -> None:
+    found = step([limited(2_000)], after(*[("main", LIMITED)] * 3))
+    assert isinstance(found, Wait)
+
+
 def test_a_profile_that_has_had_its_calls_is_not_waited_for() -> None:
     found = step([limited(2_000)], after(*[("main", LIMITED)] * 4))
     assert isinstance(found, Refuse)
@@ -220,6 +225,7 @@ def test_a_long_stated_wait_is_held_out_only_where_nothing_else_is_left() -> Non
     pair = [member("main"), member("spare")]
     assert isinstance(step(pair, after(("main", busy)), patient), Try)
     assert step(pair[:1], after(("main", busy)), patient) == Wait("main", 60_000, busy.reason)
+    assert isinstance(step(pair[:1], after(("main", busy), waited_ms=30_000), patient), Wait)
     assert isinstance(step(pair[:1], after(("main", busy), waited_ms=30_001), patient), Refuse)
     spent_budget = replace(patient, failover_budget=0)
     assert isinstance(step(pair, after(("main", busy)), spent_budget), Wait)
@@ -329,6 +335,13 @@ def test_the_cap_on_calls_holds_whatever_the_budgets_say() -> None:
     capped = replace(PLAIN, max_attempts=2, retry_budget=9)
     found = step([member("main"), member("spare")], after(*[("main", BROKEN)] * 2), capped)
     assert found == Refuse(Why.BROKEN, BROKEN.reason, NOW)
+
+
+def test_without_settings_the_budgets_are_those_of_the_contract() -> None:
+    rules = Rules()
+    assert (rules.retry_budget, rules.failover_budget, rules.max_attempts) == (3, 2, 12)
+    assert (rules.hold_ms, rules.stop_on_auth_error) == (0, False)
+    assert rules.backoff == Backoff(base_ms=1_000, multiplier=2.0, max_ms=30_000, jitter="full")
 
 
 # -- backoff

@@ -7,10 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tray_app.core.address import BadAddress, base_of
-from tray_app.core.providers import Provider, canonical
+from tray_app.core.providers import Provider
 
 _MIN_KEY = 8
-_NOT_A_KEY = re.compile(r"\s|^(?:your|changeme|xxx|none|null|dummy|test-?key|sk-\.\.\.|\$|\{)", re.IGNORECASE)
+_NOT_A_KEY = re.compile(
+    r"\s|^(?:your|my[-_]?api|change[-_]?me|replace|insert|enter|placeholder|example|none|null|undefined|dummy"
+    r"|test-?key|[$<{%])|your[-_]|api[-_]?key[-_]?here|x{6,}|\*{3,}|\.{3,}|\{(?:env|file):|opencode-oauth-dummy-key",
+    re.IGNORECASE,
+)
 OURS = "osw-"
 
 
@@ -32,30 +36,24 @@ def looks_like_key(text: object) -> bool:
         and len(text) >= _MIN_KEY
         and text.isascii()
         and text.isprintable()
-        and not text.startswith(OURS)
+        and not text.lower().startswith(OURS)
         and not _NOT_A_KEY.search(text)
     )
 
 
 def provider_at(base_url: str, known: Mapping[str, Provider]) -> str | None:
-    """The known provider whose origin `base_url` has, or None."""
+    """The known provider whose origin `base_url` has, or None. The addresses of known ones are well-formed."""
     try:
         origin = base_of(base_url).origin
     except BadAddress:
         return None
-    for provider in known.values():
-        try:
-            if base_of(provider.base_url).origin == origin:
-                return provider.name
-        except BadAddress:
-            continue
-    return None
+    return next((provider.name for provider in known.values() if base_of(provider.base_url).origin == origin), None)
 
 
 def usable(found: Iterable[Found], known: Mapping[str, Provider]) -> list[Found]:
     """Those of `found` that are keys of known providers, each key once, the first place wins."""
     kept: dict[str, Found] = {}
     for one in found:
-        if canonical(one.provider) in known and looks_like_key(one.secret):
+        if one.provider in known and looks_like_key(one.secret):
             kept.setdefault(one.secret, one)
     return list(kept.values())

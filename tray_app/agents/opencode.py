@@ -1,21 +1,26 @@
 """OpenCode: keys in its `auth.json` and in the `provider` blocks of its configuration.
 
 Layout as OpenCode 1.x writes it: `auth.json` holds one entry a provider; configuration is merged
-from the global file, the one that `OPENCODE_CONFIG` names, and the project's, later ones winning.
+from the global files, the one that `OPENCODE_CONFIG` names, the project's, those in `.opencode`
+folders, and `OPENCODE_CONFIG_CONTENT`, later ones winning (https://opencode.ai/docs/config).
+
+A project's file may come from a stranger: a key in it is taken only for the origin that its block names.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import msgspec
-
 from tray_app.agents.found import Found, provider_at
+from tray_app.agents.jsonc import parsed
 from tray_app.core.providers import BUILT_IN, Provider, canonical
 
 MAX_FILE = 4 * 1024 * 1024
+MAX_KEY_FILE = 64 * 1024
 _NAMES = ("opencode.json", "opencode.jsonc")
 _VARIABLE = re.compile(r"\{(env|file):([^}]+)\}")
 _Table = dict[str, object]
@@ -23,15 +28,19 @@ _Table = dict[str, object]
 
 def discover(environ: Mapping[str, str], home: Path, project: Path, known: Mapping[str, Provider]) -> Iterator[Found]:
     """The keys that OpenCode has, logins first. `project` is the folder that a project is looked for in."""
-    yield from _logins(environ, home)
-    merged: dict[str, tuple[_Table, Path]] = {}
-    for path in config_files(environ, home, project):
-        for name, block in _tables(read_jsonc(path).get("provider")):
-            options = {**_options(merged[name][0] if name in merged else {}), **_options(block)}
-            merged[name] = ({**block, "options": options}, path)
-    for name, (block, path) in merged.items():
-        if (found := _from_block(name, block, path, environ, known)) is not None:
+    yield from _logins(environ, home, known)
+    merged: dict[str, dict[str, str | None]] = {}
+    places: dict[str, str] = {}
+    for place, folder, document in _documents(environ, home, project):
+        for name, block in _tables(document.get("provider")):
+            merged.setdefault(name, {}).update(_options(block, folder, environ, home))
+            places[name] = place
+    for name, options in merged.items():
+        if (found := _from_block(name, options, places[name], known)) is not None:
             yield found
+
+
+# -- logins
 
 
 def auth_file(environ: Mapping[str, str], home: Path) -> Path:
@@ -40,12 +49,21 @@ def auth_file(environ: Mapping[str, str], home: Path) -> Path:
     return Path(data) / "opencode" / "auth.json"
 
 
-def _logins(environ: Mapping[str, str], home: Path) -> Iterator[Found]:
-    path = auth_file(environ, home)
-    for name, entry in _tables(read_jsonc(path)):
-        key = entry.get("key")
+def _logins(environ: Mapping[str, str], home: Path, known: Mapping[str, Provider]) -> Iterator[Found]:
+    place, document = "OpenCode's auth.json", parsed(environ.get("OPENCODE_AUTH_CONTENT", "").encode())
+    if isinstance(document, dict):
+        place = "OPENCODE_AUTH_CONTENT"
+    else:
+        document = read_jsonc(auth_file(environ, home))
+    for name, entry in _tables(document):
+        key, url = entry.get("key"), entry.get("baseURL")
         if entry.get("type") == "api" and isinstance(key, str):
-            yield Found(canonical(name), "opencode", "OpenCode's auth.json", key)
+            options = {"apiKey": key.strip(), "baseURL": url if isinstance(url, str) else None}
+            if (found := _from_block(name, options, place, known, "opencode")) is not None:
+                yield found
+
+
+# -- configuration
 
 
 def config_files(environ: Mapping[str, str], home: Path, project: Path) -> Iterator[Path]:
@@ -53,10 +71,27 @@ def config_files(environ: Mapping[str, str], home: Path, project: Path) -> Itera
     config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "opencode"
     places = [config / name for name in ("config.json", *_NAMES)]
     if named := environ.get("OPENCODE_CONFIG"):
-        places.append(Path(named).expanduser())
-    for folder in reversed(_project_folders(project)):
-        places += [folder / name for name in _NAMES]
-    yield from (path for path in dict.fromkeys(places) if path.is_file())
+        places.append(_expanded(named, home))
+    folders = [] if environ.get("OPENCODE_DISABLE_PROJECT_CONFIG") in ("1", "true") else _project_folders(project)
+    places += [folder / name for folder in reversed(folders) for name in _NAMES]
+    hidden = [folder / ".opencode" for folder in (*folders, home)]
+    if named := environ.get("OPENCODE_CONFIG_DIR"):
+        hidden.append(_expanded(named, home))
+    places += [folder / name for folder in hidden for name in _NAMES]
+    yield from (path for path in dict.fromkeys(places) if os.path.isfile(path))  # noqa: PTH113 - Path's own may raise
+
+
+def _documents(environ: Mapping[str, str], home: Path, project: Path) -> Iterator[tuple[str, Path, _Table]]:
+    """Each configuration with its name and the folder that its relative paths begin at."""
+    for path in config_files(environ, home, project):
+        yield f"OpenCode's {path.name}", path.parent, read_jsonc(path)
+    inline = parsed(environ.get("OPENCODE_CONFIG_CONTENT", "").encode())
+    if isinstance(inline, dict):
+        yield "OPENCODE_CONFIG_CONTENT", project, inline
+
+
+def _expanded(name: str, home: Path) -> Path:
+    return home / name[2:] if name.startswith("~/") else Path(name)
 
 
 def _project_folders(start: Path) -> list[Path]:
@@ -64,39 +99,35 @@ def _project_folders(start: Path) -> list[Path]:
     folders = []
     for folder in (start, *start.parents):
         folders.append(folder)
-        if (folder / ".git").exists():
+        if os.path.exists(folder / ".git"):  # noqa: PTH110 - Path's own raises where it may not look
             return folders
     return [start]
 
 
-def _options(block: _Table) -> _Table:
+def _options(block: _Table, folder: Path, environ: Mapping[str, str], home: Path) -> dict[str, str | None]:
+    """Key and address as the block gives them, in `options` or beside it; None where one names nothing."""
     options = block.get("options")
-    own: _Table = {name: block[name] for name in ("apiKey", "baseURL") if name in block}
-    return {**own, **options} if isinstance(options, dict) else own
+    given = {**block, **options} if isinstance(options, dict) else block
+    return {name: _resolved(given[name], folder, environ, home) for name in ("apiKey", "baseURL") if name in given}
 
 
 def _from_block(
-    name: str, block: _Table, path: Path, environ: Mapping[str, str], known: Mapping[str, Provider]
+    name: str, options: Mapping[str, str | None], place: str, known: Mapping[str, Provider], label: str = "config"
 ) -> Found | None:
-    options = _options(block)
-    key = _resolved(options.get("apiKey"), path, environ)
-    url = _resolved(options.get("baseURL"), path, environ)
-    if key is None:
-        return None
-    provider = canonical(name)
-    if url is not None:
-        provider = provider_at(url, known) or provider
-    if provider not in known:
-        return None
-    label = "config" if provider == canonical(name) else _label(name)
-    return Found(provider, label, f"OpenCode's {path.name}", key, url if provider not in BUILT_IN else None)
+    key, url = options.get("apiKey"), options.get("baseURL")
+    provider = canonical(name) if url is None else provider_at(url, known)
+    if key is None or provider is None or provider not in known:
+        return None  # a key for an address that nobody here knows is not ours to send elsewhere
+    if provider != canonical(name):
+        label = _label(name)
+    return Found(provider, label, place, key, url if provider not in BUILT_IN else None)
 
 
 def _label(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "config"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "config"
 
 
-def _resolved(value: object, path: Path, environ: Mapping[str, str]) -> str | None:
+def _resolved(value: object, folder: Path, environ: Mapping[str, str], home: Path) -> str | None:
     """`value` with `{env:NAME}` and `{file:PATH}` put in, or None where it is no text or names nothing."""
     if not isinstance(value, str):
         return None
@@ -105,7 +136,7 @@ def _resolved(value: object, path: Path, environ: Mapping[str, str]) -> str | No
     def put_in(match: re.Match[str]) -> str:
         nonlocal missing
         kind, name = match.groups()
-        text = environ.get(name) if kind == "env" else _file(path, name)
+        text = environ.get(name) if kind == "env" else _file(folder / _expanded(name.strip(), home))
         missing = missing or not text
         return text or ""
 
@@ -113,37 +144,35 @@ def _resolved(value: object, path: Path, environ: Mapping[str, str]) -> str | No
     return None if missing or not text else text
 
 
-def _file(config: Path, name: str) -> str | None:
-    path = Path(name.strip()).expanduser()
-    path = path if path.is_absolute() else config.parent / path
+# -- files
+
+
+def _file(path: Path) -> str | None:
     try:
-        return path.read_text("utf-8").strip() if path.stat().st_size < MAX_FILE else None
-    except (OSError, UnicodeDecodeError):
+        return _read(path, MAX_KEY_FILE).decode("utf-8").strip()
+    except (OSError, ValueError):
         return None
 
 
 def read_jsonc(path: Path) -> _Table:
     """The object in a JSON file, comments and trailing commas allowed; empty where there is none."""
     try:
-        if path.stat().st_size > MAX_FILE:
-            return {}
-        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    except OSError:
+        document = parsed(_read(path, MAX_FILE))
+    except (OSError, ValueError):
         return {}
-    try:
-        document: object = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        document = _lenient(data)
     return document if isinstance(document, dict) else {}
 
 
-def _lenient(data: bytes) -> object:
-    import json5
+def _read(path: Path, limit: int) -> bytes:
+    """The bytes of an ordinary file of at most that size.
 
-    try:
-        return json5.loads(data.decode("utf-8"))
-    except Exception:
-        return None
+    Raises:
+        OSError, ValueError: it cannot be read, is no file (a pipe would keep us waiting), or is too long.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+        raise ValueError(f"{path} is no file, or too long")
+    return path.read_bytes()
 
 
 def _tables(document: object) -> Iterator[tuple[str, _Table]]:

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from tray_app.control.verbs import Refused
-from tray_app.host.instance import Running, find_running
+from tray_app.host.home import LOCK_NAME
+from tray_app.host.instance import Running, find_running, lives
 
 TIMEOUT_S = 30.0
 
@@ -91,9 +92,11 @@ def connect(running_file: Path | None = None, actor: str = "api") -> HttpCaller:
     running = find_running(running_file)
     if running is None:
         raise NotRunning("O-Switcher is not running; start it with: o-switcher")
+    if not lives(running_file.with_name(LOCK_NAME)):
+        raise NotRunning("O-Switcher is not running any more; start it with: o-switcher")
     caller = HttpCaller(running, actor)
     if not caller.alive():
-        raise NotRunning("O-Switcher is not running any more; start it with: o-switcher")
+        raise NotRunning(f"O-Switcher does not answer at {running.url}; end process {running.pid} and start it again")
     return caller
 
 

@@ -73,7 +73,7 @@ class ColdCaller:
 
     def _token(self, given: Mapping[str, Argument]) -> object:
         client = str(given.get("client") or "default")
-        return {"client": client, "token": self._registry.vault.token(client)}
+        return {"client": client, "token": self._registry.token(client)}
 
     def _inspect(self, given: Mapping[str, Argument]) -> object:
         from tray_app.ledger.queries import History

@@ -11,9 +11,19 @@ from tray_app.control.verbs import Refused
 from tray_app.core.address import BadAddress, base_of
 from tray_app.core.pool import Cell, Member
 from tray_app.core.providers import Provider, canonical
-from tray_app.core.values import Admin, Fact, Profile, ProfileRemoved, ProfileSeen, ReauthChanged
+from tray_app.core.values import (
+    CooldownCleared,
+    CooldownSet,
+    Fact,
+    Profile,
+    ProfileRemoved,
+    ProfileSeen,
+    ReauthChanged,
+    Remember,
+)
 from tray_app.host.vault import Entry, Vault, VaultError, fingerprint
 
+PREFERRED = "preferred"  # under this name the operator's choice is remembered
 _LABEL = re.compile(r"^[a-z0-9][a-z0-9._-]{0,39}$")
 
 
@@ -132,13 +142,28 @@ class Registry:
             raise Refused("conflict", f"{new} exists already")
         member = self.cell.pool.members[profile]
         self._save(lambda: self.vault.rename(profile, new, label))
-        renamed = replace(member, profile=replace(member.profile, id=new, label=label))
+        # calls in flight give their lease back under the old name, so none is taken along
+        rests = tuple(replace(rest, profile_id=new) for rest in member.cooldowns)
+        profile_now = replace(member.profile, id=new, label=label, account=_account(entry, new))
+        renamed = replace(member, profile=profile_now, in_flight=0, cooldowns=rests)
         was_preferred = self.cell.pool.preferred == profile
         pool = self.cell.pool.left(profile).joined(renamed)
         self.cell.set(pool.prefers(new) if was_preferred else pool)
-        self.record(ProfileRemoved(profile, self.clock()))
+        self._record_rename(member, renamed, was_preferred)
         self._seen(renamed, new=True)
+        if renamed.reauth is not None:
+            self.record(ReauthChanged(new, profile_now.account, self.clock(), True, renamed.reauth))
         return new
+
+    def _record_rename(self, old: Member, new: Member, was_preferred: bool) -> None:
+        now, account = self.clock(), new.profile.account
+        self.record(ProfileRemoved(old.profile.id, now))
+        for rest in old.cooldowns:
+            self.record(CooldownCleared(rest, account, now, f"renamed to {new.profile.id}"))
+        for rest in new.cooldowns:
+            self.record(CooldownSet(rest, account, None, now))
+        if was_preferred:
+            self.record(Remember(PREFERRED, new.profile.id))
 
     def change(
         self,
@@ -173,11 +198,21 @@ class Registry:
         return self.cell.pool.members[profile].profile
 
     def _accepted_again(self, profile: str) -> None:
-        member = self.cell.pool.members[profile]
+        """A new key starts without what was held against the old one."""
+        member, now = self.cell.pool.members[profile], self.clock()
+        pool, cooldowns = self.cell.pool.cleared(profile)
+        self.cell.set(pool)
+        for cooldown in cooldowns:
+            self.record(CooldownCleared(cooldown, member.profile.account, now, "a new key was given"))
         if member.reauth is not None:
-            self.cell.set(self.cell.pool.marked(profile, None))
-            account = member.profile.account
-            self.record(ReauthChanged(profile, account, self.clock(), False, "a new key was given"))
+            self.record(ReauthChanged(profile, member.profile.account, now, False, "a new key was given"))
+
+    def token(self, client: str) -> str:
+        """That client's local token, made if it has none."""
+        try:
+            return self.vault.token(client)
+        except VaultError as error:
+            raise Refused("unavailable", str(error)) from error
 
     # -- shared
 
@@ -260,7 +295,7 @@ def _profile(profile_id: str, entry: Entry) -> Profile:
         profile_id,
         entry.provider,
         entry.label,
-        entry.account or profile_id,
+        _account(entry, profile_id),
         entry.base_url,
         entry.fingerprint,
         entry.tail,
@@ -271,6 +306,6 @@ def _profile(profile_id: str, entry: Entry) -> Profile:
     )
 
 
-def enabled(member: Member, now: int) -> bool:
-    """Whether the operator wants that member in use."""
-    return member.admin_now(now) is Admin.ENABLED
+def _account(entry: Entry, profile_id: str) -> str:
+    """A key without a named account is an account of its own."""
+    return entry.account or profile_id

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.control import summary
 from tray_app.control.live import Live
-from tray_app.control.registry import Registry, unknown_profile
+from tray_app.control.registry import PREFERRED, Registry, unknown_profile
 from tray_app.control.verbs import Argument, Refused, verb_named
 from tray_app.control.views import ReportView, Status
 from tray_app.core.history import Hour, PastRequest, Trace
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from tray_app.ledger.queries import History
     from tray_app.ledger.writer import Health
 
-PREFERRED = "preferred"
 MAX_LIMIT = 10_000
 HOUR_MS = 3_600_000
 
@@ -233,6 +232,8 @@ class Service:
     ) -> list[PastRequest]:
         if not 1 <= limit <= MAX_LIMIT:
             raise Refused("bad_argument", f"--limit must be from 1 to {MAX_LIMIT}")
+        if since is not None and abs(since) >= 1 << 53:
+            raise Refused("bad_argument", "since is no time in milliseconds since 1970")
         history = await asyncio.to_thread(self.history)
         return await asyncio.to_thread(history.recent, limit, profile=profile, model=model, since=since)
 
@@ -262,7 +263,7 @@ class Service:
     def _token(self, actor: str, client: str = "default") -> dict[str, object]:
         if not client.replace("-", "").replace("_", "").isalnum() or len(client) > 40:
             raise Refused("bad_argument", "a client's name is made of letters, digits, '-' and '_'")
-        return {"client": client, "token": self.registry.vault.token(client)}
+        return {"client": client, "token": self.registry.token(client)}
 
     def _report(self, actor: str) -> dict[str, object]:
         return {"url": self.ticket()}
@@ -297,7 +298,8 @@ class Service:
             return
         self.cell.set(pool)
         for cooldown in ended:
-            account = pool.members[cooldown.profile_id].profile.account
+            member = pool.members.get(cooldown.profile_id)
+            account = member.profile.account if member else cooldown.profile_id
             self.record(CooldownCleared(cooldown, account, now, "its time is over"))
         for name in resumed:
             self.record(ProfileSeen(pool.members[name].profile, Admin.ENABLED, None, now, new=False))

@@ -213,21 +213,20 @@ def _retry_budget(rules: Rules, verdict: Verdict) -> int:
 
 def _elsewhere(case: Case, last: Tried) -> Step:
     fresh = case.fresh()
-    if fresh and case.may_change:
-        return Try(fresh[0].profile.id, last.verdict.reason, failover=True)
+    back = [member for member in case.ready() if member.profile.id == case.progress.waiting_for]
+    if case.may_change and (fresh or back):
+        reason = last.verdict.reason if fresh else "back after the wait"
+        return Try((fresh or back)[0].profile.id, reason, failover=True)
     if waiting := _wait_for_any(case, allowed=None if case.may_change else last.profile_id):
         return waiting
     return _give_up(case, "no other profile is left" if case.may_change else "the budget of profile changes is spent")
 
 
-def _wait_for_any(case: Case, allowed: str | None = None) -> Step | None:
-    """Wait for the profile that is back soonest, if that is soon enough; or try the one just waited for.
+def _wait_for_any(case: Case, allowed: str | None = None) -> Wait | None:
+    """Wait for the profile that is back soonest, if that is soon enough.
 
     `allowed` is the only profile to wait for, where the budget forbids to change it once more.
     """
-    back = [member for member in case.ready() if member.profile.id == case.progress.waiting_for]
-    if back:
-        return Try(back[0].profile.id, "back after the wait", failover=_changes(case.progress, back[0]))
     resting = _soonest(case, allowed)
     if resting is None:
         return None
@@ -235,10 +234,6 @@ def _wait_for_any(case: Case, allowed: str | None = None) -> Step | None:
     if delay + case.progress.waited_ms > case.patience_ms:
         return None
     return Wait(resting.profile_id, delay, f"nothing else can serve: {resting.reason}")
-
-
-def _changes(progress: Progress, member: Member) -> bool:
-    return progress.last is not None and progress.last.profile_id != member.profile.id
 
 
 def _soonest(case: Case, allowed: str | None) -> Cooldown | None:

@@ -172,12 +172,12 @@ class EndWatch:
     A mark inside a model's own words can only make a stream that ended in order count as whole.
     """
 
-    __slots__ = ("_edge", "_final", "_marks", "final", "whole")
+    __slots__ = ("_edge", "_errors", "_final", "_marks", "failed", "final", "whole")
 
     def __init__(self, protocol: Protocol) -> None:
-        self._final, more = _END_MARKS.get(protocol, ((), ()))
-        self._marks = more
+        self._final, self._marks, self._errors = _END_MARKS.get(protocol, ((), (), ()))
         self._edge = b""
+        self.failed = False  # the provider reported an error of its own
         self.final = False  # the terminator itself has passed
         self.whole = not self._final  # the answer is complete, with or without its terminator
 
@@ -187,7 +187,10 @@ class EndWatch:
             return
         window = self._edge + data
         self._edge = window[-_LONGEST_MARK:]
-        for mark in self._final:  # spelled out: this runs for every chunk
+        for mark in self._errors:  # spelled out: this runs for every chunk
+            if mark in window:
+                self.failed = True
+        for mark in self._final:
             if mark in window:
                 self.final = self.whole = True
                 return
@@ -198,11 +201,18 @@ class EndWatch:
 
 
 _FINISH = (b'"finish_reason":"', b'"finish_reason": "')
-_END_MARKS: dict[Protocol, tuple[tuple[bytes, ...], tuple[bytes, ...]]] = {
-    Protocol.CHAT: ((b"data: [DONE]", b"data:[DONE]"), _FINISH),
-    Protocol.RESPONSES: ((b"response.completed", b"response.incomplete", b"response.failed"), ()),
-    Protocol.MESSAGES: ((b"message_stop",), (b"event: error",)),
-    Protocol.GEMINI: ((b'"finishReason"',), ()),
-    Protocol.OLLAMA: ((b'"done":true', b'"done": true'), ()),
+_ERROR = (b'"error":{', b'"error": {')
+_Marks = tuple[bytes, ...]
+# for each protocol: its terminators, what else shows that an answer is complete, what shows an error
+_END_MARKS: dict[Protocol, tuple[_Marks, _Marks, _Marks]] = {
+    Protocol.CHAT: ((b"data: [DONE]", b"data:[DONE]"), _FINISH, _ERROR),
+    Protocol.RESPONSES: (
+        (b"response.completed", b"response.incomplete", b"response.failed"),
+        (),
+        (b'"response.failed"', b"event: error"),
+    ),
+    Protocol.MESSAGES: ((b"message_stop",), (b"event: error",), (b"event: error",)),
+    Protocol.GEMINI: ((b'"finishReason"',), (), _ERROR),
+    Protocol.OLLAMA: ((b'"done":true', b'"done": true'), (), (b'{"error"',)),
 }
 _LONGEST_MARK = 24

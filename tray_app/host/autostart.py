@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import plistlib
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -31,8 +30,14 @@ def command_of_this() -> list[str]:
         return [sys.executable]
     script = Path(sys.argv[0])
     if script.stem in ("o-switcher", "o-switcher-tray") and script.is_file():
-        return [str(script.absolute())]
-    return [sys.executable, "-m", "tray_app"]
+        return [str(_without_console(script.absolute(), "o-switcher-tray"))]
+    return [str(_without_console(Path(sys.executable), "pythonw")), "-m", "tray_app"]
+
+
+def _without_console(program: Path, quiet: str) -> Path:
+    """The sibling that opens no console window at login, where Windows has one."""
+    sibling = program.with_name(quiet + program.suffix)
+    return sibling if sys.platform == "win32" and sibling.is_file() else program
 
 
 def autostart_here(environ: Mapping[str, str] = os.environ, command: Sequence[str] | None = None) -> Autostart:
@@ -56,19 +61,19 @@ class DesktopEntry:
     def enabled(self) -> bool | None:
         """Whether the entry is there and no desktop has switched it off."""
         try:
-            lines = self._path.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
+            text = self._path.read_text("utf-8", errors="replace")
+        except OSError:
             return False
-        fields = dict(line.split("=", 1) for line in lines if "=" in line)
+        fields = _main_group(text)
         off = fields.get("Hidden", "").lower() == "true"
-        return not off and fields.get("X-GNOME-Autostart-enabled", "true").lower() != "false"
+        return bool(fields) and not off and fields.get("X-GNOME-Autostart-enabled", "true").lower() != "false"
 
     def set(self, on: bool) -> None:
         """Write the entry, or take it away."""
         if not on:
             self._path.unlink(missing_ok=True)
             return
-        write_private(self._path, self.text().encode())
+        write_private(self._path, self.text().encode("utf-8", "surrogateescape"))
 
     def text(self) -> str:
         """The entry."""
@@ -81,7 +86,21 @@ class DesktopEntry:
         )
 
 
-_RESERVED = set(" \t\n\"'\\><~|&;$*?#()`")
+def _main_group(text: str) -> dict[str, str]:
+    """What stands under `[Desktop Entry]`."""
+    fields: dict[str, str] = {}
+    inside = False
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            inside = line == "[Desktop Entry]"
+        elif inside and "=" in line:
+            name, _, value = line.partition("=")
+            fields[name.strip()] = value.strip()
+    return fields
+
+
+_RESERVED = set(" \t\n\r\"'\\><~|&;$*?#()`")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"})  # of every string in such a file
 
 
 def quoted(word: str) -> str:
@@ -90,7 +109,7 @@ def quoted(word: str) -> str:
     if word and not _RESERVED & set(word):
         return word
     inner = word.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`").replace("$", "\\$")
-    return '"' + inner.replace("\\", "\\\\") + '"'
+    return f'"{inner}"'.translate(_ESCAPES)
 
 
 class LaunchAgent:
@@ -104,9 +123,9 @@ class LaunchAgent:
         """Whether the agent is there."""
         try:
             agent = plistlib.loads(self._path.read_bytes())
-        except (OSError, plistlib.InvalidFileException, ValueError):
+        except Exception:  # what a damaged list raises differs: ExpatError, InvalidFileException, IndexError
             return False
-        return bool(agent.get("RunAtLoad")) and not agent.get("Disabled")
+        return isinstance(agent, dict) and bool(agent.get("RunAtLoad")) and not agent.get("Disabled")
 
     def set(self, on: bool) -> None:
         """Write the agent, or take it away; it counts from the next login on."""
@@ -137,9 +156,9 @@ class RunValue:
         """Whether the value is there and Task Manager has not switched it off."""
         if sys.platform != "win32":
             return None
-        value = self._read(self.RUN)
         switch = self._read(self.APPROVED)
-        return value is not None and not (isinstance(switch, bytes) and switch[:1] == b"\x03")
+        off = isinstance(switch, bytes) and bool(switch) and bool(switch[0] & 1)
+        return self._read(self.RUN) is not None and not off
 
     def set(self, on: bool) -> None:
         """Write the value and clear Task Manager's switch, or take the value away."""
@@ -147,12 +166,12 @@ class RunValue:
             return
         import winreg
 
-        with winreg.CreateKey(winreg.HKEY_CURRENT_USER, self.RUN) as key:
-            if on:
-                line = subprocess.list2cmdline(list(self._command))
+        if on:
+            line = subprocess.list2cmdline(list(self._command))
+            with winreg.CreateKey(winreg.HKEY_CURRENT_USER, self.RUN) as key:
                 winreg.SetValueEx(key, self.NAME, 0, winreg.REG_SZ, line)
-            else:
-                self._delete(self.RUN)
+        else:
+            self._delete(self.RUN)
         self._delete(self.APPROVED)
 
     def _read(self, path: str) -> object:
@@ -169,16 +188,10 @@ class RunValue:
     def _delete(self, path: str) -> None:
         if sys.platform != "win32":
             return
-        import contextlib
         import winreg
 
-        with (
-            contextlib.suppress(OSError),
-            winreg.OpenKey(winreg.HKEY_CURRENT_USER, path, access=winreg.KEY_SET_VALUE) as key,
-        ):
-            winreg.DeleteValue(key, self.NAME)
-
-
-def shown(command: Sequence[str]) -> str:
-    """The command as a person would type it."""
-    return shlex.join(command)
+        try:
+            with winreg.OpenKey(winreg.HKEY_CURRENT_USER, path, access=winreg.KEY_SET_VALUE) as key:
+                winreg.DeleteValue(key, self.NAME)
+        except FileNotFoundError:
+            pass  # there is none

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import webbrowser
+from collections.abc import Mapping
 
 _BUNDLE_VARIABLES = (
     "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
     "GTK_PATH",
+    "GTK_EXE_PREFIX",
+    "GTK_DATA_PREFIX",
     "GIO_MODULE_DIR",
     "GDK_PIXBUF_MODULE_FILE",
+    "GSETTINGS_SCHEMA_DIR",
     "PYTHONHOME",
     "PYTHONPATH",
 )
@@ -21,12 +27,10 @@ def open_in_browser(url: str) -> bool:
     """Whether a browser could be asked to open `url`."""
     if sys.platform != "linux":
         return webbrowser.open(url)
-    # a program packed with its own libraries must not hand them to the browser
-    environment = {name: value for name, value in os.environ.items() if name not in _BUNDLE_VARIABLES}
     try:
-        subprocess.Popen(
+        opener = subprocess.Popen(
             ["xdg-open", url],
-            env=environment,
+            env=clean(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -34,4 +38,16 @@ def open_in_browser(url: str) -> bool:
         )
     except OSError:
         return webbrowser.open(url)
+    # it may live as long as the browser; without someone who waits it would stay as a zombie
+    threading.Thread(target=opener.wait, name="browser", daemon=True).start()
     return True
+
+
+def clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a browser may inherit: a program packed with its own libraries must not hand them on.
+
+    Packers keep the user's own value of such a variable under its name with `_ORIG`.
+    """
+    kept = {name: value for name, value in environ.items() if name not in _BUNDLE_VARIABLES}
+    own = {name: kept.pop(f"{name}_ORIG") for name in _BUNDLE_VARIABLES if f"{name}_ORIG" in kept}
+    return {**kept, **own}

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 APP = "o-switcher"
+LOCK_NAME = "o-switcher.lock"
+LEFT_S = 60.0  # no write takes longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Home:
 def find_home(environ: Mapping[str, str] = os.environ) -> Home:
     """The files of this user."""
     if chosen := environ.get("O_SWITCHER_HOME"):
-        root = Path(chosen).expanduser().absolute()
+        root = Path(os.path.expanduser(chosen)).absolute()  # noqa: PTH111 - Path's own raises for an unknown user
         return _home(root, root, root)
     import platformdirs
 
@@ -49,7 +53,7 @@ def _home(config: Path, data: Path, state: Path) -> Home:
         data / "decisions.ndjson",
         state / "running.json",
         data / "keys.json",
-        state / "o-switcher.lock",
+        state / LOCK_NAME,
     )
 
 
@@ -59,12 +63,14 @@ def private_folder(path: Path) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` in one step, readable by this user only.
+    """Replace `path` by `data` in one step, readable by this user only. A link is followed.
 
     Raises:
         OSError: nothing was changed.
     """
+    path = Path(os.path.realpath(path))
     private_folder(path.parent)
+    _tidy(path)
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(fd, "wb") as file:
@@ -76,3 +82,12 @@ def write_private(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _tidy(path: Path) -> None:
+    """Take away what a process that was killed between writing and renaming left: it may hold keys."""
+    for left in path.parent.iterdir():
+        if left.name.startswith(f".{path.name}."):
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > LEFT_S:
+                    left.unlink()

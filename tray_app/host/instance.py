@@ -10,6 +10,8 @@ from filelock import FileLock, Timeout
 
 from tray_app.host.home import private_folder, write_private
 
+CLAIM_S = 0.2  # a command that only looks whether somebody holds the lock holds it for a moment itself
+
 
 class Running(msgspec.Struct, frozen=True):
     """Who is running, and how to talk to it. The token is for this user's commands only."""
@@ -22,6 +24,9 @@ class Running(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Running(pid={self.pid}, url={self.url!r}, version={self.version!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("pid", self.pid), ("url", self.url), ("version", self.version)]
 
 
 @dataclass(slots=True)
@@ -44,12 +49,29 @@ class Instance:
 def claim(lock: Path, running: Path) -> Instance | None:
     """Become the one app, or None if another process is."""
     private_folder(lock.parent)
-    held = FileLock(lock, mode=0o600)
+    held = FileLock(lock, mode=0o600, thread_local=False)  # given back by whichever thread stops the app
     try:
-        held.acquire(timeout=0)
+        held.acquire(timeout=CLAIM_S)
     except Timeout:
         return None
+    running.unlink(missing_ok=True)  # of a process that was killed: nobody may be sent there any more
     return Instance(held, running)
+
+
+def lives(lock: Path) -> bool:
+    """Whether a process holds the lock. An announcement without it was left by one that was killed:
+
+    whatever answers at its address now is not ours, and must not be given a key or a token.
+    """
+    if not lock.exists():
+        return False
+    probe = FileLock(lock, mode=0o600, thread_local=False)
+    try:
+        probe.acquire(timeout=0)
+    except Timeout:
+        return True
+    probe.release()
+    return False
 
 
 def find_running(path: Path) -> Running | None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import errno
-import http.client
 import socket
 import sys
-from contextlib import closing
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 TRIES = 50
+LAST_PORT = 65_535
+ASK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,8 @@ def bind(host: str, port: int) -> Bound:
     Raises:
         NoPort: the address itself cannot be used.
     """
+    if not 0 <= port <= LAST_PORT:
+        raise NoPort(f"{port} is no port; choose one from 1 to {LAST_PORT}, or 0 for any free one")
     try:
         return _bound(host, port)
     except OSError as error:
@@ -42,7 +43,7 @@ def bind(host: str, port: int) -> Bound:
             raise NoPort(f"{host} cannot be listened on: {error.strerror}; check proxy.host in the settings") from error
         taken = error
     why = f"is taken by {who_has(host, port)}" if taken.errno == errno.EADDRINUSE else "may not be used by this user"
-    for other in (*range(port + 1, min(port + TRIES, 65_536)), 0):
+    for other in (*range(port + 1, min(port + TRIES, LAST_PORT + 1)), 0):
         try:
             bound = _bound(host, other)
         except OSError:
@@ -55,7 +56,9 @@ def _bound(host: str, port: int) -> Bound:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if sys.platform != "win32":
+        if sys.platform == "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # SO_REUSEADDR would share the port
+        else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         sock.listen(2048)
@@ -75,13 +78,25 @@ def who_has(host: str, port: int) -> str:
 
 
 def _is_ours(host: str, port: int) -> bool:
-    with closing(http.client.HTTPConnection(host, port, timeout=0.5)) as connection:
-        try:
-            connection.request("GET", "/healthz")
-            document = msgspec.json.decode(connection.getresponse().read(4096))
-        except (OSError, http.client.HTTPException, msgspec.DecodeError):
-            return False
-    return isinstance(document, dict) and document.get("app") == "o-switcher"
+    """Whether O-Switcher answers there. Whatever else may listen gets half a second, and is read no further."""
+    question = f"GET /healthz HTTP/1.1\r\nHost: {_authority(host, port)}\r\nConnection: close\r\n\r\n"
+    deadline = time.monotonic() + ASK_S
+    answer = b""
+    try:
+        with socket.create_connection((host, port), timeout=ASK_S) as sock:
+            sock.sendall(question.encode())
+            while len(answer) < 4096 and (left := deadline - time.monotonic()) > 0:
+                sock.settimeout(left)
+                if not (more := sock.recv(4096)):
+                    break
+                answer += more
+    except OSError:
+        pass
+    return b'"app":"o-switcher"' in answer.replace(b" ", b"")
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _program_on(port: int) -> str | None:

@@ -1,197 +1,30 @@
-"""`config.toml` -> settings. Everything optional; a fault is named by line and key, and nothing is half applied.
-
-The tables below are the settings: their names, kinds, bounds and defaults.
-"""
+"""`config.toml` -> settings. Everything optional; a fault is named by line and key, and nothing is half applied."""
 
 from __future__ import annotations
 
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
-from msgspec import Meta, Struct, structs
+from msgspec import Struct, structs
 
 from tray_app.core.address import BadAddress, base_of
-from tray_app.core.policy import Backoff, Rules
-from tray_app.core.providers import BUILT_IN, RESERVED_NAMES, KeyHeader, Provider, canonical, custom
-from tray_app.core.values import Protocol
+from tray_app.core.providers import BUILT_IN, RESERVED_NAMES, canonical
+from tray_app.host.home import write_private
+from tray_app.host.settings_tables import NOT_YET, Settings
+from tray_app.host.toml_text import KeyPath, edits, lines_of, parts_of, value_text
 
-Count = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.\-]{0,63}$")]
+__all__ = ["Fault", "Faulty", "Settings", "load", "parse", "set_in_file", "without_effect"]
 
-
-class BackoffTable(Struct, frozen=True, forbid_unknown_fields=True):
-    base_ms: Count = 1000
-    multiplier: Annotated[float, Meta(ge=1)] = 2.0
-    max_ms: Count = 30_000
-    jitter: Literal["full", "equal", "none"] = "full"
-
-
-class WeightsTable(Struct, frozen=True, forbid_unknown_fields=True):
-    health: float = 1.0
-    latency: float = 0.5
-    failure: float = 0.8
-    priority: float = 0.3
-
-
-class BreakerTable(Struct, frozen=True, forbid_unknown_fields=True):
-    failure_threshold: Positive = 5
-    failure_rate_threshold: Share = 0.5
-    sliding_window_size: Positive = 10
-    half_open_after_ms: Count = 30_000
-    half_open_max_probes: Positive = 1
-    success_threshold: Positive = 2
-
-
-class SwitcherTable(Struct, frozen=True, forbid_unknown_fields=True):
-    retry: Count = 3
-    retry_budget: Count | None = None
-    failover_budget: Count | Literal["all"] = 2
-    max_attempts: Positive = 12
-    timeout: Positive = 30_000
-    max_expected_latency_ms: Positive | None = None
-    backoff: BackoffTable = BackoffTable()
-    routing_weights: WeightsTable = WeightsTable()
-    concurrency_limit: Positive = 10
-    queue_limit: Count = 100
-    backpressure_threshold: Count = 50
-    circuit_breaker: BreakerTable = BreakerTable()
-    strategy: Literal["sticky", "priority", "round_robin", "least_used", "soonest_reset", "score"] = "sticky"
-    on_auth_error: Literal["failover", "stop"] = "failover"
-    hold_until_reset_s: Annotated[float, Meta(ge=0)] = 0
-
-
-class TargetTable(Struct, frozen=True, forbid_unknown_fields=True):
-    target_id: str | None = None
-    provider_id: str | None = None
-    profile: str | None = None
-    endpoint_id: str | None = None
-    capabilities: tuple[str, ...] = ("chat",)
-    enabled: bool = True
-    operator_priority: int = 0
-    policy_tags: tuple[str, ...] = ()
-    retry_budget: Count | None = None
-    failover_budget: Count | None = None
-    backoff: BackoffTable | None = None
-    concurrency_limit: Positive | None = None
-    circuit_breaker: BreakerTable | None = None
-
-
-class TimeoutsTable(Struct, frozen=True, forbid_unknown_fields=True):
-    connect: Seconds = 10.0
-    first_byte: Seconds = 120.0
-    idle: Seconds = 300.0
-    total_non_stream: Seconds = 600.0
-
-
-class ProxyTable(Struct, frozen=True, forbid_unknown_fields=True):
-    port: Annotated[int, Meta(ge=0, le=65535)] = 4417
-    host: str = "127.0.0.1"
-    allow_remote: bool = False
-    max_body_mb: Annotated[int, Meta(ge=1, le=1024)] = 64
-
-
-class ProviderTable(Struct, frozen=True, forbid_unknown_fields=True):
-    base_url: str | None = None
-    protocol: Protocol | None = None
-    auth_header: KeyHeader | None = None
-
-
-class RouteTable(Struct, frozen=True, forbid_unknown_fields=True):
-    model: str
-    targets: tuple[str, ...]
-
-
-class HistoryTable(Struct, frozen=True, forbid_unknown_fields=True):
-    keep_days: Positive = 90
-    max_size_mb: Positive = 1024
-
-
-class SecretsTable(Struct, frozen=True, forbid_unknown_fields=True):
-    store: Literal["auto", "keyring", "file"] = "auto"
-
-
-class QuotaTable(Struct, frozen=True, forbid_unknown_fields=True):
-    polling: bool = True
-    warn_at: tuple[Annotated[int, Meta(ge=1, le=100)], ...] = (80, 95)
-    reserve_percent: Annotated[float, Meta(ge=0, lt=100)] = 0
-
-
-class NotificationsTable(Struct, frozen=True, forbid_unknown_fields=True):
-    enabled: bool = True
-
-
-class DiscoveryTable(Struct, frozen=True, forbid_unknown_fields=True):
-    enabled: bool = True
-
-
-class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """All settings. Field names are those of the file."""
-
-    switcher: SwitcherTable = SwitcherTable()
-    targets: tuple[TargetTable, ...] = ()
-    timeouts: TimeoutsTable = TimeoutsTable()
-    proxy: ProxyTable = ProxyTable()
-    providers: dict[Name, ProviderTable] = {}
-    routes: tuple[RouteTable, ...] = ()
-    history: HistoryTable = HistoryTable()
-    secrets: SecretsTable = SecretsTable()
-    quota: QuotaTable = QuotaTable()
-    notifications: NotificationsTable = NotificationsTable()
-    discovery: DiscoveryTable = DiscoveryTable()
-
-    def rules(self) -> Rules:
-        """What the policy obeys."""
-        table = self.switcher
-        budget = table.failover_budget
-        return Rules(
-            table.retry if table.retry_budget is None else table.retry_budget,
-            None if budget == "all" else budget,
-            table.max_attempts,
-            Backoff(table.backoff.base_ms, table.backoff.multiplier, table.backoff.max_ms, table.backoff.jitter),
-            hold_ms=round(table.hold_until_reset_s * 1000),
-            stop_on_auth_error=table.on_auth_error == "stop",
-        )
-
-    def known_providers(self) -> dict[str, Provider]:
-        """The built-in providers, with those of the file added or overriding."""
-        known = dict(BUILT_IN)
-        for name, table in self.providers.items():
-            like = known.get(canonical(name))
-            url = table.base_url or (like.base_url if like else "")
-            changes: dict[str, object] = {}
-            if table.auth_header is not None:
-                changes["key_header"] = table.auth_header
-            if table.protocol is not None:
-                changes["protocols"] = frozenset({table.protocol, Protocol.OTHER})
-            known[canonical(name)] = custom(canonical(name), url, like=like, **changes)
-        return known
-
-
-# Accepted and checked, but without effect in this version; `config check` says so.
-NOT_YET = (
-    "switcher.routing_weights",
-    "switcher.timeout",
-    "switcher.max_expected_latency_ms",
-    "switcher.concurrency_limit",
-    "switcher.queue_limit",
-    "switcher.backpressure_threshold",
-    "switcher.circuit_breaker",
-    "switcher.strategy",
-    "targets",
-    "routes",
-    "history",
-    "quota",
-    "notifications",
-)
+BOM = "\ufeff"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,63}\Z")
+_POSITION = re.compile(r"\(at (?:line (\d+), column \d+|end of document)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,30 +55,36 @@ def load(path: Path) -> Settings:
     Raises:
         Faulty: the file has faults; each is named.
     """
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Faulty(path, [Fault(None, "", f"cannot be read: {error}")]) from error
-    settings, faults = parse(text)
+    settings, faults = parse(_text_of(path))
     if settings is None:
         raise Faulty(path, faults)
     return settings
 
 
-_POSITION = re.compile(r"\(at line (\d+), column \d+\)")
+def _text_of(path: Path) -> str:
+    """The text of the file, nothing where there is none. A byte order mark is kept."""
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-8")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise Faulty(path, [Fault(None, "", f"cannot be read: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Faulty(path, [Fault(line, "", "this is not UTF-8 text; save the file as UTF-8")]) from error
 
 
 def parse(text: str) -> tuple[Settings | None, list[Fault]]:
     """The settings in `text`, or None and every fault in it."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = _POSITION.search(str(error))
-        words = _POSITION.sub("", str(error)).strip()
-        return None, [Fault(int(found.group(1)) if found else None, "", f"this is not valid TOML: {words}")]
-    lines = _lines_of(text)
+    text = text.removeprefix(BOM)
+    document, fault = _document(text)
+    if fault is not None:
+        return None, [fault]
+    return _checked(document, lines_of(text))
+
+
+def _checked(document: dict[str, Any], lines: Mapping[KeyPath, int]) -> tuple[Settings | None, list[Fault]]:
     faults = [Fault(_line(lines, path), _spelled(path), words) for path, words in _faults(document, Settings, ())]
     if faults:
         return None, faults
@@ -254,22 +93,30 @@ def parse(text: str) -> tuple[Settings | None, list[Fault]]:
     return (None, faults) if faults else (settings, [])
 
 
-Path_ = tuple[str | int, ...]
+def _document(text: str) -> tuple[dict[str, Any], Fault | None]:
+    try:
+        return tomllib.loads(text), None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        found = _POSITION.search(str(error))
+        line = int(found.group(1) or text.rstrip().count("\n") + 1) if found else None
+        words = _POSITION.sub("", str(error)).strip()
+        return {}, Fault(line, "", f"this is not valid TOML: {words[:1].lower()}{words[1:]}")
 
 
-def _faults(value: object, kind: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
+def _faults(value: object, kind: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     """Every value that does not fit its kind, not just the first."""
     table = _table_in(kind)
     if table is None:
         yield from _misfit(value, kind, path)
     elif isinstance(table, list):
         yield from _faults_in_list(value, table[0], path)
-    elif isinstance(table, dict):
-        for name, inner in value.items() if isinstance(value, dict) else ():
-            yield from _misfit(name, Name, (*path, name))
-            yield from _faults(inner, table["value"], (*path, name))
     elif not isinstance(value, dict):
         yield path, "must be a table"
+    elif isinstance(table, dict):
+        for name, inner in value.items():
+            if not _NAME.match(name):
+                yield (*path, name), "is no name; use lower-case letters, digits, '-', '_' and '.'"
+            yield from _faults(inner, table["value"], (*path, name))
     else:
         fields = {field.name: field for field in structs.fields(table)}
         for name, inner in value.items():
@@ -282,7 +129,7 @@ def _faults(value: object, kind: Any, path: Path_) -> Iterator[tuple[Path_, str]
                 yield (*path, field.name), "is missing"
 
 
-def _faults_in_list(value: object, table: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
+def _faults_in_list(value: object, table: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     if not isinstance(value, list):
         yield path, f"must be a list of tables: [[{path[-1]}]]"
         return
@@ -302,7 +149,7 @@ def _table_in(kind: Any) -> Any:
     return next((_table_in(one) for one in arguments if isinstance(one, type) and issubclass(one, Struct)), None)
 
 
-def _misfit(value: object, kind: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
+def _misfit(value: object, kind: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -310,11 +157,26 @@ def _misfit(value: object, kind: Any, path: Path_) -> Iterator[tuple[Path_, str]
 
 
 def _plain_words(words: str, kind: Any) -> str:
-    words = words.partition(" - at `")[0]
-    choices = [one for part in (kind, *get_args(kind)) if get_origin(part) is Literal for one in get_args(part)]
-    if choices and "enum" in words.lower():
-        return f"must be one of {', '.join(map(str, choices))}"
-    return words[:1].lower() + words[1:].replace("`", "")
+    """What is wanted, without the value: it may be a key that went astray."""
+    words, _, place = words.partition(" - at `$[")
+    if "enum" in words.lower():
+        number = "a whole number, or " if _takes_numbers(kind) else ""
+        words = f"must be {number}one of {', '.join(_choices(kind))}"
+    else:
+        words = words[:1].lower() + words[1:].replace("`", "")
+    return f"item {int(place.rstrip(']`')) + 1} of the list: {words}" if place else words
+
+
+def _choices(kind: Any) -> list[str]:
+    if get_origin(kind) is Literal:
+        return [str(one) for one in get_args(kind)]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [str(one.value) for one in kind]
+    return [one for part in get_args(kind) for one in _choices(part)]
+
+
+def _takes_numbers(kind: Any) -> bool:
+    return kind is int or any(_takes_numbers(part) for part in get_args(kind))
 
 
 def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
@@ -322,12 +184,15 @@ def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _senseless(settings: Settings) -> Iterator[tuple[Path_, str]]:
+def _senseless(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
     """Values that fit but cannot be meant."""
     proxy = settings.proxy
     if proxy.host not in ("127.0.0.1", "localhost", "::1") and not proxy.allow_remote:
         yield ("proxy", "host"), "is not the loopback address; set proxy.allow_remote = true if that is meant"
-    for name, table in settings.providers.items():
+    names = list(map(canonical, settings.providers))
+    for place, (name, table) in enumerate(settings.providers.items()):
+        if names[place] in names[:place]:
+            yield ("providers", name), f"is another name of {names[place]}, which has its settings above"
         if canonical(name) in RESERVED_NAMES:
             yield ("providers", name), "is a reserved name; choose another"
         if table.base_url is None and canonical(name) not in BUILT_IN:
@@ -339,35 +204,7 @@ def _senseless(settings: Settings) -> Iterator[tuple[Path_, str]]:
                 yield ("providers", name, "base_url"), str(error)
 
 
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
-_PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
-
-
-def _lines_of(text: str) -> dict[Path_, int]:
-    """The line of each key and table header, by path; items of a list of tables are counted."""
-    lines: dict[Path_, int] = {}
-    table: Path_ = ()
-    counts: dict[Path_, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            table = _parts(header.group(2))
-            if header.group(1) == "[[":
-                counts[table] = counts.get(table, -1) + 1
-                table = (*table, counts[table])
-            lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            parts = _parts(key.group(1))
-            for end in range(1, len(parts) + 1):
-                lines.setdefault((*table, *parts[:end]), number)
-    return lines
-
-
-def _parts(dotted: str) -> Path_:
-    return tuple(part.strip("\"'") for part in _PART.findall(dotted))
-
-
-def _line(lines: Mapping[Path_, int], path: Path_) -> int | None:
+def _line(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
     while path:
         if path in lines:
             return lines[path]
@@ -375,59 +212,64 @@ def _line(lines: Mapping[Path_, int], path: Path_) -> int | None:
     return None
 
 
-def _spelled(path: Path_) -> str:
+def _spelled(path: KeyPath) -> str:
     return ".".join(str(part) for part in path)
 
 
-def set_in_file(path: Path, key: str, text: str) -> Settings:
-    """Change one setting in the file, keeping its comments and order.
+def set_in_file(path: Path, key: str, given: str) -> Settings:
+    """Change one setting in the file, keeping its comments, its order and everything else.
 
     Args:
-        key: dotted, such as `switcher.retry`.
-        text: the value in TOML, or a bare word for a string.
+        key: dotted, such as `switcher.retry`; a part with a dot in it is quoted, as in TOML.
+        given: the value in TOML, or a bare word for a string.
 
     Raises:
         Faulty: the file or the value has faults; nothing was written.
+        OSError: it cannot be written.
     """
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
-    from tray_app.host.home import write_private
-
-    before = path.read_text("utf-8") if path.exists() else ""
-    try:
-        document = tomlkit.parse(before)
-    except TOMLKitError as error:
-        raise Faulty(path, [Fault(None, "", f"this is not valid TOML: {error}")]) from error
-    *tables, name = key.split(".")
-    place: Any = document
-    for part in tables:
-        if part not in place:
-            place[part] = tomlkit.table()
-        place = place[part]
-        if not hasattr(place, "keys"):
-            raise Faulty(path, [Fault(None, key, f"{part} is a value, not a table")])
-    place[name] = _toml_value(text)
-    after = tomlkit.dumps(document)
-    settings, faults = parse(after)
+    text = _text_of(path)
+    mark = BOM if text.startswith(BOM) else ""
+    text = text.removeprefix(BOM)
+    document, fault = _document(text)
+    parts = parts_of(key)
+    if fault is not None or not parts:
+        raise Faulty(path, [fault or Fault(None, key, "is no key; give one like switcher.retry")])
+    value = value_text(given)
+    if not _put(document, parts, tomllib.loads(f"value = {value}")["value"]):
+        raise Faulty(path, [Fault(None, key, "a part of it is a value, not a table")])
+    settings, faults = _checked(document, {})
+    after = next((one for one in edits(text, parts, value) if _document(one)[0] == document), None)
     if settings is None:
-        raise Faulty(path, faults)
-    write_private(path, after.encode())
+        raise Faulty(path, faults if after is None else parse(after)[1])
+    if after is None:
+        raise Faulty(path, [Fault(None, key, "cannot be changed without touching the rest; edit the file by hand")])
+    write_private(path, (mark + after).encode())
     return settings
 
 
-def _toml_value(text: str) -> object:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+def _put(document: dict[str, Any], parts: Sequence[str], value: object) -> bool:
+    """Set the value in plain dictionaries; False if something else is in the way."""
+    *tables, name = parts
+    for part in tables:
+        document = document.setdefault(part, {})
+        if not isinstance(document, dict):
+            return False
+    document[name] = value
+    return True
 
 
 def without_effect(path: Path) -> list[str]:
     """The settings in the file that are accepted but have no effect in this version."""
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
+        document, _ = _document(_text_of(path).removeprefix(BOM))
+    except Faulty:
         return []
-    given = {_spelled(key) for key in _lines_of(text)}
-    return [key for key in NOT_YET if any(name == key or name.startswith(f"{key}.") for name in given)]
+    return [key for key in NOT_YET if _is_given(document, key)]
+
+
+def _is_given(document: Any, key: str) -> bool:
+    for part in key.split("."):
+        if not isinstance(document, dict) or part not in document:
+            return False
+        document = document[part]
+    return True

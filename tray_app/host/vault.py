@@ -7,81 +7,26 @@ so that discovery does not bring them back.
 
 from __future__ import annotations
 
-import hashlib
+import os
 import secrets
 import stat
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol as Interface
-from typing import TypeVar
 
 import msgspec
 
 from tray_app.core.address import BadAddress, base_of
-from tray_app.host.home import write_private
+from tray_app.host.entries import VERSION, Document, Entry, NoKeyring, Store, VaultError, fingerprint
+from tray_app.host.home import find_home, write_private
+from tray_app.host.keyring_store import KEYRING_PATIENCE_S, SERVICE, KeyringStore, usable_keyring
 
-SERVICE = "o-switcher"
+__all__ = ["Entry", "FileStore", "Vault", "VaultError", "fingerprint", "open_vault"]
+
 TOKEN_PREFIX = "osw-"  # noqa: S105 - what tokens begin with, not one of them
-KEYRING_PATIENCE_S = 5.0
-_T = TypeVar("_T")
-
-
-class VaultError(Exception):
-    """Keys cannot be read or written; says why and what to do."""
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A key's profile, with the key. Never shown: use `fingerprint` and `tail`."""
-
-    secret: str
-    provider: str
-    label: str
-    base_url: str
-    account: str = ""
-    source: str = "cli"
-    priority: int = 0
-    tags: tuple[str, ...] = ()
-    added_at: int = 0
-
-    def __repr__(self) -> str:
-        return f"Entry(provider={self.provider!r}, label={self.label!r}, key=...{self.tail})"
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells keys apart without telling the key."""
-        return fingerprint(self.secret)
-
-    @property
-    def tail(self) -> str:
-        """The last characters, for people to recognise the key by."""
-        return self.secret[-4:] if len(self.secret) >= 12 else ""
-
-
-def fingerprint(secret: str) -> str:
-    """16 hexadecimal digits of the key's SHA-256."""
-    return hashlib.sha256(secret.encode()).hexdigest()[:16]
-
-
-class Document(msgspec.Struct):
-    """All that the vault holds."""
-
-    version: int = 1
-    profiles: dict[str, Entry] = {}
-    tokens: dict[str, str] = {}
-    forgotten: list[str] = []
-
-
-class Store(Interface):
-    """Where a document is kept."""
-
-    name: str
-
-    def load(self) -> Document: ...
-
-    def save(self, document: Document) -> None: ...
+UNLOCK_PATIENCE_S = 30.0  # where a keyring must be unlocked, a person types a password meanwhile
 
 
 class Vault:
@@ -109,32 +54,31 @@ class Vault:
         return entry.secret if same else None
 
     def put(self, profile_id: str, entry: Entry) -> None:
-        """Keep that profile and its key.
+        """Keep that profile and its key. A key that it replaces is not wanted any more.
 
         Raises:
             VaultError: it could not be written; nothing changed.
         """
-        known = self._document
-        forgotten = [mark for mark in known.forgotten if mark != entry.fingerprint]
-        self._change(Document(1, {**known.profiles, profile_id: entry}, known.tokens, forgotten))
+        with self._changing() as made:
+            replaced = made.profiles.get(profile_id)
+            made.profiles[profile_id] = entry
+            if replaced is not None:
+                made.forgotten.append(replaced.fingerprint)
 
     def remove(self, profile_id: str) -> None:
         """Forget that profile's key, and remember that it is not wanted."""
-        known = self._document
-        entry = known.profiles.get(profile_id)
-        if entry is None:
-            return
-        kept = {key: value for key, value in known.profiles.items() if key != profile_id}
-        self._change(Document(1, kept, known.tokens, [*known.forgotten, entry.fingerprint]))
+        with self._changing() as made:
+            removed = made.profiles.pop(profile_id, None)
+            if removed is not None:
+                made.forgotten.append(removed.fingerprint)
 
     def rename(self, old: str, new: str, label: str) -> None:
         """Give a profile another id and label, in the same place."""
-        known = self._document
-        renamed = {
-            (new if key == old else key): (msgspec.structs.replace(value, label=label) if key == old else value)
-            for key, value in known.profiles.items()
-        }
-        self._change(Document(1, renamed, known.tokens, known.forgotten))
+        with self._changing() as made:
+            made.profiles = {
+                (new if key == old else key): (msgspec.structs.replace(entry, label=label) if key == old else entry)
+                for key, entry in made.profiles.items()
+            }
 
     def is_known(self, secret: str) -> bool:
         """Whether that key is held already, or was removed by the user."""
@@ -144,24 +88,29 @@ class Vault:
 
     def token(self, client: str) -> str:
         """That client's local token, made if it has none."""
-        found = self._document.tokens.get(client)
-        if found is None:
-            found = f"{TOKEN_PREFIX}{client}-{secrets.token_hex(16)}"
-            known = self._document
-            self._change(Document(1, known.profiles, {**known.tokens, client: found}, known.forgotten))
-        return found
+        with self._changing() as made:
+            return made.tokens.setdefault(client, f"{TOKEN_PREFIX}{client}-{secrets.token_hex(16)}")
 
     def tokens(self) -> dict[str, str]:
-        """Client name by token hash is for the door; here: token by client name."""
+        """All local tokens, by client name."""
         return dict(self._document.tokens)
 
-    def _change(self, document: Document) -> None:
+    @contextmanager
+    def _changing(self) -> Iterator[Document]:
+        """A copy to change. It is saved, and then counts, unless it stays as it was."""
         with self._lock:
+            known = self._document
+            made = Document(VERSION, dict(known.profiles), dict(known.tokens), list(known.forgotten))
+            yield made
+            held = {entry.fingerprint for entry in made.profiles.values()}
+            made.forgotten = [mark for mark in dict.fromkeys(made.forgotten) if mark not in held]
+            if made == known:
+                return
             try:
-                self.store.save(document)
+                self.store.save(made)
             except OSError as error:
                 raise VaultError(f"keys could not be saved in the {self.store.name}: {error.strerror}") from error
-            self._document = document
+            self._document = made
 
 
 class FileStore:
@@ -179,11 +128,14 @@ class FileStore:
         except OSError as error:
             raise VaultError(f"{self._path} cannot be read: {error.strerror}. Check its owner and mode") from error
         try:
-            return msgspec.json.decode(data, type=Document)
+            document = msgspec.json.decode(data, type=Document)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise VaultError(
                 f"{self._path} is damaged ({str(error)[:80]}). Mend it, or move it away and add the keys again"
             ) from error
+        if document.version > VERSION:
+            raise VaultError(f"{self._path} was written by a newer version of O-Switcher; install that one again")
+        return document
 
     def save(self, document: Document) -> None:
         write_private(self._path, msgspec.json.format(msgspec.json.encode(document), indent=2))
@@ -202,117 +154,54 @@ class FileStore:
         return f"{self._path} could be read by other users (mode {mode:04o}); it is 0600 now"
 
 
-class Keyring(Interface):
-    """The three calls of the keyring library that are needed."""
-
-    def get_password(self, service: str, name: str) -> str | None: ...
-
-    def set_password(self, service: str, name: str, value: str) -> None: ...
-
-    def delete_password(self, service: str, name: str) -> None: ...
-
-
-class KeyringStore:
-    """One item a profile or token, and an index of their names, since keyrings cannot be listed."""
-
-    name = "system's keyring"
-
-    def __init__(self, keyring: Keyring) -> None:
-        self._keyring = keyring
-
-    def load(self) -> Document:
-        index = self._get("index")
-        if index is None:
-            return Document()
-        names = msgspec.json.decode(index, type=_Index)
-        profiles, tokens = {}, {}
-        for name in names.profiles:
-            if (text := self._get(f"profile:{name}")) is not None:
-                profiles[name] = msgspec.json.decode(text, type=Entry)
-        for client in names.tokens:
-            if (text := self._get(f"token:{client}")) is not None:
-                tokens[client] = text
-        return Document(1, profiles, tokens, names.forgotten)
-
-    def save(self, document: Document) -> None:
-        before = self.load()
-        for name, entry in document.profiles.items():
-            if before.profiles.get(name) != entry:
-                self._set(f"profile:{name}", msgspec.json.encode(entry).decode())
-        for client, token in document.tokens.items():
-            if before.tokens.get(client) != token:
-                self._set(f"token:{client}", token)
-        index = _Index(list(document.profiles), list(document.tokens), document.forgotten)
-        self._set("index", msgspec.json.encode(index).decode())
-        for name in before.profiles.keys() - document.profiles.keys():
-            self._delete(f"profile:{name}")
-        for client in before.tokens.keys() - document.tokens.keys():
-            self._delete(f"token:{client}")
-
-    def _get(self, name: str) -> str | None:
-        return _patiently(lambda: self._keyring.get_password(SERVICE, name))
-
-    def _set(self, name: str, value: str) -> None:
-        _patiently(lambda: self._keyring.set_password(SERVICE, name, value))
-
-    def _delete(self, name: str) -> None:
-        with suppress(VaultError):
-            _patiently(lambda: self._keyring.delete_password(SERVICE, name))
-
-
-class _Index(msgspec.Struct):
-    profiles: list[str] = []
-    tokens: list[str] = []
-    forgotten: list[str] = []
-
-
-def _patiently(ask: Callable[[], _T]) -> _T:
-    """Ask the keyring on a thread of its own: a locked one may wait for a dialog that nobody sees."""
-    answer: list[_T] = []
-    trouble: list[Exception] = []
-
-    def work() -> None:
-        try:
-            answer.append(ask())
-        except Exception as error:
-            trouble.append(error)
-
-    thread = threading.Thread(target=work, name="keyring", daemon=True)
-    thread.start()
-    thread.join(KEYRING_PATIENCE_S)
-    if trouble:
-        raise VaultError(f"the system's keyring failed: {type(trouble[0]).__name__}") from trouble[0]
-    if not answer:
-        raise VaultError("the system's keyring does not answer; unlock it and try again")
-    return answer[0]
+MARK = "keys-in-keyring"
+_MARK_TEXT = b"O-Switcher keeps its keys in the keyring of this system. Without this file it would not look for them.\n"
 
 
 def open_vault(keys: Path, wanted: str) -> Vault:
     """The vault as `[secrets] store` wants it: `auto`, `keyring` or `file`.
 
+    `auto` is the file where there is one, else the keyring where one can be used. A keyring that
+    holds keys already is not given up for a file because it is locked today.
+
     Raises:
         VaultError: the keys cannot be read, or no keyring is usable where one is demanded.
     """
-    if wanted == "keyring":
-        return Vault(KeyringStore(_usable_keyring()))
-    if wanted == "auto" and not keys.exists():
-        with suppress(VaultError):
-            return Vault(KeyringStore(_usable_keyring()))
+    mark = keys.with_name(MARK)
+    if wanted == "keyring" or (wanted == "auto" and mark.exists() and not os.path.lexists(keys)):
+        return _in_keyring(keys, mark, UNLOCK_PATIENCE_S)
+    notices: list[str] = []
+    if wanted == "auto" and not os.path.lexists(keys):
+        try:
+            return _in_keyring(keys, mark, KEYRING_PATIENCE_S)
+        except NoKeyring:
+            pass
+        except VaultError as error:
+            notices.append(f"{error}; keys are kept in {keys} instead")
     store = FileStore(keys)
-    tightened = store.tighten()
-    return Vault(store, (tightened,) if tightened else ())
+    if tightened := store.tighten():
+        notices.append(tightened)
+    if mark.exists():
+        notices.append(f"keys that are in the system's keyring are not used, since {_why(wanted, keys)}")
+    return Vault(store, tuple(notices))
 
 
-def _usable_keyring() -> Keyring:
-    """The system's keyring, proven by a question. Imported only here: it is an extra, and slow to load."""
-    try:
-        import keyring
-        import keyring.backends.fail
-        import keyring.backends.null
-    except ImportError as error:
-        raise VaultError("the keyring library is not installed: pip install 'o-switcher[keyring]'") from error
-    backend = _patiently(keyring.get_keyring)
-    if isinstance(backend, keyring.backends.fail.Keyring | keyring.backends.null.Keyring):
-        raise VaultError("this system offers no keyring; use: o-switcher config set secrets.store file")
-    _patiently(lambda: backend.get_password(SERVICE, "index"))
-    return backend
+def _why(wanted: str, keys: Path) -> str:
+    return 'secrets.store is "file"' if wanted == "file" else f"there is {keys}"
+
+
+def _in_keyring(keys: Path, mark: Path, patience_s: float) -> Vault:
+    service = _service_of(keys)
+    store = KeyringStore(usable_keyring(service, patience_s), service, lambda: _leave(mark))
+    unused = f'keys in {keys} are not used, since secrets.store is "keyring"'
+    return Vault(store, (unused,) if os.path.lexists(keys) else ())
+
+
+def _leave(mark: Path) -> None:
+    if not mark.exists():
+        write_private(mark, _MARK_TEXT)
+
+
+def _service_of(keys: Path) -> str:
+    """The keyring's name for this home: two homes of one user must not overwrite each other's keys."""
+    return SERVICE if keys == find_home({}).keys else f"{SERVICE} {keys.parent}"

@@ -64,9 +64,10 @@ def headers_of(response: Response) -> dict[str, str]:
 
 async def _whole_error(response: Response) -> Rejected:
     held = await _read_up_to(response, HOLD_BYTES)
+    answer = Head(response.status, headers_of(response), _plain(response, held))
     if response.failure is not None:
-        return Rejected(response.failure)
-    return Rejected(Head(response.status, headers_of(response), _plain(response, held)), response, held)
+        return Rejected(answer)  # the status says enough; half a body is nothing to pass on
+    return Rejected(answer, response, held)
 
 
 async def _read_up_to(response: Response, limit: int) -> bytes:

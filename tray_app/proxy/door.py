@@ -130,7 +130,7 @@ class Door:
         except _Left:
             return
         else:
-            await self._answer(call, receive, send)
+            await self._answer(call, receive, send if scope["http_version"] != "1.0" else _whole_for_http10(send))
 
     async def _refuse(self, scope: Scope, refusal: _Refusal, send: Send) -> None:
         """Say no; a client of ours finds it in the history too."""
@@ -261,6 +261,25 @@ class _Sent:
     def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         self.begun = True
         return self._send(message)
+
+
+def _whole_for_http10(send: Send) -> Send:
+    """HTTP/1.0 knows no chunks: the answer is gathered and sent with its length."""
+    start: MutableMapping[str, Any] = {}
+    parts: list[bytes] = []
+
+    async def gather(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+            return
+        parts.append(message["body"])
+        if not message["more_body"]:
+            body = b"".join(parts)
+            kept = [pair for pair in start["headers"] if pair[0] != b"content-length"]
+            await send({**start, "headers": [*kept, (b"content-length", b"%d" % len(body))]})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    return gather
 
 
 class _Left(Exception):

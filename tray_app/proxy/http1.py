@@ -26,6 +26,13 @@ class Patience:
     idle_s: float
 
 
+class Stale:
+    """A kept connection was closed by the provider before it said a word: the call may go out on a fresh one."""
+
+
+STALE = Stale()
+
+
 class Response:
     """An answer that is arriving. `read` gives what has come; afterwards `failure` says if it was cut."""
 
@@ -123,7 +130,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._response: Response | None = None
-        self._head: asyncio.Future[Response | Unreachable] | None = None
+        self._head: asyncio.Future[Response | Unreachable | Stale] | None = None
+        self._heard = False  # whether a byte has come in this exchange
         self._head_size = 0
         self._bodyless = False
         self._framed = False
@@ -145,6 +153,7 @@ class Connection(asyncio.Protocol):
             self.abort()  # bytes that nobody asked for: the connection is not to be trusted
             return
         self._last_life = self.loop.time()
+        self._heard = True
         response = self._response
         try:
             self._parser.feed_data(data)
@@ -172,7 +181,9 @@ class Connection(asyncio.Protocol):
         """Whether another exchange may begin here."""
         return not self._lost and self._transport is not None and not self._transport.is_closing()
 
-    async def exchange(self, head: bytes, body: bytes, *, bodyless: bool, patience: Patience) -> Response | Unreachable:
+    async def exchange(
+        self, head: bytes, body: bytes, *, bodyless: bool, patience: Patience
+    ) -> Response | Unreachable | Stale:
         """Send a request and wait for the head of its answer.
 
         Args:
@@ -189,6 +200,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._head = self.loop.create_future()
         self._head_size = 0
+        self._heard = False
         self._bodyless, self._framed = bodyless, False
         self._patience = patience
         self._last_life = self.loop.time()
@@ -219,6 +231,8 @@ class Connection(asyncio.Protocol):
 
     def _release(self) -> None:
         reusable = self._keep_alive and self._framed and self._flushed() and not self._spoiled
+        if self._response is not None and self._response.held_back:
+            self.resume_reading()  # the client was slow; whoever comes next must be heard
         self._response = self._head = self._parser = None
         if reusable and self.usable:
             self.used = True
@@ -299,7 +313,8 @@ class Connection(asyncio.Protocol):
         if response is not None:
             response._ended(failure)
         if head is not None and not head.done():
-            head.set_result(failure)
+            quiet_end = self.used and not self._heard and kind is ErrorClass.NETWORK
+            head.set_result(STALE if quiet_end else failure)
         if self._transport is not None:
             self._transport.abort()
 

@@ -36,9 +36,13 @@ def gateway_for(origin: Origin) -> Gateway | None:
     if not url:
         return None
     parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        port = parts.port or 80
+    except ValueError as error:
+        raise BadAddress("the proxy address in the environment has a port that is no number") from error
     if parts.scheme != "http" or not parts.hostname:
         raise BadAddress(f"a proxy of kind {parts.scheme!r} is set in the environment; only http:// proxies are known")
-    return Gateway(parts.hostname, parts.port or 80, _basic(parts))
+    return Gateway(parts.hostname, port, _basic(parts))
 
 
 def _basic(parts: SplitResult) -> bytes | None:

@@ -216,8 +216,9 @@ class _Request:
     def _accepted(self, attempt: _Attempt, accepted: Accepted) -> Answer:
         attempt.ttft_ms = self._ttft_ms = self._since(attempt.began)
         body = Relay(accepted, self.call.protocol, self.call.id, self.finish, self.means.settled)
-        headers = passed_on(accepted.response.headers) + self._marks()
-        return Answer(accepted.response.status, headers, body)
+        # a stream may end in words of our own, so its length is never promised
+        headers = passed_on(accepted.response.headers, accepted.response.status, promised=not accepted.events)
+        return Answer(accepted.response.status, headers + self._marks(), body)
 
     def _rejected(self, attempt: _Attempt, rejected: Rejected) -> Rejected:
         """Judge the answer, end the attempt, and let the pool learn from it."""
@@ -261,7 +262,7 @@ class _Request:
             status = (last.verdict.status if last else None) or 502
             body, headers = rejected.answer.body, [(b"content-type", b"application/json")]
         await self._settle(Outcome.FAILED, status, len(body))
-        return Answer(status, passed_on(headers, length=len(body)) + self._marks(), Whole(body))
+        return Answer(status, passed_on(headers, status, length=len(body)) + self._marks(), Whole(body))
 
     async def _refuse(self, step: Refuse, last: Rejected | None) -> Answer:
         if step.why is Why.LAST_ANSWER and last is not None and last.response is not None:
@@ -396,17 +397,24 @@ _NOT_PASSED_ON = frozenset(
 )
 
 
-def passed_on(headers: list[tuple[bytes, bytes]], length: int | None = None) -> Headers:
+def passed_on(
+    headers: list[tuple[bytes, bytes]], status: int, *, length: int | None = None, promised: bool = True
+) -> Headers:
     """The provider's headers without those that concern one connection only.
 
     Args:
         headers: as they came, names in lower case.
+        status: of the answer. The Location of a redirect is left out: it leads past the proxy.
         length: the body's length where it is known to be whole, to be stated instead of what was.
+        promised: whether a stated length may stand.
     """
-    named = {
-        name for key, value in headers if key == b"connection" for name in value.lower().replace(b" ", b"").split(b",")
-    }
-    kept = [(key, value) for key, value in headers if key not in _NOT_PASSED_ON and key not in named]
+    connection = [value for name, value in headers if name == b"connection"]
+    left_out = _NOT_PASSED_ON | {part.strip().lower() for value in connection for part in value.split(b",")}
+    if 300 <= status < 400:
+        left_out |= {b"location"}
+    if length is not None or not promised or status in (204, 304):
+        left_out |= {b"content-length"}
+    kept = [pair for pair in headers if pair[0] not in left_out]
     if length is not None:
-        kept = [pair for pair in kept if pair[0] != b"content-length"] + [(b"content-length", b"%d" % length)]
+        kept.append((b"content-length", b"%d" % length))
     return tuple(kept)

@@ -13,7 +13,7 @@ from typing import Protocol as Interface
 
 from tray_app.core import sse
 from tray_app.core.ending import stream_error
-from tray_app.core.values import Headers, Outcome, Protocol, Unreachable
+from tray_app.core.values import ErrorClass, Headers, Outcome, Protocol, Unreachable
 from tray_app.proxy.accept import Accepted
 
 LINGER_S = 0.25  # how long a stream's terminator waits for the end of the message, to be recorded first
@@ -117,6 +117,10 @@ class Relay:
         failure = self._response.failure
         if failure is not None:
             return await self._interrupted(failure, failure.message)
+        if self._watch is not None and self._watch.failed:
+            words = "the provider reported an error in the middle of its stream"
+            await self._end(Outcome.INTERRUPTED, Unreachable(ErrorClass.MID_STREAM_ERROR, words, delivered=True))
+            return b""
         if self._watch is not None and not self._watch.whole:
             return await self._interrupted(None, "the provider ended its stream before the end of the answer")
         await self._end(Outcome.SERVED, None)

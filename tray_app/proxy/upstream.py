@@ -16,7 +16,7 @@ import httptools
 from tray_app.core.address import BadAddress, Base, Origin, base_of
 from tray_app.core.providers import KeyHeader, Provider
 from tray_app.core.values import Call, ErrorClass, Profile, Unreachable
-from tray_app.proxy.http1 import Connection, Patience, Response
+from tray_app.proxy.http1 import Connection, Patience, Response, Stale
 from tray_app.proxy.network import Gateway, gateway_for, tls_context
 
 KEEP_IDLE_S = 60.0
@@ -56,19 +56,22 @@ class Upstream:
             gateway = gateway_for(base.origin)
         except BadAddress as error:
             return Unreachable(ErrorClass.NETWORK, str(error), delivered=False)
-        while True:
-            found = await self._connection(base.origin, gateway)
+        found = await self._connection(base.origin, gateway)
+        if isinstance(found, Unreachable):
+            return found
+        answer = await self._exchange(found, call, profile, base, gateway)
+        if isinstance(answer, Stale):
+            # The provider closed an idle connection just as we used it: no failure of its own. Once only, and on
+            # a new connection, since each sending may cost money.
+            found = await self._connect_or_say(base.origin, gateway)
             if isinstance(found, Unreachable):
                 return found
-            fresh = not found.used
             answer = await self._exchange(found, call, profile, base, gateway)
-            if isinstance(answer, Unreachable) and not fresh and _never_begun(answer):
-                continue  # the provider closed an idle connection just as we used it: not a failure of its own
-            return answer
+        return answer if not isinstance(answer, Stale) else Unreachable(ErrorClass.NETWORK, "closed", delivered=True)
 
     async def _exchange(
         self, connection: Connection, call: Call, profile: Profile, base: Base, gateway: Gateway | None
-    ) -> Response | Unreachable:
+    ) -> Response | Unreachable | Stale:
         timeouts = self._timeouts()
         patience = Patience(timeouts.first_byte if call.stream else timeouts.total_non_stream, timeouts.idle)
         head = self._head(call, profile, base, gateway)
@@ -102,6 +105,10 @@ class Upstream:
             connection = idle.pop()
             if connection.usable:
                 return connection
+        return await self._connect_or_say(origin, gateway)
+
+    async def _connect_or_say(self, origin: Origin, gateway: Gateway | None) -> Connection | Unreachable:
+        """A new connection, or in words why there is none."""
         try:
             async with asyncio.timeout(self._timeouts().connect):
                 connection = await self._connect(origin, gateway)
@@ -178,10 +185,6 @@ class Upstream:
 def _credential(header: KeyHeader, secret: str) -> bytes:
     value = f"Bearer {secret}" if header is KeyHeader.BEARER else secret
     return header.value.encode() + b": " + value.encode("latin-1")
-
-
-def _never_begun(answer: Unreachable) -> bool:
-    return answer.kind is ErrorClass.NETWORK and "without an answer" in answer.message
 
 
 async def _happy_socket(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:

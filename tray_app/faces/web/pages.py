@@ -21,6 +21,7 @@ from tray_app.faces.web.sessions import COOKIE, Sessions
 
 MAX_BODY = 65_536
 _STATUS = {"not_found": 404, "conflict": 409, "bad_argument": 422, "unavailable": 503, "unauthorized": 401}
+_TOKEN_ONLY = frozenset({"token"})  # what it gives opens the proxy, so no page may have it
 _ACTORS = frozenset({"cli", "api", "mcp", "web", "tray"})
 _PAGE_HEADERS = {
     "content-security-policy": (
@@ -138,6 +139,8 @@ class _Pages:
         kind = request.headers.get("content-type", "")
         if not kind.startswith("application/json"):
             raise Refused("bad_argument", "send JSON with content-type: application/json")
+        if request.path_params["name"] in _TOKEN_ONLY and not self._sessions.has_token(request.scope["headers"]):
+            raise Refused("bad_argument", "a browser may not ask for tokens; print them with: o-switcher token")
         arguments = _arguments(await _body(request))
         actor = request.headers.get("x-o-switcher-actor", "api")
         result = await self._service.perform(

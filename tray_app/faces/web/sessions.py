@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 
 COOKIE = "o_switcher_session"
 TICKET_S = 30.0
@@ -53,11 +52,10 @@ class Sessions:
         return False
 
     def _is_session(self, cookies: str) -> bool:
-        try:
-            morsel = SimpleCookie(cookies).get(COOKIE)
-        except CookieError:
-            return False
-        if morsel is None:
-            return False
-        given = morsel.value.encode()
-        return any(hmac.compare_digest(given, session.encode()) for session in self._sessions)
+        """Other programs on this host set cookies too, of whatever shape: only ours is looked at."""
+        for part in cookies.split(";"):
+            name, _, value = part.strip().partition("=")
+            if name == COOKIE:
+                given = value.strip('"').encode()
+                return any(hmac.compare_digest(given, session.encode()) for session in self._sessions)
+        return False
