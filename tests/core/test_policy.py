@@ -388,3 +388,24 @@ def test_the_last_call_is_the_last_one() -> None:
 def test_an_answer_that_is_none_goes_elsewhere() -> None:
     answered = Verdict(C.OK, Scope.NONE, Action.SERVE, "answered", status=200)
     assert step([member("main"), member("spare")], after(("main", answered))) == Try("spare", "answered", failover=True)
+
+
+# -- calls that broke off, and may have to be paid for
+
+BROKE_OFF = replace(judged(C.NETWORK, status=None), ambiguous=True)
+
+
+def test_after_a_call_that_broke_off_the_one_call_left_goes_to_another_profile() -> None:
+    assert step([member("main"), member("spare")], after(("main", BROKE_OFF))) == Try(
+        "spare", BROKE_OFF.reason, failover=True
+    )
+
+
+def test_a_single_profile_is_tried_once_more_after_a_call_that_broke_off() -> None:
+    assert isinstance(step([member("main")], after(("main", BROKE_OFF))), Wait)
+
+
+def test_two_calls_that_broke_off_are_followed_by_none() -> None:
+    members = [member("main"), member("spare"), member("third")]
+    found = step(members, after(("main", BROKE_OFF), ("spare", BROKE_OFF)))
+    assert isinstance(found, Refuse) and found.why is Why.OFFLINE

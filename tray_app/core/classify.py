@@ -45,7 +45,8 @@ def classify(provider: str, answer: Head | Unreachable, now_s: float) -> Verdict
     good-looking answer is complete is for the relay to see.
     """
     if isinstance(answer, Unreachable):
-        return verdict(answer.kind, _UNREACHED.get(answer.kind, _S.ENVIRONMENT), answer.message)
+        judged = verdict(answer.kind, _UNREACHED.get(answer.kind, _S.ENVIRONMENT), answer.message)
+        return replace(judged, ambiguous=answer.delivered and answer.kind in _BROKEN_OFF)
     body = errorbody.read(answer.body)
     status: int | None = answer.status
     if 200 <= answer.status < 300:
@@ -69,6 +70,7 @@ _STANDS_FOR = {
     _C.MODEL_UNAVAILABLE: 404,
     _C.RATE_LIMITED: 429,
 }
+_BROKEN_OFF = frozenset({_C.NETWORK, _C.TIMEOUT})
 _UNREACHED = {_C.SERVER_ERROR: _S.PROVIDER, _C.AUTH: _S.KEY}
 
 

@@ -14,6 +14,9 @@ from tray_app.core.pool import Member, Pool
 from tray_app.core.values import Action, Cooldown, ErrorClass, Phase, Verdict
 
 
+MAX_AMBIGUOUS = 1  # calls that broke off after the provider had the request: so many may be followed by another
+
+
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """Exponential backoff; `jitter` is `full`, `equal` or `none`."""
@@ -165,6 +168,8 @@ def next_step(case: Case) -> Step:
         return Refuse(why, "settings say to stop when a key is refused")
     if len(case.progress.tried) >= case.rules.max_attempts:
         return _give_up(case, "the cap on calls for one request is reached")
+    if sum(one.verdict.ambiguous for one in case.progress.tried) > MAX_AMBIGUOUS:
+        return _give_up(case, "calls broke off that may have to be paid for; no more are made")
     return _again(case, last) or _elsewhere(case, last)
 
 
@@ -194,6 +199,8 @@ def _again(case: Case, last: Tried) -> Step | None:
     stated_ms = round((last.verdict.retry_after_s or 0) * 1000)
     if last.verdict.action is not Action.RETRY or retries > _retry_budget(case.rules, last.verdict):
         return None
+    if last.verdict.ambiguous and case.may_change and case.fresh():
+        return None  # the one call that is left goes to somebody else
     if stated_ms > case.rules.short_wait_ms and not _may_hold(case, stated_ms):
         return None
     delay = case.rules.backoff.delay_ms(retries, case.chance)

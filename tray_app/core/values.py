@@ -193,6 +193,7 @@ class Verdict:
     code: str | None = None
     message: str | None = None  # the provider's own words, still to be redacted
     status: int | None = None
+    ambiguous: bool = False  # the call broke off: the provider may have done the work, and may ask to be paid
     window: Window | None = None  # where the answer does not name it in its message
 
 
