@@ -282,7 +282,7 @@ class App:
         upstream = Upstream(self._secret, lambda: self._providers, lambda: self._timeouts)
         serving = Serving(self._door(upstream))
         await serving.open(self.bound.sock)
-        self.record(Lifecycle("app.start", now_ms(), f"listening on {self.url}", {"version": __version__}))
+        self.record(Lifecycle("app.start", now_ms(), f"listening on {self.url}", __version__))
         self._arm_expiry()
         gc.collect()
         gc.freeze()  # what is there now stays: no need to look at it again

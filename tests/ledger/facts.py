@@ -163,5 +163,5 @@ EVERY_KIND: list[Fact] = [
     seen(),
     ProfileRemoved(MAIN, T0),
     Remember("preferred", MAIN),
-    Lifecycle("app.start", T0, "listening on http://127.0.0.1:4417", {"version": "0.1"}),
+    Lifecycle("app.start", T0, "listening on http://127.0.0.1:4417", "0.1"),
 ]

@@ -11,7 +11,7 @@ from tray_app.core.values import Fact
 from tray_app.ledger import batch, database
 
 REQUESTS = 3000
-BYTES_A_REQUEST = 600
+BYTES_A_REQUEST = 450
 
 
 def test_a_request_with_its_attempt_costs_a_few_hundred_bytes(history: Path) -> None:

@@ -245,7 +245,7 @@ def test_decisions_are_not_held_up_by_a_locked_database(history: Path) -> None:
                 other.execute("BEGIN EXCLUSIVE")
                 record(made, *served(1))
                 await made.settled()
-                assert len(log.read_text().splitlines()) == 4
+                await until(lambda: log.exists() and len(log.read_text().splitlines()) == 4)
                 other.rollback()
             await until(lambda: made.health == Health())
 
@@ -415,7 +415,8 @@ def test_a_disk_that_is_really_full_costs_nothing_either(small_disk: Path) -> No
             record(made, *many(1, 2000))
             assert await took(made.settled()) < 1.5
             assert made.health.trouble == "the disk is full"
-            assert "decisions.ndjson cannot be written (No space left on device)" in str(made.health.notice)
+            words = "decisions.ndjson cannot be written (No space left on device)"
+            await until(lambda: words in str(made.health.notice))
             ballast.unlink()
             await until(lambda: made.health == Health())
             await until(lambda: count(path) == 2001)

@@ -13,7 +13,6 @@ from enum import StrEnum
 from tray_app.core.pool import Member, Pool
 from tray_app.core.values import Action, Cooldown, ErrorClass, Phase, Verdict
 
-
 MAX_AMBIGUOUS = 1  # calls that broke off after the provider had the request: so many may be followed by another
 
 

@@ -169,50 +169,67 @@ def _says_something(choice: _Choice) -> bool:
 class EndWatch:
     """Tells from passing bytes, without parsing them, whether a stream came to its protocol's own end.
 
-    A mark inside a model's own words can only make a stream that ended in order count as whole.
+    Every chunk is looked at for the terminator, and only where that can stand; the rest is asked of
+    the last bytes when the stream is over. A mark inside a model's own words can only make a stream
+    that ended in order count as whole.
     """
 
-    __slots__ = ("_edge", "_errors", "_final", "_marks", "failed", "final", "whole")
+    __slots__ = ("_ends", "_tail", "final")
 
     def __init__(self, protocol: Protocol) -> None:
-        self._final, self._marks, self._errors = _END_MARKS.get(protocol, ((), (), ()))
-        self._edge = b""
-        self.failed = False  # the provider reported an error of its own
+        self._ends = _ENDS_OF.get(protocol)
+        self._tail = b""
         self.final = False  # the terminator itself has passed
-        self.whole = not self._final  # the answer is complete, with or without its terminator
 
     def passed(self, data: bytes) -> None:
         """Look at the bytes that pass now."""
-        if self.final or not self._final:
+        ends = self._ends
+        if ends is None:
             return
-        window = self._edge + data
-        self._edge = window[-_LONGEST_MARK:]
-        for mark in self._errors:  # spelled out: this runs for every chunk
-            if mark in window:
-                self.failed = True
-        for mark in self._final:
-            if mark in window:
-                self.final = self.whole = True
-                return
-        if not self.whole:
-            for mark in self._marks:
-                if mark in window:
-                    self.whole = True
+        window = self._tail + data
+        start = max(0, len(window) - min(ends.reach, len(data) + _LONGEST_MARK))
+        self._tail = window[-_TAIL:]
+        for mark in ends.terminators:  # spelled out: this runs for every chunk
+            if window.find(mark, start) >= 0:
+                self.final = True
+
+    @property
+    def whole(self) -> bool:
+        """Whether the answer is complete, with or without its terminator."""
+        ends = self._ends
+        return ends is None or self.final or any(mark in self._tail for mark in ends.terminators + ends.others)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the provider ended the stream with an error of its own."""
+        return self._ends is not None and any(mark in self._tail for mark in self._ends.errors)
 
 
 _FINISH = (b'"finish_reason":"', b'"finish_reason": "')
 _ERROR = (b'"error":{', b'"error": {')
-_Marks = tuple[bytes, ...]
-# for each protocol: its terminators, what else shows that an answer is complete, what shows an error
-_END_MARKS: dict[Protocol, tuple[_Marks, _Marks, _Marks]] = {
-    Protocol.CHAT: ((b"data: [DONE]", b"data:[DONE]"), _FINISH, _ERROR),
-    Protocol.RESPONSES: (
-        (b"response.completed", b"response.incomplete", b"response.failed"),
-        (),
-        (b'"response.failed"', b"event: error"),
-    ),
-    Protocol.MESSAGES: ((b"message_stop",), (b"event: error",), (b"event: error",)),
-    Protocol.GEMINI: ((b'"finishReason"',), (), _ERROR),
-    Protocol.OLLAMA: ((b'"done":true', b'"done": true'), (), (b'{"error"',)),
-}
+_TAIL = 4096
 _LONGEST_MARK = 24
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """How a protocol's streams end. The terminator stands within the last `reach` bytes of what has come."""
+
+    terminators: tuple[bytes, ...]
+    reach: int
+    others: tuple[bytes, ...] = ()  # what else shows that an answer is complete
+    errors: tuple[bytes, ...] = _ERROR
+
+
+_ANYWHERE = 1 << 30
+_ENDS_OF = {
+    Protocol.CHAT: _Ends((b"data: [DONE]", b"data:[DONE]"), 128, _FINISH),
+    Protocol.RESPONSES: _Ends(  # the last event holds the whole answer, so it may be long
+        (b"response.completed", b"response.incomplete", b"response.failed"),
+        _ANYWHERE,
+        errors=(b'"response.failed"', b"event: error"),
+    ),
+    Protocol.MESSAGES: _Ends((b"message_stop",), 512, (b"event: error",), (b"event: error",)),
+    Protocol.GEMINI: _Ends((b'"finishReason"',), _ANYWHERE),
+    Protocol.OLLAMA: _Ends((b'"done":true', b'"done": true'), 2048, errors=(b'{"error"',)),
+}

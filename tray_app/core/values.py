@@ -7,7 +7,7 @@ seconds (`*_s`). A profile carries an id and the last characters of its key, nev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -380,7 +380,7 @@ class Lifecycle:
     event: str
     at: int
     reason: str
-    detail: Mapping[str, str] = field(default_factory=dict)
+    version: str | None = None
 
 
 Fact = (

@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from tray_app.core.redact import redact
 from tray_app.core.values import (
     AttemptEnded,
     AttemptStarted,
+    Cooldown,
     CooldownCleared,
     CooldownSet,
     Fact,
@@ -123,7 +125,7 @@ class DecisionLog:
     def _moved(self, fd: int) -> bool:
         """Whether somebody has taken the file away, as a person or logrotate does."""
         try:
-            found = self._path.stat()
+            found = os.stat(self._path)  # noqa: PTH116 - for every batch, and four times as quick as Path.stat
         except FileNotFoundError:
             return True
         return not os.path.samestat(found, os.fstat(fd))
@@ -163,101 +165,157 @@ def _whole_lines(fd: int) -> int:
     return whole
 
 
+class Line(msgspec.Struct, omit_defaults=True, rename={"from_": "from"}):
+    """One line: what it does not need is left out. `time` is ISO 8601 in UTC, with milliseconds."""
+
+    time: str
+    event: str
+    request_id: str | None = None
+    attempt: int | None = None
+    client: str | None = None
+    profile: str | None = None
+    from_: str | None = None
+    to: str | None = None
+    model: str | None = None
+    path: str | None = None
+    stream: bool | None = None
+    outcome: str | None = None
+    status: int | None = None
+    error_class: str | None = None
+    scope: str | None = None
+    delay_ms: int | None = None
+    until: str | None = None
+    attempts: int | None = None
+    failovers: int | None = None
+    ttft_ms: int | None = None
+    duration_ms: int | None = None
+    manual: bool | None = None
+    needed: bool | None = None
+    actor: str | None = None
+    verb: str | None = None
+    version: str | None = None
+    reason: str | None = None
+
+
 def line_of(fact: Fact) -> bytes | None:
     """The line for `fact`, or None where it is no decision."""
-    found = _event(fact)
-    if found is None:
-        return None
-    at, event, fields = found
-    document: dict[str, object] = {"time": _iso(at), "event": event}
-    document |= {name: value for name, value in fields.items() if value is not None}
-    return _encoder.encode(document) + b"\n"
+    line = _request(fact) or _pool(fact)
+    return None if line is None else _encoder.encode(line) + b"\n"
+
+
+@lru_cache(maxsize=4)
+def _second(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
 
 
 def _iso(at: int) -> str:
-    return datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{at % 1000:03d}Z"
+    return f"{_second(at // 1000)}{at % 1000:03d}Z"
 
 
-_Fields = dict[str, object]
-
-
-def _event(fact: Fact) -> tuple[int, str, _Fields] | None:
+def _request(fact: Fact) -> Line | None:
+    """The line for a step of a request."""
     match fact:
-        case RequestStarted() | RequestEnded():
-            return _request(fact)
-        case AttemptStarted() | AttemptEnded():
-            return _attempt(fact)
         case RouteSelected(request_id, at, profile, reason):
-            return at, "route.selected", {"request_id": request_id, "profile": profile, "reason": reason}
+            return Line(_iso(at), "route.selected", request_id, profile=profile, reason=reason)
+        case AttemptStarted():
+            return Line(_iso(fact.started_at), "attempt.start", fact.request_id, fact.seq, profile=fact.profile_id)
+        case AttemptEnded():
+            return _attempt_end(fact)
+        case RequestStarted():
+            return _request_start(fact)
+        case RequestEnded():
+            return _request_end(fact)
         case RetryScheduled(request_id, at, profile, error_class, delay_ms, reason):
-            told = {"request_id": request_id, "profile": profile, "error_class": error_class, "delay_ms": delay_ms}
-            return at, "retry.scheduled", {**told, "reason": reason}
-        case FailedOver(request_id, at, from_profile, to_profile, reason, manual):
-            told = {"request_id": request_id, "from": from_profile, "to": to_profile, "reason": reason}
-            return at, "failover", {**told, "manual": manual}
-        case _:
-            return _state(fact)
-
-
-def _request(fact: RequestStarted | RequestEnded) -> tuple[int, str, _Fields]:
-    if isinstance(fact, RequestStarted):
-        told: _Fields = {"request_id": fact.id, "client": fact.client, "model": fact.model, "path": fact.path}
-        return fact.started_at, "request.start", {**told, "stream": fact.stream}
-    return (
-        fact.ended_at,
-        "request.end",
-        {
-            "request_id": fact.id,
-            "profile": fact.profile_id,
-            "outcome": fact.outcome.value,
-            "status": fact.status_code,
-            "attempts": fact.attempts,
-            "failovers": fact.failovers,
-            "ttft_ms": fact.ttft_ms,
-            "duration_ms": fact.duration_ms,
-            "reason": fact.reason,
-        },
-    )
-
-
-def _attempt(fact: AttemptStarted | AttemptEnded) -> tuple[int, str, _Fields]:
-    told: _Fields = {"request_id": fact.request_id, "attempt": fact.seq, "profile": fact.profile_id}
-    if isinstance(fact, AttemptStarted):
-        return fact.started_at, "attempt.start", told
-    return (
-        fact.ended_at,
-        "attempt.end",
-        {
-            **told,
-            "outcome": fact.outcome.value,
-            "status": fact.status_code,
-            "error_class": fact.error_class,
-            "scope": fact.error_scope,
-            "ttft_ms": fact.ttft_ms,
-            "duration_ms": fact.duration_ms,
-            "reason": fact.reason,
-        },
-    )
-
-
-def _state(fact: Fact) -> tuple[int, str, _Fields] | None:
-    match fact:
-        case CooldownSet(rest, _, request_id, at):
-            told: _Fields = {"request_id": request_id, "profile": rest.profile_id, "scope": rest.scope.value}
-            told |= {"error_class": rest.error_class.value, "delay_ms": rest.until_at - at, "reason": rest.reason}
-            return at, "cooldown.set", {**told, "model": rest.model, "until": _iso(rest.until_at)}
-        case CooldownCleared(rest, _, at, reason):
-            return at, "cooldown.cleared", {"profile": rest.profile_id, "scope": rest.scope.value, "reason": reason}
-        case ReauthChanged(profile_id, _, at, needed, reason):
-            return at, "profile.reauth", {"profile": profile_id, "needed": needed, "reason": reason}
-        case OperatorActed(at, actor, verb, profile_id, detail):
-            told = {"actor": actor, "verb": verb, "profile": profile_id, "reason": detail and redact(detail)}
-            return at, "operator.action", told
-        case ProfileSeen(profile, _, _, at, True):
-            return at, "profile.added", {"profile": profile.id, "reason": f"found in {profile.source}"}
-        case ProfileRemoved(profile_id, at):
-            return at, "profile.removed", {"profile": profile_id}
-        case Lifecycle(event, at, reason, detail):
-            return at, event, {"reason": redact(reason), **{name: redact(text) for name, text in detail.items()}}
+            line = Line(_iso(at), "retry.scheduled", request_id, profile=profile, reason=reason)
+            line.error_class, line.delay_ms = error_class, delay_ms
+            return line
         case _:
             return None
+
+
+def _request_start(fact: RequestStarted) -> Line:
+    return Line(
+        _iso(fact.started_at),
+        "request.start",
+        fact.id,
+        client=fact.client,
+        model=fact.model,
+        path=fact.path,
+        stream=fact.stream,
+    )
+
+
+def _attempt_end(fact: AttemptEnded) -> Line:
+    return Line(
+        _iso(fact.ended_at),
+        "attempt.end",
+        fact.request_id,
+        fact.seq,
+        profile=fact.profile_id,
+        outcome=fact.outcome.value,
+        status=fact.status_code,
+        error_class=fact.error_class,
+        scope=fact.error_scope,
+        ttft_ms=fact.ttft_ms,
+        duration_ms=fact.duration_ms,
+        reason=fact.reason,
+    )
+
+
+def _request_end(fact: RequestEnded) -> Line:
+    return Line(
+        _iso(fact.ended_at),
+        "request.end",
+        fact.id,
+        profile=fact.profile_id,
+        outcome=fact.outcome.value,
+        status=fact.status_code,
+        attempts=fact.attempts,
+        failovers=fact.failovers,
+        ttft_ms=fact.ttft_ms,
+        duration_ms=fact.duration_ms,
+        reason=fact.reason,
+    )
+
+
+def _pool(fact: Fact) -> Line | None:
+    """The line for a change of the pool, or of the app."""
+    match fact:
+        case FailedOver(request_id, at, from_profile, to_profile, reason, manual):
+            line = Line(_iso(at), "failover", request_id, from_=from_profile, to=to_profile, reason=reason)
+            line.manual = manual
+            return line
+        case CooldownSet(rest, _, request_id, at):
+            return _cooldown_set(rest, request_id, at)
+        case CooldownCleared(rest, _, at, reason):
+            line = Line(_iso(at), "cooldown.cleared", profile=rest.profile_id, reason=reason)
+            line.scope = rest.scope.value
+            return line
+        case ReauthChanged(profile_id, _, at, needed, reason):
+            return Line(_iso(at), "profile.reauth", profile=profile_id, needed=needed, reason=reason)
+        case OperatorActed(at, actor, verb, profile_id, detail):
+            words = detail and redact(detail)
+            return Line(_iso(at), "operator.action", actor=actor, verb=verb, profile=profile_id, reason=words)
+        case ProfileSeen(profile, _, _, at, True):
+            return Line(_iso(at), "profile.added", profile=profile.id, reason=f"found in {profile.source}")
+        case ProfileRemoved(profile_id, at):
+            return Line(_iso(at), "profile.removed", profile=profile_id)
+        case Lifecycle(event, at, reason, version):
+            return Line(_iso(at), event, version=version, reason=redact(reason))
+        case _:
+            return None
+
+
+def _cooldown_set(rest: Cooldown, request_id: str | None, at: int) -> Line:
+    return Line(
+        _iso(at),
+        "cooldown.set",
+        request_id,
+        profile=rest.profile_id,
+        model=rest.model,
+        error_class=rest.error_class.value,
+        scope=rest.scope.value,
+        delay_ms=rest.until_at - at,
+        until=_iso(rest.until_at),
+        reason=rest.reason,
+    )

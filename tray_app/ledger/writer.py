@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -189,6 +190,7 @@ class _Scribe:
             waiters, stopping = self._gather()
             self._write()
             self._tell(waiters)
+            self._decide()  # nobody waits for the log
         deadline = time.monotonic() + LAST_TRY_S
         while self._held and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -210,17 +212,20 @@ class _Scribe:
         except Empty:
             return waiters, False
 
+    def _decide(self) -> None:
+        self._decisions.write(self._fresh)
+        self._fresh.clear()
+        self._tell([])
+
     # -- writing
 
     def _write(self) -> None:
-        """Write all that is held, or keep it and remember why not. Decisions are not held up by the database."""
+        """Write all that is held, or keep it and remember why not."""
         try:
             self._write_held()
             self._trouble = None
         except Exception as error:
             self._in_trouble(error)
-        self._decisions.write(self._fresh)
-        self._fresh.clear()
 
     def _write_held(self) -> None:
         """In parts, halved until a fact that does not fit the tables stands alone: it is dropped and counted."""
@@ -308,7 +313,7 @@ class _Scribe:
 def _identity(path: Path) -> tuple[int, int] | None:
     """Which file stands at `path`."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - for every batch, and four times as quick as Path.stat
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -120,9 +120,7 @@ class Bus:
             self._awaited[serial] = answered
         self._send(message, serial)
 
-    def emit(
-        self, path: str, interface: str, member: str, signature: str | None = None, body: Body = ()
-    ) -> None:
+    def emit(self, path: str, interface: str, member: str, signature: str | None = None, body: Body = ()) -> None:
         address = DBusAddress(path, interface=interface)  # type: ignore[no-untyped-call]
         self._send(new_signal(address, member, signature, body))  # type: ignore[no-untyped-call]
 

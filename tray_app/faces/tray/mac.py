@@ -27,9 +27,7 @@ _RETINA = 2
 class Icon(_darwin.Icon):  # type: ignore[misc]  # untyped
     """A pystray icon. `icon` is a `Picture`. `post`, `end` and `notify` are for any thread."""
 
-    def __init__(
-        self, name: str, picture: Picture, title: str, menu: Menu, unseen: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, name: str, picture: Picture, title: str, menu: Menu, unseen: Callable[[str, str], None]) -> None:
         super().__init__(name, picture, title, menu)
         self._app.setActivationPolicy_(_ACCESSORY)
         self._unseen = unseen

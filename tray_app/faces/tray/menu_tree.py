@@ -53,9 +53,7 @@ class Tree:
         )
         parents = tuple(sorted(id_ for id_ in both if old[id_].children != new[id_].children))
         if parents and not structure:
-            kept = {
-                id_: replace(new[id_], children=node.children) for id_, node in old.items() if id_ in both
-            }
+            kept = {id_: replace(new[id_], children=node.children) for id_, node in old.items() if id_ in both}
             self.nodes = {**old, **kept}
             return Changes(properties, held=True)
         self.nodes = new

@@ -57,9 +57,7 @@ class Objects:
     def add(self, path: str, interface: Interface) -> None:
         self._objects.setdefault(path, {})[interface.name] = interface
 
-    def answer(
-        self, path: str, interface: str | None, member: str, signature: str, body: Body
-    ) -> tuple[str, Body]:
+    def answer(self, path: str, interface: str | None, member: str, signature: str, body: Body) -> tuple[str, Body]:
         """The signature and the body of the answer to a call. Raises `CallError`, or what a method raises."""
         method = self._method(path, interface, member)
         if signature != "".join(method.takes):

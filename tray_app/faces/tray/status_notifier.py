@@ -37,9 +37,7 @@ class Icon(BaseIcon):
     `end` is for the thread that runs: others `post` it.
     """
 
-    def __init__(
-        self, name: str, picture: Picture, title: str, menu: Menu, unseen: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, name: str, picture: Picture, title: str, menu: Menu, unseen: Callable[[str, str], None]) -> None:
         super().__init__(name, picture, title, menu)  # type: ignore[no-untyped-call]
         self._unseen = unseen
         self._mail = Mailbox()
@@ -120,9 +118,7 @@ class Icon(BaseIcon):
         if self._menu_object is not None:
             self._menu_object.release()  # the host that may have had it open has gone
         if watcher:
-            self._bus.call(
-                WATCHER, WATCHER_PATH, WATCHER, "RegisterStatusNotifierItem", "s", (self._service,)
-            )
+            self._bus.call(WATCHER, WATCHER_PATH, WATCHER, "RegisterStatusNotifierItem", "s", (self._service,))
 
     # what pystray asks of a backend
 

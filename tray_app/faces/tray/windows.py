@@ -29,9 +29,7 @@ _IMAGE_SIZE = 64
 class Icon(_win32.Icon):  # type: ignore[misc]  # untyped
     """A pystray icon. `icon` is a `Picture`. `post` and `end` are for any thread."""
 
-    def __init__(
-        self, name: str, picture: Picture, title: str, menu: Menu, unseen: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, name: str, picture: Picture, title: str, menu: Menu, unseen: Callable[[str, str], None]) -> None:
         super().__init__(name, picture.image(_IMAGE_SIZE), _clip(title, _LONGEST_TITLE), menu)
         self._unseen = unseen
         self._work: deque[Callable[[], None]] = deque()
