@@ -261,7 +261,12 @@ class App:
         ready.wait(30)
         if self._failure is not None or not ready.is_set():
             raise CannotStart(f"the proxy did not come up: {self._failure or 'no answer within 30 s'}")
-        self.claimed.announce(instance.Running(os.getpid(), self.url, self.admin_token, self.started_at, __version__))
+        try:
+            self.claimed.announce(
+                instance.Running(os.getpid(), self.url, self.admin_token, self.started_at, __version__)
+            )
+        except OSError as error:
+            raise CannotStart(f"{self.home.running} cannot be written: {error.strerror or error}") from error
 
     def _run(self, ready: threading.Event) -> None:
         runner = asyncio.Runner(loop_factory=_loop_factory())
@@ -315,6 +320,11 @@ class App:
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(work)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the loop thread, if it was not asked to end."""
+        return self._failure
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -493,6 +503,9 @@ def run(app: App, *, show: Callable[[App, threading.Event, Say], None] | None, s
         show(app, stop, say)
     stop.wait()
     app.stop()
+    if app.failure is not None:
+        say(f"O-Switcher stopped because of a fault of its own: {app.failure!r}")
+        return 1
     return 0
 
 

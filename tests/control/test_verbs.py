@@ -153,7 +153,13 @@ def test_a_cooldown_ends_by_itself_and_that_is_recorded(tmp_path: Path) -> None:
 
 def test_profiles_come_change_and_go_while_the_app_runs(rig: Rig, caller: HttpCaller) -> None:
     added = caller.ask(
-        "profiles-add", provider="openrouter", label="new", secret="sk-or-v1-brand-new-key-1234", base_url=rig.simulator.url, priority=5, tags="x, y"
+        "profiles-add",
+        provider="openrouter",
+        label="new",
+        secret="sk-or-v1-brand-new-key-1234",
+        base_url=rig.simulator.url,
+        priority=5,
+        tags="x, y",
     )
     assert added["profile"] == "openrouter-new"
     found = profile(caller, "openrouter-new")
@@ -162,17 +168,49 @@ def test_profiles_come_change_and_go_while_the_app_runs(rig: Rig, caller: HttpCa
     assert caller.ask("profiles-rename", profile="openrouter-new", label="renamed")["profile"] == "openrouter-renamed"
     caller.ask("profiles-remove", profile="openrouter-renamed")
     assert [one["id"] for one in caller.ask("status")["profiles"]] == ["openrouter-a", "openrouter-b", "openrouter-c"]
-    rows = rig.eventually("SELECT id, removed_at IS NULL AS there FROM profile WHERE id LIKE '%renamed' AND removed_at IS NOT NULL")
+    rows = rig.eventually(
+        "SELECT id, removed_at IS NULL AS there FROM profile WHERE id LIKE '%renamed' AND removed_at IS NOT NULL"
+    )
     assert rows == [{"id": "openrouter-renamed", "there": 0}]
     assert serving(rig) == "openrouter-a"
 
 
 WRONG = [
-    pytest.param("profiles-add", {"provider": "nobody", "label": "x", "secret": "k" * 20}, "not_found", "known are", id="provider"),
-    pytest.param("profiles-add", {"provider": "openrouter", "label": "a", "secret": "k" * 20}, "conflict", "exists", id="label taken"),
-    pytest.param("profiles-add", {"provider": "openrouter", "label": "A b", "secret": "k" * 20}, "bad_argument", "lower-case", id="label unfit"),
-    pytest.param("profiles-add", {"provider": "openrouter", "label": "x", "secret": key_of("a")}, "conflict", "held already", id="key held"),
-    pytest.param("profiles-add", {"provider": "openrouter", "label": "x", "secret": "with space"}, "bad_argument", "no key has", id="key unfit"),
+    pytest.param(
+        "profiles-add",
+        {"provider": "nobody", "label": "x", "secret": "k" * 20},
+        "not_found",
+        "known are",
+        id="provider",
+    ),
+    pytest.param(
+        "profiles-add",
+        {"provider": "openrouter", "label": "a", "secret": "k" * 20},
+        "conflict",
+        "exists",
+        id="label taken",
+    ),
+    pytest.param(
+        "profiles-add",
+        {"provider": "openrouter", "label": "A b", "secret": "k" * 20},
+        "bad_argument",
+        "lower-case",
+        id="label unfit",
+    ),
+    pytest.param(
+        "profiles-add",
+        {"provider": "openrouter", "label": "x", "secret": key_of("a")},
+        "conflict",
+        "held already",
+        id="key held",
+    ),
+    pytest.param(
+        "profiles-add",
+        {"provider": "openrouter", "label": "x", "secret": "with space"},
+        "bad_argument",
+        "no key has",
+        id="key unfit",
+    ),
     pytest.param("profiles-add", {"provider": "openrouter", "label": "x"}, "bad_argument", "needs secret", id="no key"),
     pytest.param(
         "profiles-add",
@@ -189,9 +227,13 @@ WRONG = [
         id="another origin without the key",
     ),
     pytest.param("profiles-set", {"profile": "openrouter-a"}, "bad_argument", "what to change", id="nothing to change"),
-    pytest.param("profiles-rename", {"profile": "openrouter-a", "label": "b"}, "conflict", "exists", id="rename onto another"),
+    pytest.param(
+        "profiles-rename", {"profile": "openrouter-a", "label": "b"}, "conflict", "exists", id="rename onto another"
+    ),
     pytest.param("use", {"profile": "nobody"}, "not_found", "known are: openrouter-a", id="unknown profile"),
-    pytest.param("pause", {"profile": "openrouter-a", "for_s": -1}, "bad_argument", "more than nothing", id="negative pause"),
+    pytest.param(
+        "pause", {"profile": "openrouter-a", "for_s": -1}, "bad_argument", "more than nothing", id="negative pause"
+    ),
     pytest.param("pause", {"profile": "openrouter-a", "for_s": "1h"}, "bad_argument", "of kind float", id="wrong kind"),
     pytest.param("use", {"profile": "openrouter-a", "more": 1}, "bad_argument", "no argument", id="unknown argument"),
     pytest.param("inspect", {"request_id": "nope"}, "not_found", "o-switcher history", id="unknown request"),
@@ -213,7 +255,9 @@ def test_what_cannot_be_done_says_why(
 
 def test_the_proxy_may_not_be_its_own_provider(rig: Rig, caller: HttpCaller) -> None:
     with pytest.raises(Refused, match="O-Switcher itself"):
-        caller.ask("profiles-add", provider="openrouter", label="loop", secret="k" * 20, base_url=f"{rig.url}/openrouter/v1")
+        caller.ask(
+            "profiles-add", provider="openrouter", label="loop", secret="k" * 20, base_url=f"{rig.url}/openrouter/v1"
+        )
 
 
 def test_each_client_has_its_own_token_and_is_named_in_the_history(rig: Rig, caller: HttpCaller) -> None:
@@ -238,7 +282,9 @@ def test_inspect_and_history_show_what_happened(tmp_path: Path) -> None:
 
 
 def test_the_states_of_the_app(tmp_path: Path) -> None:
-    with running(tmp_path, script_of(a='{do="ok", times=1}, {do="no_credit"}', b='{do="rate_limit", retry_after=900}')) as rig:
+    with running(
+        tmp_path, script_of(a='{do="ok", times=1}, {do="no_credit"}', b='{do="rate_limit", retry_after=900}')
+    ) as rig:
         caller = connect(rig.home.running)
         status = caller.ask("status")
         assert (status["state"], status["headline"]) == ("ready", "openrouter-a is serving")
@@ -253,13 +299,52 @@ def test_the_states_of_the_app(tmp_path: Path) -> None:
 
 
 def test_an_unreachable_provider_shows_as_offline_until_it_answers(tmp_path: Path) -> None:
-    with running(tmp_path, script_of(a='{do="reset", times=2}, {do="ok"}')) as rig:
+    with running(tmp_path, script_of(a=OK)) as rig:
         caller = connect(rig.home.running)
+        there = rig.simulator.url
+        caller.ask("profiles-set", profile="openrouter-a", secret=key_of("a"), base_url="http://127.0.0.1:1/v1")
         assert rig.chat().status_code == 503
         assert caller.ask("status")["state"] == "offline"
         assert rig.phase("openrouter-a") == "ready"
+        caller.ask("profiles-set", profile="openrouter-a", secret=key_of("a"), base_url=there)
         assert rig.chat().status_code == 200
         assert caller.ask("status")["state"] == "ready"
+
+
+def test_a_rename_keeps_the_place_the_rest_and_the_preference(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="no_credit"}', b=OK, c=OK)) as rig:
+        caller = connect(rig.home.running)
+        assert serving(rig) == "openrouter-b"
+        caller.ask("profiles-rename", profile="openrouter-a", label="first")
+        caller.ask("profiles-rename", profile="openrouter-b", label="second")
+        assert [one["id"] for one in caller.ask("status")["profiles"]] == [
+            "openrouter-first", "openrouter-second", "openrouter-c",
+        ]  # fmt: skip
+        assert rig.phase("openrouter-first") == "cooling"
+        assert serving(rig) == "openrouter-second"
+        assert rig.eventually("SELECT 1 FROM cooldown WHERE profile_id = 'openrouter-first'")
+        assert rig.rows("SELECT 1 FROM cooldown WHERE profile_id = 'openrouter-a'") == []
+
+
+def test_a_new_key_starts_with_nothing_against_it(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="no_credit"}', b=OK)) as rig:
+        caller = connect(rig.home.running)
+        rig.chat()
+        caller.ask("profiles-set", profile="openrouter-a", secret="sk-or-v1-a-key-with-credit-1")
+        assert rig.phase("openrouter-a") == "ready"
+
+
+def test_a_late_answer_to_the_old_key_says_nothing_of_the_new_one(tmp_path: Path) -> None:
+    from threading import Thread
+
+    with running(tmp_path, script_of(a='{do="unauthorized", delay_ms=400}', b=OK)) as rig:
+        caller = connect(rig.home.running)
+        asking = Thread(target=rig.chat)
+        asking.start()
+        time.sleep(0.15)
+        caller.ask("profiles-set", profile="openrouter-a", secret="sk-or-v1-the-new-key-00001")
+        asking.join()
+        assert rig.phase("openrouter-a") == "ready"
 
 
 def test_without_profiles_the_app_says_how_to_add_one(tmp_path: Path) -> None:

@@ -408,4 +408,4 @@ def test_a_single_profile_is_tried_once_more_after_a_call_that_broke_off() -> No
 def test_two_calls_that_broke_off_are_followed_by_none() -> None:
     members = [member("main"), member("spare"), member("third")]
     found = step(members, after(("main", BROKE_OFF), ("spare", BROKE_OFF)))
-    assert isinstance(found, Refuse) and found.why is Why.OFFLINE
+    assert isinstance(found, Refuse) and found.why is Why.BROKEN

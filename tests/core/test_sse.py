@@ -229,8 +229,8 @@ def test_the_reader_of_errors_sees_every_error_that_the_stream_shows(data: bytes
 # -- ends
 
 ENDS = [
-    pytest.param(Protocol.CHAT, b"data: [DONE]\n\n", id="chat"),
-    pytest.param(Protocol.CHAT, b"data:[DONE]\n\n", id="chat without the blank"),
+    pytest.param(Protocol.CHAT, b"\n\ndata: [DONE]\n\n", id="chat"),
+    pytest.param(Protocol.CHAT, b"\n\ndata:[DONE]\n\n", id="chat without the blank"),
     pytest.param(Protocol.RESPONSES, b'data: {"type":"response.completed"}\n\n', id="responses"),
     pytest.param(Protocol.RESPONSES, b'data: {"type":"response.incomplete"}\n\n', id="responses, early"),
     pytest.param(Protocol.RESPONSES, b'data: {"type":"response.failed"}\n\n', id="responses, failed"),
@@ -242,7 +242,9 @@ ENDS = [
 COMPLETE = [
     pytest.param(Protocol.CHAT, b'{"delta":{},"finish_reason":"stop"}', id="chat: a reason to finish"),
     pytest.param(Protocol.CHAT, b'{"delta": {}, "finish_reason": "length"}', id="chat: a reason with a blank"),
-    pytest.param(Protocol.MESSAGES, b"event: error\ndata: {}\n\n", id="messages: an error that the client has seen"),
+    pytest.param(
+        Protocol.MESSAGES, b'event: error\ndata: {"type":"error"}\n\n', id="messages: an error that the client has seen"
+    ),
 ]
 OPEN = [
     pytest.param(Protocol.CHAT, b'{"delta":{"content":"x"},"finish_reason":null}', id="chat: no reason yet"),
@@ -290,3 +292,45 @@ def test_a_mark_may_be_cut_anywhere(protocol: Protocol, data: bytes) -> None:
 
 def test_of_a_stream_of_another_kind_no_end_is_known() -> None:
     assert watched(Protocol.OTHER, b"anything") == (True, False)
+
+
+WORDS = [
+    pytest.param(Protocol.CHAT, b'data: {"choices":[{"delta":{"content":"data: [DONE]"}}]}\n\n', id="chat"),
+    pytest.param(Protocol.MESSAGES, b'data: {"delta":{"text":"event: error message_stop"}}\n\n', id="messages"),
+    pytest.param(Protocol.RESPONSES, b'data: {"delta":"say \\"response.completed\\" now"}\n\n', id="responses"),
+]
+
+
+@pytest.mark.parametrize(("protocol", "event"), WORDS)
+def test_a_models_own_words_are_no_marks(protocol: Protocol, event: bytes) -> None:
+    watch = EndWatch(protocol)
+    watch.passed(event)
+    assert not watch.final and not watch.whole and not watch.failed
+
+
+ERRORS = [
+    pytest.param(Protocol.CHAT, b'data: {"error":{"code":502},"choices":[]}\n\ndata: [DONE]\n\n', id="chat"),
+    pytest.param(Protocol.CHAT, b'data: {"error":"busy"}\n\n', id="chat, as a text"),
+    pytest.param(Protocol.MESSAGES, b'event: error\ndata: {"type":"error","error":{}}\n\n', id="messages"),
+    pytest.param(
+        Protocol.RESPONSES,
+        b'data: {"type":"response.failed","response":{"instructions":"' + b"x" * 12_000 + b'"}}\n\n',
+        id="responses",
+    ),
+]
+
+
+@pytest.mark.parametrize(("protocol", "event"), ERRORS)
+def test_an_error_at_the_end_is_seen_however_long(protocol: Protocol, event: bytes) -> None:
+    watch = EndWatch(protocol)
+    for place in range(0, len(event), 1000):
+        watch.passed(event[place : place + 1000])
+    assert watch.failed
+
+
+def test_an_answer_with_a_long_last_event_is_whole() -> None:
+    chat = EndWatch(Protocol.CHAT)
+    chat.passed(b'data: {"choices":[{"finish_reason":"stop"}]}\n\ndata: {"usage":"' + b"x" * 6_000 + b'"}\n\n')
+    ollama = EndWatch(Protocol.OLLAMA)
+    ollama.passed(b'{"done":true,"context":[' + b"1," * 20_000 + b"1]}\n")
+    assert chat.whole and ollama.whole

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.rig import MODEL, running, script_of
+from tray_app.control.callers import connect
 
 ENDS = [
     pytest.param('{do="no_credit"}', 429, "exhausted", True, id="every profile out of credit"),
     pytest.param('{do="rate_limit", retry_after=3600}', 429, "exhausted", True, id="every profile limited for long"),
     pytest.param('{do="unauthorized"}', 403, "exhausted", False, id="every key refused"),
     pytest.param('{do="server_error"}', 502, "failed", False, id="every profile broken"),
-    pytest.param('{do="reset"}', 503, "failed", True, id="nobody can be reached"),
+    pytest.param('{do="reset"}', 502, "failed", False, id="every connection broke off"),
 ]
 
 
@@ -87,8 +88,6 @@ def test_an_error_in_the_dress_of_a_success_gets_its_true_status(tmp_path: Path)
 
 
 def test_paused_profiles_give_a_clear_answer(tmp_path: Path) -> None:
-    from tray_app.control.callers import connect
-
     with running(tmp_path, script_of(a='{do="ok"}')) as rig:
         connect(rig.home.running).ask("pause", profile="openrouter-a")
         answer = rig.chat()
@@ -97,3 +96,16 @@ def test_paused_profiles_give_a_clear_answer(tmp_path: Path) -> None:
         assert "retry-after" not in answer.headers
         connect(rig.home.running).ask("resume", profile="openrouter-a")
         assert rig.chat().status_code == 200
+
+
+def test_when_nobody_can_be_reached_the_answer_says_so_and_nobody_is_blamed(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="ok"}'), names=[]) as rig:
+        caller = connect(rig.home.running)
+        for label in ("a", "b"):
+            key = f"sk-or-v1-nobody-listens-{label}"
+            caller.ask("profiles-add", provider="openrouter", label=label, secret=key, base_url="http://127.0.0.1:1/v1")
+        answer = rig.chat()
+        assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
+        assert "cannot be reached" in answer.json()["error"]["message"]
+        assert caller.ask("status")["state"] == "offline"
+        assert rig.phase("openrouter-a") == rig.phase("openrouter-b") == "ready"

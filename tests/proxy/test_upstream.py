@@ -487,3 +487,61 @@ def test_the_usual_proxy_variables_decide(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(network.BadAddress, match="socks5"):
         network.gateway_for(far)
     network.gateway_for.cache_clear()
+
+
+def test_a_call_is_sent_anew_once_at_most_however_many_connections_lie_idle() -> None:
+    seen = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        await read_request(reader)
+        seen += 1
+        if seen <= 4:
+            await asyncio.sleep(0.05)  # so that each of the first four gets a connection of its own
+            writer.write(OK)
+            await read_request(reader)
+            seen += 1
+        writer.close()
+
+    async def use(upstream: Upstream, url: str) -> None:
+        answers = await asyncio.gather(*(upstream.send(call(), profile(url)) for _ in range(4)))
+        for answer in answers:
+            assert await body_of(answer) == b"ok"
+            assert isinstance(answer, Response)
+            answer.close()
+        found = await upstream.send(call(), profile(url))
+        assert isinstance(found, Unreachable) and found.delivered
+        assert seen == 4 + 2
+
+    asyncio.run(with_provider(handle, use))
+
+
+def test_a_connection_that_was_held_back_is_heard_again() -> None:
+    big = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + b"x" * 100_000
+
+    async def use(upstream: Upstream, url: str) -> None:
+        response = await upstream.send(call(), profile(url))
+        assert isinstance(response, Response)
+        await asyncio.sleep(0.1)  # all of it has come, and reading is paused
+        response.close()
+        assert await body_of(await upstream.send(call(), profile(url))) == b"ok"
+
+    asyncio.run(with_provider(answering(big, OK), use, first_byte=2, total_non_stream=2))
+
+
+def test_a_trickle_does_not_outlast_the_total() -> None:
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        while True:
+            writer.write(b"\n")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async def use(upstream: Upstream, url: str) -> None:
+        response = await upstream.send(call(), profile(url))
+        await body_of(response)
+        assert isinstance(response, Response) and response.failure is not None
+        assert "took longer than 0.4 s" in response.failure.message
+
+    asyncio.run(with_provider(trickle, use, total_non_stream=0.4, idle=5))

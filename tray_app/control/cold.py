@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -127,7 +128,10 @@ def cold(home: Home) -> Iterator[ColdCaller]:
         NotRunning: an app holds the files but does not answer.
         Refused: settings or keys cannot be read.
     """
-    held = instance.claim(home.lock, home.running)
+    try:
+        held = instance.claim(home.lock, home.running)
+    except OSError as error:
+        raise Refused("unavailable", f"{home.lock.parent} cannot be written: {error.strerror or error}") from error
     if held is None:
         raise NotRunning("O-Switcher is starting or stopping; try again in a moment")
     try:
@@ -149,7 +153,10 @@ def _opened(home: Home) -> Iterator[ColdCaller]:
     facts: list[Fact] = []
     providers = chosen.known_providers()
     registry = Registry(Cell(), vault, lambda: providers, facts.append, _now, lambda: chosen.proxy.port)
-    connection = database.open_for_writing(home.history, _now()).connection
+    try:
+        connection = database.open_for_writing(home.history, _now()).connection
+    except (OSError, sqlite3.Error) as error:
+        raise Refused("unavailable", f"{home.history} cannot be opened: {error}") from error
     try:
         remembered = database.remember(connection, _now())
         registry.restore(remembered.pool.members)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tray_app.control.views import SwitchView
-from tray_app.core.values import AttemptEnded, ErrorClass, Fact, FailedOver, Outcome, RequestEnded
+from tray_app.core.values import AttemptEnded, Fact, FailedOver, Outcome, RequestEnded
 
 DAY_MS = 86_400_000
+OFFLINE_STATUS = 503  # of a failed request: nobody could be reached
 
 
 @dataclass(slots=True)
@@ -18,7 +19,6 @@ class Live:
     requests_today: int = 0
     last_switch: SwitchView | None = None
     offline: bool = False
-    _unreachable: set[str] = field(default_factory=set)
 
     def see(self, fact: Fact) -> bool:
         """Take note; whether something changed that a person would want to see at once."""
@@ -27,21 +27,14 @@ class Live:
                 self.last_switch = SwitchView(at, from_profile, to_profile, reason, manual)
                 return True
             case AttemptEnded():
-                return self._attempt(fact)
+                return self._turn(offline=False) if fact.status_code else False
             case RequestEnded():
                 return self._request(fact)
             case _:
                 return False
 
-    def _attempt(self, fact: AttemptEnded) -> bool:
-        if fact.error_class == ErrorClass.NETWORK:
-            self._unreachable.add(fact.request_id)
-            return False
-        self._unreachable.discard(fact.request_id)
-        return self._back_online() if fact.status_code else False
-
-    def _back_online(self) -> bool:
-        changed, self.offline = self.offline, False
+    def _turn(self, *, offline: bool) -> bool:
+        changed, self.offline = self.offline is not offline, offline
         return changed
 
     def _request(self, fact: RequestEnded) -> bool:
@@ -49,9 +42,5 @@ class Live:
             self.day_at += (fact.ended_at - self.day_at) // DAY_MS * DAY_MS
             self.requests_today = 0
         self.requests_today += 1
-        dead_line = fact.id in self._unreachable
-        self._unreachable.discard(fact.id)
-        if dead_line and fact.outcome is Outcome.FAILED and not self.offline:
-            self.offline = True
-            return True
-        return False
+        unreachable = fact.outcome is Outcome.FAILED and fact.status_code == OFFLINE_STATUS
+        return self._turn(offline=True) if unreachable else False

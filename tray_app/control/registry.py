@@ -11,6 +11,7 @@ from tray_app.control.verbs import Refused
 from tray_app.core.address import BadAddress, base_of
 from tray_app.core.pool import Cell, Member
 from tray_app.core.providers import Provider, canonical
+from tray_app.core.redact import redact
 from tray_app.core.values import (
     CooldownCleared,
     CooldownSet,
@@ -147,8 +148,7 @@ class Registry:
         profile_now = replace(member.profile, id=new, label=label, account=_account(entry, new))
         renamed = replace(member, profile=profile_now, in_flight=0, cooldowns=rests)
         was_preferred = self.cell.pool.preferred == profile
-        pool = self.cell.pool.left(profile).joined(renamed)
-        self.cell.set(pool.prefers(new) if was_preferred else pool)
+        self.cell.set(self.cell.pool.renamed(profile, renamed))
         self._record_rename(member, renamed, was_preferred)
         self._seen(renamed, new=True)
         if renamed.reauth is not None:
@@ -245,8 +245,8 @@ class Registry:
             listed = ", ".join(sorted(known))
             raise Refused(
                 "not_found",
-                f"no provider is called {name!r}; known are: {listed}. "
-                f"Add one with: o-switcher config set providers.{canonical(name)}.base_url https://...",
+                f"no provider is called {redact(name)!r}; known are: {listed}. "
+                "Add one with: o-switcher config set providers.NAME.base_url https://...",
             )
         return found
 

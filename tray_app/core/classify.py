@@ -46,7 +46,7 @@ def classify(provider: str, answer: Head | Unreachable, now_s: float) -> Verdict
     """
     if isinstance(answer, Unreachable):
         judged = verdict(answer.kind, _UNREACHED.get(answer.kind, _S.ENVIRONMENT), answer.message)
-        return replace(judged, ambiguous=answer.delivered and answer.kind in _BROKEN_OFF)
+        return replace(judged, ambiguous=answer.delivered and answer.kind is not _C.AUTH)
     body = errorbody.read(answer.body)
     status: int | None = answer.status
     if 200 <= answer.status < 300:
@@ -70,7 +70,6 @@ _STANDS_FOR = {
     _C.MODEL_UNAVAILABLE: 404,
     _C.RATE_LIMITED: 429,
 }
-_BROKEN_OFF = frozenset({_C.NETWORK, _C.TIMEOUT})
 _UNREACHED = {_C.SERVER_ERROR: _S.PROVIDER, _C.AUTH: _S.KEY}
 
 
@@ -242,6 +241,7 @@ def _dressed(judged: Verdict, body: ErrorBody, hint: Hint | None, status: int) -
         code=code,
         message=body.message or None,
         status=status,
+        ambiguous=judged.cls is _C.TIMEOUT,
     )
 
 

@@ -262,7 +262,8 @@ def _give_up(case: Case, reason: str) -> Refuse:
     members = case.pool.ordered(case.provider)
     soonest = _soonest_help(case, members)
     if last is not None and last.verdict.action in (Action.RETRY, Action.NEXT):
-        dead_line = all(one.verdict.cls is ErrorClass.NETWORK for one in case.progress.tried)
+        tried = case.progress.tried
+        dead_line = all(one.verdict.cls is ErrorClass.NETWORK and not one.verdict.ambiguous for one in tried)
         return Refuse(Why.OFFLINE if dead_line else Why.BROKEN, last.verdict.reason, soonest)
     return Refuse(*_why_none(case, members, reason), soonest)
 

@@ -83,6 +83,14 @@ class Pool:
         current = {provider: held for provider, held in self.current.items() if held != profile_id}
         return Pool(members, current, None if self.preferred == profile_id else self.preferred)
 
+    def renamed(self, profile_id: str, member: Member) -> Pool:
+        """With that profile replaced by `member`, in its place: current and preferred as before."""
+        new = member.profile.id
+        members = {(new if key == profile_id else key): held for key, held in self.members.items()}
+        members[new] = member
+        current = {name: new if held == profile_id else held for name, held in self.current.items()}
+        return Pool(members, current, new if self.preferred == profile_id else self.preferred)
+
     def _with(self, member: Member) -> Pool:
         return Pool({**self.members, member.profile.id: member}, self.current, self.preferred)
 

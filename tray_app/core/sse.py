@@ -8,6 +8,7 @@ Format: the HTML standard's "event stream interpretation".
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -170,15 +171,17 @@ class EndWatch:
     """Tells from passing bytes, without parsing them, whether a stream came to its protocol's own end.
 
     Every chunk is looked at for the terminator, and only where that can stand; the rest is asked of
-    the last bytes when the stream is over. A mark inside a model's own words can only make a stream
-    that ended in order count as whole.
+    the last chunks when the stream is over. Marks are such as cannot stand in a model's own words,
+    where quotes are escaped and lines do not break.
     """
 
-    __slots__ = ("_ends", "_tail", "final")
+    __slots__ = ("_edge", "_ends", "_kept", "_recent", "final")
 
     def __init__(self, protocol: Protocol) -> None:
         self._ends = _ENDS_OF.get(protocol)
-        self._tail = b""
+        self._edge = b""
+        self._recent: deque[bytes] = deque()
+        self._kept = 0
         self.final = False  # the terminator itself has passed
 
     def passed(self, data: bytes) -> None:
@@ -186,34 +189,49 @@ class EndWatch:
         ends = self._ends
         if ends is None:
             return
-        window = self._tail + data
-        start = max(0, len(window) - min(ends.reach, len(data) + _LONGEST_MARK))
-        self._tail = window[-_TAIL:]
+        self._keep(data)
+        window = self._edge + data[-ends.reach :]
+        self._edge = window[-_LONGEST_MARK:]
         for mark in ends.terminators:  # spelled out: this runs for every chunk
-            if window.find(mark, start) >= 0:
+            if mark in window:
                 self.final = True
+
+    def _keep(self, data: bytes) -> None:
+        self._recent.append(data)
+        self._kept += len(data)
+        while self._kept - len(self._recent[0]) > _TAIL:
+            self._kept -= len(self._recent.popleft())
+
+    def _tail(self) -> bytes:
+        return b"\n" + b"".join(self._recent)
 
     @property
     def whole(self) -> bool:
         """Whether the answer is complete, with or without its terminator."""
         ends = self._ends
-        return ends is None or self.final or any(mark in self._tail for mark in ends.terminators + ends.others)
+        if ends is None or self.final:
+            return True
+        tail = self._tail()
+        return any(mark in tail for mark in ends.terminators + ends.others)
 
     @property
     def failed(self) -> bool:
         """Whether the provider ended the stream with an error of its own."""
-        return self._ends is not None and any(mark in self._tail for mark in self._ends.errors)
+        if self._ends is None:
+            return False
+        tail = self._tail()
+        return any(mark in tail for mark in self._ends.errors)
 
 
 _FINISH = (b'"finish_reason":"', b'"finish_reason": "')
-_ERROR = (b'"error":{', b'"error": {')
-_TAIL = 4096
+_ERROR = (b'"error":{', b'"error": {', b'"error":"', b'"error": "')
+_TAIL = 32_768
 _LONGEST_MARK = 24
 
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """How a protocol's streams end. The terminator stands within the last `reach` bytes of what has come."""
+    """How a protocol's streams end. The terminator stands within the last `reach` bytes of a chunk."""
 
     terminators: tuple[bytes, ...]
     reach: int
@@ -223,13 +241,18 @@ class _Ends:
 
 _ANYWHERE = 1 << 30
 _ENDS_OF = {
-    Protocol.CHAT: _Ends((b"data: [DONE]", b"data:[DONE]"), 128, _FINISH),
+    Protocol.CHAT: _Ends((b"\ndata: [DONE]", b"\ndata:[DONE]", b"\rdata: [DONE]"), 128, _FINISH),
     Protocol.RESPONSES: _Ends(  # the last event holds the whole answer, so it may be long
-        (b"response.completed", b"response.incomplete", b"response.failed"),
+        (b'"response.completed"', b'"response.incomplete"', b'"response.failed"'),
         _ANYWHERE,
-        errors=(b'"response.failed"', b"event: error"),
+        errors=(b'"response.failed"', b'"type":"error"', b'"type": "error"'),
     ),
-    Protocol.MESSAGES: _Ends((b"message_stop",), 512, (b"event: error",), (b"event: error",)),
+    Protocol.MESSAGES: _Ends(
+        (b'"message_stop"',),
+        512,
+        (b'"type":"error"', b'"type": "error"'),
+        (b'"type":"error"', b'"type": "error"'),
+    ),
     Protocol.GEMINI: _Ends((b'"finishReason"',), _ANYWHERE),
-    Protocol.OLLAMA: _Ends((b'"done":true', b'"done": true'), 2048, errors=(b'{"error"',)),
+    Protocol.OLLAMA: _Ends((b'"done":true', b'"done": true'), _ANYWHERE),
 }

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+import msgspec
+
 from tray_app.core import errorbody
 from tray_app.core.sse import Event, Sign, Splitter, sign_of
 from tray_app.core.values import Call, ErrorClass, Head, Protocol, Unreachable
@@ -64,10 +66,8 @@ def headers_of(response: Response) -> dict[str, str]:
 
 async def _whole_error(response: Response) -> Rejected:
     held = await _read_up_to(response, HOLD_BYTES)
-    answer = Head(response.status, headers_of(response), _plain(response, held))
-    if response.failure is not None:
-        return Rejected(answer)  # the status says enough; half a body is nothing to pass on
-    return Rejected(answer, response, held)
+    # a cut body changes nothing: the status says enough, and what came of the words is passed on
+    return Rejected(Head(response.status, headers_of(response), _plain(response, held)), response, held)
 
 
 async def _read_up_to(response: Response, limit: int) -> bytes:
@@ -97,9 +97,29 @@ def _judged_whole(response: Response, held: bytes, content_type: bytes) -> Accep
     if b"html" in content_type or plain[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
         words = "a web page came instead of an answer"
         return Rejected(Unreachable(ErrorClass.SERVER_ERROR, words, True))
+    if response.complete and b"json" in content_type and not _is_json(plain):
+        return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider's answer is not valid JSON", True))
     if response.complete and b'"error"' in plain and errorbody.read(plain).present:
         return Rejected(Head(response.status, headers_of(response), plain), response, held)
     return Accepted(response, held, events=False)
+
+
+class _Anything(msgspec.Struct):
+    """Any object: its fields are passed over."""
+
+
+_anything = msgspec.json.Decoder(_Anything)
+
+
+def _is_json(text: bytes) -> bool:
+    """Whether `text` is well-formed. A list or a plain value is as good as an object."""
+    try:
+        _anything.decode(text)
+    except msgspec.ValidationError:
+        return True
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _plain(response: Response, held: bytes) -> bytes:

@@ -31,6 +31,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Heads = Mapping[bytes, bytes]  # the headers by lower-case name; of several alike the last
 
 _log = logging.getLogger(__name__)
+MAX_MODEL = 200  # characters; no model is called so long
+INFLATED = 8 * 1024 * 1024  # bytes of a compressed request that are looked at for its model
 WATCH_AFTER_S = 0.02  # an answer quicker than this needs no watch on the client's leaving
 
 _DROPPED = frozenset(
@@ -114,7 +116,8 @@ class Door:
             _log.exception("a request met a fault of O-Switcher's own")
             if not sent.begun:
                 ending = refused(500, "something went wrong inside O-Switcher; its log says what")
-                await _send_answer(Answer(ending.status, ending.headers, Whole(ending.body)), send)
+                request_id = ids.request_id(self._means.clock(), self._house.random_bits(ids.RANDOM_BITS))
+                await _send_answer(Answer(ending.status, ending.headers + marks(request_id), Whole(ending.body)), send)
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -154,7 +157,7 @@ class Door:
         if heads.get(b"host", b"").lower() not in self._house.hosts():
             raise _turn_away(421, "this is O-Switcher on the loopback address; the Host header names another place")
         origin = heads.get(b"origin")
-        if heads.get(b"sec-fetch-site") == b"cross-site" or (origin and origin.lower() not in self._house.origins()):
+        if heads.get(b"sec-fetch-site") in _ELSEWHERE or (origin and origin.lower() not in self._house.origins()):
             raise _turn_away(403, "pages of other sites may not call O-Switcher")
 
     def _client(self, heads: Heads, protocol: Protocol) -> str:
@@ -170,6 +173,8 @@ class Door:
 
     def _route(self, scope: Scope) -> Route | None:
         path: str = scope["raw_path"].decode("latin-1")
+        if path == "/v1/quota-stats":
+            return None  # ours, not a provider's
         first, slash, rest = path[1:].partition("/")
         if first == "v1" and slash:
             return Route(None, "/" + rest, protocol_of(path))
@@ -179,7 +184,7 @@ class Door:
             if first in _FACES or not slash:
                 return None
             known = ", ".join(sorted(providers))
-            raise _turn_away(404, f"no provider is called {first[:40]!r}; known are: {known}")
+            raise _turn_away(404, f"no provider is called {brief(first)!r}; known are: {known}")
         tail = "/" + rest
         if not tail.startswith(provider.prefix + "/"):
             raise _turn_away(404, f"the paths of {provider.name} begin with /{provider.name}{provider.prefix}/")
@@ -206,8 +211,8 @@ class Door:
             _without_key(scope["query_string"]),
             forwarded(scope["headers"], heads.get(b"connection", b"")),
             body,
-            asked.model,
-            asked.stream or route.path.endswith(":streamGenerateContent"),
+            asked.model[:MAX_MODEL] if isinstance(asked.model, str) else None,
+            asked.stream is True or route.path.endswith(":streamGenerateContent"),
             now,
         )
 
@@ -282,6 +287,9 @@ def _whole_for_http10(send: Send) -> Send:
     return gather
 
 
+_ELSEWHERE = (b"cross-site", b"same-site")  # another port of this host is another program
+
+
 class _Left(Exception):
     """The client left before its request was whole."""
 
@@ -349,8 +357,8 @@ def _without_key(query: bytes) -> bytes:
 class _Asked(msgspec.Struct, frozen=True):
     """The two fields that routing needs; the rest of a body is passed on unread."""
 
-    model: str | None = None
-    stream: bool = False
+    model: object = None
+    stream: object = None
 
 
 _NOTHING_ASKED = _Asked()
@@ -369,7 +377,10 @@ def _asked(heads: Heads, body: bytes, route: Route) -> _Asked:
     if strict and kind and b"json" not in kind.lower():
         raise _turn_away(415, "this address takes JSON: send content-type: application/json", route.protocol)
     try:
-        return _asked_decoder.decode(_inflated(body) if encoding.lower() == b"gzip" else body)
+        if encoding.lower() != b"gzip":
+            return _asked_decoder.decode(body)
+        plain = _inflated(body)
+        return _asked_decoder.decode(plain) if plain is not None else _NOTHING_ASKED
     except msgspec.ValidationError:
         return _NOTHING_ASKED
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, zlib.error) as error:
@@ -378,8 +389,11 @@ def _asked(heads: Heads, body: bytes, route: Route) -> _Asked:
         return _NOTHING_ASKED
 
 
-def _inflated(body: bytes) -> bytes:
-    return zlib.decompressobj(wbits=31).decompress(body, 256 * 1024 * 1024)
+def _inflated(body: bytes) -> bytes | None:
+    """A gzip'd body; None where it is too large to look into."""
+    unpacker = zlib.decompressobj(wbits=31)
+    plain = unpacker.decompress(body, INFLATED)
+    return None if unpacker.unconsumed_tail else plain
 
 
 async def _send_answer(answer: Answer, send: Send) -> None:

@@ -16,14 +16,21 @@ from tray_app.core.values import ErrorClass, Unreachable
 
 HIGH_WATER = 65_536  # a client that reads slowly holds back its provider from here on
 MAX_HEAD = 65_536
+STALE_S = 1.0  # an idle connection that is closed later than this was at work on the call
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Limits of one call, in seconds: until the first byte, and between bytes after it."""
+    """Limits of one call, in seconds: until the first byte, between bytes after it, and in all (0: none)."""
 
     first_byte_s: float
     idle_s: float
+    total_s: float = 0.0
+
+    @property
+    def shortest_s(self) -> float:
+        """When to look for the first time."""
+        return min(self.first_byte_s, self.idle_s, self.total_s or self.idle_s)
 
 
 class Stale:
@@ -136,7 +143,7 @@ class Connection(asyncio.Protocol):
         self._bodyless = False
         self._framed = False
         self._patience = Patience(120.0, 300.0)
-        self._last_life = 0.0
+        self._last_life = self._sent_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._lost = False
         self._spoiled = False
@@ -157,7 +164,7 @@ class Connection(asyncio.Protocol):
         response = self._response
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(ErrorClass.SERVER_ERROR, "the provider's answer is not valid HTTP")
         if response.pending:
             response._arrived(len(data))
@@ -203,8 +210,8 @@ class Connection(asyncio.Protocol):
         self._heard = False
         self._bodyless, self._framed = bodyless, False
         self._patience = patience
-        self._last_life = self.loop.time()
-        self._timer = self.loop.call_later(min(patience.first_byte_s, patience.idle_s), self._check_life)
+        self._last_life = self._sent_at = self.loop.time()
+        self._timer = self.loop.call_later(patience.shortest_s, self._check_life)
         self._send(head, body)
         try:
             return await self._head
@@ -313,7 +320,8 @@ class Connection(asyncio.Protocol):
         if response is not None:
             response._ended(failure)
         if head is not None and not head.done():
-            quiet_end = self.used and not self._heard and kind is ErrorClass.NETWORK
+            prompt = self.loop.time() - self._sent_at < STALE_S
+            quiet_end = self.used and not self._heard and prompt and kind is ErrorClass.NETWORK
             head.set_result(STALE if quiet_end else failure)
         if self._transport is not None:
             self._transport.abort()
@@ -322,13 +330,19 @@ class Connection(asyncio.Protocol):
         response = self._response
         if response is None or response.complete:
             return
-        limit = self._patience.idle_s if response.status else self._patience.first_byte_s
-        quiet = self.loop.time() - self._last_life
-        if quiet >= limit and not response.held_back:
-            words = "went silent" if response.status else "did not answer"
-            self._fail(ErrorClass.TIMEOUT, f"the provider {words} for {limit:g} s")
+        now, patience = self.loop.time(), self._patience
+        if response.held_back or not self._flushed():
+            self._last_life = now  # the client is slow, or our own request is still on its way
+        limit = patience.idle_s if response.status else patience.first_byte_s
+        left = limit - (now - self._last_life)
+        words = f"went silent for {limit:g} s" if response.status else f"did not answer for {limit:g} s"
+        if patience.total_s and patience.total_s - (now - self._sent_at) < left:
+            left = patience.total_s - (now - self._sent_at)
+            words = f"took longer than {patience.total_s:g} s"
+        if left <= 0:
+            self._fail(ErrorClass.TIMEOUT, f"the provider {words}")
             return
-        self._timer = self.loop.call_later(max(limit - quiet, 0.01), self._check_life)
+        self._timer = self.loop.call_later(left, self._check_life)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

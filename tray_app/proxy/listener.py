@@ -28,6 +28,11 @@ class Listener(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(HEAD_TIMEOUT_S, self.timeout_keep_alive_handler)
+        self._slow_head: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_done()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._head_open:
@@ -36,6 +41,13 @@ class Listener(HttpToolsProtocol):
                 self.send_400_response("")
                 return
         super().data_received(data)
+        if self._head_open and self._slow_head is None and not self.transport.is_closing():
+            self._slow_head = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
+
+    def _head_done(self) -> None:
+        if self._slow_head is not None:
+            self._slow_head.cancel()
+            self._slow_head = None
 
     def on_message_begin(self) -> None:
         self._head_open = True
@@ -53,6 +65,7 @@ class Listener(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_open = False
+        self._head_done()
         if self._head_bytes > MAX_HEAD_BYTES and self._size_of_head() > MAX_HEAD_BYTES:
             raise _HeadTooLarge
         self._head_bytes = 0

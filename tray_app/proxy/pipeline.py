@@ -42,6 +42,8 @@ from tray_app.proxy.accept import Accepted, Rejected, accept
 from tray_app.proxy.http1 import Response
 from tray_app.proxy.relay import Answer, Relay, Whole
 
+SHORT_PATH = 32  # too short to hold a key: the usual paths are recorded without a search for one
+
 
 class Sender(Interface):
     """One attempt at one provider."""
@@ -78,8 +80,9 @@ async def serve(call: Call, means: Means) -> Answer:
     request = _Request(call, means)
     try:
         return await request.run()
-    except BaseException:
-        request.finish(Outcome.CLIENT_CANCELLED, None, 0)
+    except BaseException as error:
+        left = isinstance(error, asyncio.CancelledError)
+        request.finish(Outcome.CLIENT_CANCELLED if left else Outcome.FAILED, None, 0)
         raise
 
 
@@ -104,7 +107,7 @@ class _Request:
                 call.client,
                 call.provider,
                 call.protocol.value,
-                call.path,
+                call.path if len(call.path) <= SHORT_PATH else brief(call.path) or "",
                 call.model,
                 call.stream,
                 len(call.body),
@@ -236,10 +239,11 @@ class _Request:
 
     def _learn(self, profile: Profile, verdict: Verdict) -> None:
         means, now = self.means, self.means.clock()
-        if profile.id not in means.cell.pool.members:
-            return
+        member = means.cell.pool.members.get(profile.id)
+        if member is None or member.profile.fingerprint != profile.fingerprint:
+            return  # the profile has gone, or got another key meanwhile: this says nothing of that one
         if verdict.action is Action.REAUTH:
-            if means.cell.pool.members[profile.id].reauth is None:
+            if member.reauth is None:
                 means.cell.set(means.cell.pool.marked(profile.id, verdict.reason))
                 means.record(ReauthChanged(profile.id, profile.account, now, True, verdict.reason))
             return

@@ -86,6 +86,7 @@ class Relay:
         self._settled = settled
         self._watch = sse.EndWatch(protocol) if accepted.events else None
         self._sent = 0
+        self._lingered = False
 
     async def read(self) -> bytes:
         """The next bytes for the client; the last of them when `over` is set."""
@@ -94,7 +95,8 @@ class Relay:
         watch, response = self._watch, self._response
         if watch is not None:
             watch.passed(data)
-            if watch.final and not response.complete:
+            if watch.final and not response.complete and not self._lingered:
+                self._lingered = True
                 data += await self._rest()
         self._sent += len(data)
         if response.pending or not (response.complete or response.failure is not None):

@@ -73,7 +73,10 @@ class Upstream:
         self, connection: Connection, call: Call, profile: Profile, base: Base, gateway: Gateway | None
     ) -> Response | Unreachable | Stale:
         timeouts = self._timeouts()
-        patience = Patience(timeouts.first_byte if call.stream else timeouts.total_non_stream, timeouts.idle)
+        total = timeouts.total_non_stream
+        patience = (
+            Patience(timeouts.first_byte, timeouts.idle) if call.stream else Patience(total, timeouts.idle, total)
+        )
         head = self._head(call, profile, base, gateway)
         if head is None:
             connection.abort()
