@@ -1,6 +1,6 @@
 """The load generator: a coding agent's requests over connections that stay open, with little work for each.
 
-`python load.py PLAN` (JSON, see `Plan`) connects, sends one request on each connection to warm up, says
+`python -m tests.bench.load PLAN` (JSON, see `Plan`) connects, sends one request on each connection to warm up, says
 "ready", and then for each line of its standard input, a number, has that many requests answered and says
 what came of it as JSON. A request follows at once on the answer to the one before on its connection.
 """
@@ -13,11 +13,8 @@ import re
 import sys
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # run as a script, beside its sibling
-
-from upstream import quick_loop  # noqa: E402
+from tests.bench.upstream import quick_loop
 
 _LENGTH = re.compile(rb"\ncontent-length: ?(\d+)", re.IGNORECASE)
 _STREAM_END = b"0\r\n\r\n"

@@ -43,7 +43,9 @@ def prepare(home: Path, upstream_port: int) -> Place:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    return os.environ | {"O_SWITCHER_HOME": str(home), "PYTHONPATH": str(CHECKOUT)}
+    """This process's environment, less proxies that someone set: all of this stays on the loopback."""
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return kept | {"O_SWITCHER_HOME": str(home), "PYTHONPATH": str(CHECKOUT)}
 
 
 def _command(home: Path, *arguments: str, said: str = "") -> str:
@@ -66,7 +68,7 @@ def spawn(place: Place, variant: str | None = None) -> Child:
     """Start it; `variant` names another way of keeping records (see variants.py)."""
     command = [sys.executable, "-m", "tray_app", "serve", "--port", "0"]
     if variant is not None:
-        command = [sys.executable, str(Path(__file__).with_name("variants.py")), variant]
+        command = [sys.executable, "-m", "tests.bench.variants", variant]
     return Child(command, place.home / "words.log", cwd=CHECKOUT, env=_environment(place.home))
 
 

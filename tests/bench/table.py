@@ -94,7 +94,9 @@ def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[place]) for row in cells) for place in range(len(_TITLES))]
     lines = []
     for row in cells:
-        first, *others = (cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in _pairs(row, widths))
+        first, *others = (
+            cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in _pairs(row, widths)
+        )
         lines.append("  ".join([first, *others]).rstrip())
     return lines
 

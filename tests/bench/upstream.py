@@ -1,8 +1,9 @@
 """The provider of the run: answers made beforehand, sent with as little work as Python can do.
 
-`python upstream.py` prints its port and serves until its standard input ends. The model of a request
-says what comes: `bench/json`; `bench/burst`, a stream in bursts; `bench/paced-RATE-COUNT`, a stream of
-COUNT events, RATE a second, each sent at its own time from the first one's on.
+`python -m tests.bench.upstream` prints its port and serves until its standard input ends. The model of a
+request says what comes: `bench/json`; `bench/burst-SIZE-GAP`, a stream of 200 events, SIZE of them in one
+write, GAP milliseconds apart; `bench/paced-RATE-COUNT`, a stream of COUNT events, RATE a second, each sent at
+its own time from the first one's on. Each event is an HTTP chunk of its own, as providers send them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from collections.abc import Callable
 from functools import cache, partial
 
 EVENTS = 200  # in a stream of bursts
-BURST = 20  # events sent at once
-BURST_GAP_S = 0.004
 _LENGTH = re.compile(rb"\ncontent-length: ?(\d+)", re.IGNORECASE)
 _MODEL = re.compile(rb'"model": ?"bench/([a-z]+)(?:-(\d+)-(\d+))?"')
 _USAGE = {"prompt_tokens": 1034, "completion_tokens": 198, "total_tokens": 1232, "cost": 0.000412}
@@ -69,10 +68,10 @@ def events(count: int) -> list[bytes]:
 
 
 @cache
-def bursts() -> list[bytes]:
+def bursts(size: int) -> list[bytes]:
     """The stream of bursts, one item a write."""
     made = events(EVENTS)
-    return [b"".join(made[start : start + BURST]) for start in range(0, EVENTS, BURST)]
+    return [b"".join(made[start : start + size]) for start in range(0, EVENTS, size)]
 
 
 class Provider(asyncio.Protocol):
@@ -109,23 +108,18 @@ class Provider(asyncio.Protocol):
         kind = found.group(1) if found else b""
         if kind == b"json":
             self._write(self._json)
-        elif kind == b"burst":
-            self._burst(0)
-        elif found and kind == b"paced":
-            rate, count = int(found.group(2)), int(found.group(3))
-            self._paced(events(count), 1 / rate, self._loop.time(), 0)
+            return
+        first, second = (int(found.group(place) or 0) for place in (2, 3)) if found else (0, 0)
+        if kind == b"burst":
+            self._paced(bursts(first), second / 1000, self._loop.time(), 0)
+        elif kind == b"paced":
+            self._paced(events(second), 1 / first, self._loop.time(), 0)
         else:
             self._write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.write(data)
-
-    def _burst(self, number: int) -> None:
-        made = bursts()
-        self._write(made[number])
-        if number + 1 < len(made):
-            self._loop.call_later(BURST_GAP_S, self._burst, number + 1)
 
     def _paced(self, made: list[bytes], gap_s: float, began: float, number: int) -> None:
         """Send what is due; a delay of one event does not move the next."""

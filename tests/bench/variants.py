@@ -1,6 +1,6 @@
 """O-Switcher with another way of keeping records, to learn what the durable record costs.
 
-`python variants.py NAME` serves the home that O_SWITCHER_HOME names:
+`python -m tests.bench.variants NAME` serves the home that O_SWITCHER_HOME names:
 
 - `settled`: as it is; the ledger's group commit is waited for before the last byte of an answer
 - `line`: one JSON line for each ended request is written at once, by the loop's thread, before the last
@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -74,16 +75,20 @@ class Nothing:
         """There is nothing to wait for."""
 
 
-def main(name: str) -> int:
-    """Serve with that way of keeping records; the exit code."""
+def main(name: str) -> None:
+    """Serve with that way of keeping records until told to stop."""
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # in every thread, so that `sigwait` gets them
     home = find_home()
     built = composition.build(home, port=0)
     if name != SETTLED:
         way = LineFirst(built.writer, home.history.with_name("ahead.ndjson")) if name == LINE else Nothing()
         built.writer.record = way.record  # type: ignore[method-assign]
         built.writer.settled = way.settled  # type: ignore[method-assign]
-    return composition.run(built, tray=False, say=lambda line: print(line, file=sys.stderr, flush=True))
+    built.start()
+    signal.sigwait(ends)
+    built.stop()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    main(sys.argv[1])

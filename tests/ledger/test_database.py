@@ -233,7 +233,6 @@ def test_a_folder_in_its_place_is_moved_aside_with_what_is_in_it(history: Path) 
 
 @pytest.mark.parametrize("mode", [0o000, 0o444, 0o200], ids=["unreadable", "read-only", "write-only"])
 def test_a_file_without_the_rights_is_moved_aside(mode: int) -> None:
-    database.migrations()  # imports what that user may not be able to read
     with shared_folder() as folder, ordinary_user():
         path = folder / "history.db"
         filled(path)

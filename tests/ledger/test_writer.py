@@ -653,6 +653,8 @@ def test_a_folder_that_is_taken_away_is_made_again(tmp_path: Path) -> None:
         async with writing(path, opened(path)) as made:
             record(made, *served(1))
             await made.settled()
+            log = path.with_name("decisions.ndjson")
+            await until(lambda: log.exists() and log.read_text().count("\n") == 4)
             shutil.rmtree(path.parent)
             record(made, *served(2))
             await made.settled()
@@ -672,7 +674,7 @@ def test_a_file_where_the_folder_should_be_is_trouble_until_it_goes(tmp_path: Pa
             record(made, *served(1))
             assert await took(made.settled()) < 1.5
             assert made.health.trouble == "the history file cannot be written (File exists)"
-            assert "decisions.ndjson cannot be written" in str(made.health.notice)
+            await until(lambda: "decisions.ndjson cannot be written" in str(made.health.notice))
             path.parent.unlink()
             await until(lambda: made.health.trouble is None)
 
