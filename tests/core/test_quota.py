@@ -157,7 +157,7 @@ def test_a_rest_lasts(verdict: Verdict, until: int, source: Source) -> None:
     assert rest is not None
     assert (rest.until_at, rest.source, rest.since_at) == (until, source, NOW)
     assert (rest.profile_id, rest.error_class) == ("main", verdict.cls)
-    assert rest.reason.startswith("it is spent, ")
+    assert rest.reason == "it is spent"
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_stopping_tears_connections_down_and_can_be_repeated(request_bytes: Requ
         port = int(simulator.url.split(":")[2].split("/")[0])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request_bytes())
-        while not simulator.calls:  # noqa: ASYNC110 - the log has no event to wait for
+        while not simulator.calls:
             await asyncio.sleep(0.002)
         await simulator.stop()
         await simulator.stop()
@@ -268,7 +268,7 @@ def test_serve_prints_the_address_then_a_line_a_call_and_ends_clean(question: Qu
 
     async def scene() -> None:
         task = asyncio.create_task(serve(0, practice(), lines.append))
-        while not lines:  # noqa: ASYNC110 - a list has no event to wait for
+        while not lines:
             await asyncio.sleep(0.002)
         url = next(word for word in lines[0].split() if word.startswith("http"))
         async with httpx.AsyncClient(trust_env=False) as client:

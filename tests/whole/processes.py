@@ -39,7 +39,9 @@ def prepared(folder: Path, url: str, names: Sequence[str], settings: str = "") -
     return home, vault.token("test")
 
 
-def command(folder: Path, *words: str, stdin: str = "", timeout: float = 60, **more: str) -> subprocess.CompletedProcess[str]:
+def command(
+    folder: Path, *words: str, stdin: str = "", timeout: float = 60, **more: str
+) -> subprocess.CompletedProcess[str]:
     """Run one command of the command line to its end."""
     return subprocess.run(
         [sys.executable, "-m", "tray_app", *words],

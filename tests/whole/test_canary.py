@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import httpx
@@ -85,7 +84,7 @@ def test_no_key_is_in_any_sink(tmp_path: Path) -> None:
                 assert key.encode() not in data, path
     assert home.keys.stat().st_mode & 0o777 == 0o600
     assert not any(key in value for key in CANARIES.values() for value in environment(tmp_path).values())
-    assert os.path.exists(home.history)
+    assert home.history.exists()
 
 
 def log_of(simulator: SimulatorThread) -> str:

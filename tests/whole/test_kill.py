@@ -103,5 +103,7 @@ def kill_again_and_again(folder: Path, seed: int, kills: int) -> int:
 def test_two_hundred_kills_under_load_lose_nothing(tmp_path: Path) -> None:
     folders = [tmp_path / str(number) for number in range(AT_ONCE)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        totals = list(pool.map(lambda pair: kill_again_and_again(pair[1], pair[0], KILLS // AT_ONCE), enumerate(folders)))
+        totals = list(
+            pool.map(lambda pair: kill_again_and_again(pair[1], pair[0], KILLS // AT_ONCE), enumerate(folders))
+        )
     assert sum(totals) > KILLS  # there was a load

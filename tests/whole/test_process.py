@@ -91,7 +91,9 @@ def test_five_starts_at_once_are_one_app_and_the_others_open_its_report(tmp_path
     (fake / "xdg-open").chmod(0o755)
     env = environment(tmp_path, PATH=f"{fake}:{os.environ['PATH']}", XDG_RUNTIME_DIR=str(tmp_path))
     starts = [
-        subprocess.Popen([sys.executable, "-m", "tray_app"], env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-m", "tray_app"], env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         for _ in range(5)
     ]
     deadline = time.monotonic() + 30
@@ -206,7 +208,9 @@ def test_a_locked_history_holds_nothing_up_and_loses_nothing(tmp_path: Path) -> 
 def test_a_full_disk_stops_no_traffic_and_what_fits_in_memory_is_kept(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], check=False, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], check=False, capture_output=True
+    )
     assert mounted.returncode == 0, mounted.stderr
     try:
         script = parse(script_of(a='{do="ok"}'), "test")
@@ -279,7 +283,9 @@ def test_the_demo_serves_every_request_and_ends_by_itself(tmp_path: Path) -> Non
     history = tmp_path / "demo" / "history.db"
     assert str(history) in done.stdout
     with closing(sqlite3.connect(history)) as connection:
-        assert connection.execute("SELECT count(*), sum(failovers) FROM request WHERE outcome = 'served'").fetchone() == (12, 2)
+        assert connection.execute(
+            "SELECT count(*), sum(failovers) FROM request WHERE outcome = 'served'"
+        ).fetchone() == (12, 2)
 
 
 def test_the_simulator_runs_on_its_own(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ class Shown:
 
 @pytest.fixture
 def shown(tmp_path: Path) -> Iterator[Shown]:
-    script = parse(script_of(main='{do="ok", times=1}, {do="no_credit", times=1}, {do="ok"}', backup='{do="ok"}'), "test")
+    script = parse(
+        script_of(main='{do="ok", times=1}, {do="no_credit", times=1}, {do="ok"}', backup='{do="ok"}'), "test"
+    )
     (tmp_path / "bus").mkdir()
     daemon = Daemon(tmp_path / "bus")
     programs, opened = tmp_path / "bin", tmp_path / "opened"
@@ -88,7 +90,9 @@ def test_the_menu_shows_who_serves_and_changes_when_a_profile_runs_dry(shown: Sh
     until(lambda: any("openrouter-main is serving" in label for label in shown.desk.labels()), "no headline")
     assert shown.ask() == "openrouter-main"
     assert shown.ask() == "openrouter-backup"
-    until(lambda: any("openrouter-backup is serving" in label for label in shown.desk.labels()), "the tray did not follow")
+    until(
+        lambda: any("openrouter-backup is serving" in label for label in shown.desk.labels()), "the tray did not follow"
+    )
     assert any("openrouter-main" in label and "cooling" in label for label in shown.desk.labels())
 
 

@@ -25,12 +25,12 @@ def cooldown_for(profile_id: str, model: str | None, verdict: Verdict, now: int)
     """The rest that `verdict` calls for, or None: it keeps away at least the call that met it. `now` is ms."""
     if verdict.action not in (Action.COOL, Action.PARK):
         return None
-    until, source, words = _until(verdict, now)
+    until, source = _until(verdict, now)
     scope = verdict.scope
     if scope is Scope.ACCOUNT_FREE_MODELS and not is_free(model):
         scope = Scope.ACCOUNT_MODEL  # a free model that is not called so, such as a router
     named = model if scope in NAMES_A_MODEL else None
-    return Cooldown(profile_id, scope, named, until, now, verdict.cls, source, f"{verdict.reason}{words}")
+    return Cooldown(profile_id, scope, named, until, now, verdict.cls, source, verdict.reason)
 
 
 def is_free(model: str | None) -> bool:
@@ -38,12 +38,12 @@ def is_free(model: str | None) -> bool:
     return model is not None and model.endswith(":free")
 
 
-def _until(verdict: Verdict, now: int) -> tuple[int, Source, str]:
+def _until(verdict: Verdict, now: int) -> tuple[int, Source]:
     if verdict.retry_after_s is not None:
-        return now + max(1, round(verdict.retry_after_s * 1000)), verdict.source, ", time stated by the provider"
+        return now + max(1, round(verdict.retry_after_s * 1000)), verdict.source
     if verdict.action is Action.PARK and (reset := _next_period(verdict, now)) is not None:
-        return reset, Source.INFERRED, ", until the provider's next period"
-    return now + UNSTATED_MS[verdict.cls], Source.INFERRED, ", no time stated"
+        return reset, Source.INFERRED
+    return now + UNSTATED_MS[verdict.cls], Source.INFERRED
 
 
 def _next_period(verdict: Verdict, now: int) -> int | None:

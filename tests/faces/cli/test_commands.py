@@ -102,12 +102,27 @@ def test_what_needs_the_app_ends_with_3_and_one_line(cold: Run, words: tuple[str
 
 
 def test_profiles_can_be_kept_without_the_app(cold: Run, tmp_path: Path) -> None:
-    added = cold("profiles", "add", "openrouter", "--label", "main", "--priority", "2", "--tag", "x", "--tag", "y", stdin=key_of("a"))
+    added = cold(
+        "profiles",
+        "add",
+        "openrouter",
+        "--label",
+        "main",
+        "--priority",
+        "2",
+        "--tag",
+        "x",
+        "--tag",
+        "y",
+        stdin=key_of("a"),
+    )
     assert (added.code, added.out) == (0, "openrouter-main was added (key ending in cdef)\n"), added
     listed = json.loads(cold("profiles", "list", "--json").out)
     assert [(one["id"], one["priority"], one["tags"]) for one in listed] == [("openrouter-main", 2, ["x", "y"])]
     assert cold("profiles", "set", "openrouter-main", "--account", "team").code == 0
-    assert cold("profiles", "rename", "openrouter-main", "first").out == "openrouter-main is called openrouter-first now\n"
+    assert (
+        cold("profiles", "rename", "openrouter-main", "first").out == "openrouter-main is called openrouter-first now\n"
+    )
     assert "openrouter-first" in cold("profiles", "list").out
     token = cold("token", "aider").out.strip()
     assert token.startswith("osw-aider-") and cold("token", "aider").out.strip() == token
@@ -164,7 +179,9 @@ def test_launch_at_login_is_switched_and_told(cold: Run, tmp_path: Path, monkeyp
     assert cold("autostart", "disable").out == "launch at login is off\n"
 
 
-def test_what_starts_the_app_is_handed_on(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_starts_the_app_is_handed_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     here = Here(tmp_path, [])
     run = runner(here, capsys, monkeypatch)
     assert run().code == run("serve", "--port", "0").code == run("demo", "--once").code == run("simulate").code == 0
@@ -215,7 +232,7 @@ def test_history_and_inspect(rig: Rig, run: Run) -> None:
     told = run("inspect", request_id).out
     assert "call 1 to openrouter-a: quota_exhausted (account) status 402 - the account is out of credit" in told
     assert "switched openrouter-a -> openrouter-b" in told
-    assert f"served with status 200" in told
+    assert "served with status 200" in told
     assert json.loads(run("inspect", request_id, "--json").out)["request"]["id"] == request_id
 
 
@@ -224,9 +241,24 @@ def test_the_report_address_is_printed(rig: Rig, run: Run) -> None:
 
 
 def test_profiles_beside_the_running_app(rig: Rig, run: Run) -> None:
-    assert run("profiles", "add", "openrouter", "--label", "c", "--base-url", rig.simulator.url, stdin="sk-or-v1-another-key-9999").code == 0
+    assert (
+        run(
+            "profiles",
+            "add",
+            "openrouter",
+            "--label",
+            "c",
+            "--base-url",
+            rig.simulator.url,
+            stdin="sk-or-v1-another-key-9999",
+        ).code
+        == 0
+    )
     assert "openrouter-c" in run("profiles", "list").out
-    assert run("profiles", "set", "openrouter-c", "--key", stdin="sk-or-v1-another-key-8888").out == "openrouter-c: key changed\n"
+    assert (
+        run("profiles", "set", "openrouter-c", "--key", stdin="sk-or-v1-another-key-8888").out
+        == "openrouter-c: key changed\n"
+    )
     assert run("profiles", "rename", "openrouter-c", "d").code == 0
     assert run("profiles", "remove", "openrouter-d").code == 0
     assert run("token").out.startswith("osw-default-")
@@ -265,7 +297,8 @@ def test_a_terminal_gets_a_drawn_table(rig: Rig, run: Run, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("3d", 259_200), ("1.5h", 5400), ("1 w", 604_800)]
+    ("text", "seconds"),
+    [("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("3d", 259_200), ("1.5h", 5400), ("1 w", 604_800)],
 )
 def test_durations_are_read(text: str, seconds: float) -> None:
     assert duration(text) == seconds

@@ -22,9 +22,7 @@ ROOT = Path(__file__).parents[3]
 class Runner:
     """A child that runs the real tray; see `runner`."""
 
-    def __init__(
-        self, environ: dict[str, str], arguments: Sequence[str] = (), wrapper: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, environ: dict[str, str], arguments: Sequence[str] = (), wrapper: Sequence[str] = ()) -> None:
         measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
         clean = {
             **measured,

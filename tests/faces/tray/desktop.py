@@ -195,9 +195,7 @@ class Desktop:
     # what a person does
 
     @contextlib.contextmanager
-    def run(
-        self, command: Sequence[str], more: dict[str, str] | None = None
-    ) -> Iterator[subprocess.Popen[bytes]]:
+    def run(self, command: Sequence[str], more: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
         """A program in this session, ended at the end."""
         environ = {**self.environ, "PYTHONPATH": str(ROOT), **(more or {})}
         with (self.home / "command.log").open("wb") as log:
@@ -224,9 +222,7 @@ class Desktop:
                 return [str(name) for name in value[1]]
             return []
 
-        return str(until(registered, f"no icon has registered\n{self.logs()}", _PATIENCE)[0]).removesuffix(
-            ITEM_PATH
-        )
+        return str(until(registered, f"no icon has registered\n{self.logs()}", _PATIENCE)[0]).removesuffix(ITEM_PATH)
 
     def icon(self) -> tuple[int, int]:
         """Where the icon is: the middle of the pixels in one of its colours, in the panel."""
@@ -282,13 +278,9 @@ class Desktop:
             return image.convert("RGB")
 
     def logs(self) -> str:
-        return "\n".join(
-            f"{path.name}: {path.read_text()[-2000:]}" for path in sorted(self.home.glob("*.log"))
-        )
+        return "\n".join(f"{path.name}: {path.read_text()[-2000:]}" for path in sorted(self.home.glob("*.log")))
 
-    def _ask(
-        self, to: str, path: str, interface: str, member: str, signature: str, *body: Any
-    ) -> tuple[Any, ...]:
+    def _ask(self, to: str, path: str, interface: str, member: str, signature: str, *body: Any) -> tuple[Any, ...]:
         message = new_method_call(DBusAddress(path, to, interface), member, signature, body)
         answer: tuple[Any, ...] = unwrap_msg(self._bus.send_and_get_reply(message, timeout=5))
         return answer
@@ -303,9 +295,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def picture_of_menu(
-    command: Sequence[str], *, dark: bool = False, more: dict[str, str] | None = None
-) -> Image.Image:
+def picture_of_menu(command: Sequence[str], *, dark: bool = False, more: dict[str, str] | None = None) -> Image.Image:
     """What a person sees who opens the menu: the part of the screen that it takes, and the icon."""
     with Desktop(dark=dark) as desktop, desktop.run(command, more):
         desktop.item()
@@ -329,9 +319,7 @@ def missing_programs() -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="keep a picture of the open menu here")
     parser.add_argument("--dark", action="store_true", help="a dark panel")
     parser.add_argument("--assets", type=Path, help="draw the icon's files into this folder")

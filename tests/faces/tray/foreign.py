@@ -140,9 +140,7 @@ class FakeMac:
         bar.statusItemWithLength_ = lambda _: item
         bar.thickness = lambda: 22.0
         image = self._things("image", "setSize_")
-        event_parts = (
-            "otherEventWithType location modifierFlags timestamp windowNumber context subtype data1 data2"
-        )
+        event_parts = "otherEventWithType location modifierFlags timestamp windowNumber context subtype data1 data2"
         event = SimpleNamespace(**{event_parts.replace(" ", "_") + "_": lambda *_: 0})
         allocated = SimpleNamespace(initWithData_=lambda _: image)
         data = SimpleNamespace(dataWithBytes_length_=lambda content, length: content[:length])
@@ -153,13 +151,9 @@ class FakeMac:
         appkit.NSMenu = SimpleNamespace(alloc=lambda: SimpleNamespace(initWithTitle_=lambda _: self._menu()))
         appkit.NSMenuItem = self._menu_items()
         appkit.NSData, appkit.NSEvent, appkit.NSPoint = data, event, lambda *_: None
-        appkit.NSVariableStatusItemLength = appkit.NSApplicationDefined = appkit.NSOnState = (
-            appkit.NSOffState
-        ) = 0
+        appkit.NSVariableStatusItemLength = appkit.NSApplicationDefined = appkit.NSOnState = appkit.NSOffState = 0
         foundation: Any = ModuleType("Foundation")
-        foundation.NSObject = type(
-            "NSObject", (), {"alloc": classmethod(lambda cls: cls()), "init": lambda self: self}
-        )
+        foundation.NSObject = type("NSObject", (), {"alloc": classmethod(lambda cls: cls()), "init": lambda self: self})
         objc: Any = ModuleType("objc")
         objc.namedSelector = lambda _name: lambda function: function
         tools: Any = ModuleType("PyObjCTools")

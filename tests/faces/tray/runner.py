@@ -61,8 +61,7 @@ class Source:
             case "pause" | "resume":
                 state = "paused" if verb == "pause" else "ready"
                 profiles = tuple(
-                    replace(one, state=state) if one.id == args["profile"] else one
-                    for one in self._profiles()
+                    replace(one, state=state) if one.id == args["profile"] else one for one in self._profiles()
                 )
                 self.status = replace(self.status, profiles=profiles)
             case "autostart":

@@ -41,9 +41,7 @@ def test_a_left_click_opens_the_report(tray: Runner, desk: Desk) -> None:
         ("Open usage report", "report", {}),
     ],
 )
-def test_a_click_becomes_a_verb(
-    tray: Runner, desk: Desk, label: str, verb: str, args: dict[str, Any]
-) -> None:
+def test_a_click_becomes_a_verb(tray: Runner, desk: Desk, label: str, verb: str, args: dict[str, Any]) -> None:
     show(tray, desk, profiles=profiles("a", "b"))
     desk.click(desk.find(label).id)
     assert tray.event("ask") == {"event": "ask", "verb": verb, "args": args}
@@ -51,12 +49,8 @@ def test_a_click_becomes_a_verb(
 
 def test_clicks_may_come_in_groups_and_unknown_ones_are_named(tray: Runner, desk: Desk) -> None:
     show(tray, desk, profiles=profiles("a", "b"))
-    events = [
-        (desk.find(label).id, "clicked", ("i", 0), 0) for label in ("openrouter-b", "Open usage report")
-    ]
-    (unknown,) = desk.ask_menu(
-        "EventGroup", "a(isvu)", [events[0], (4711, "clicked", ("i", 0), 0), events[1]]
-    )
+    events = [(desk.find(label).id, "clicked", ("i", 0), 0) for label in ("openrouter-b", "Open usage report")]
+    (unknown,) = desk.ask_menu("EventGroup", "a(isvu)", [events[0], (4711, "clicked", ("i", 0), 0), events[1]])
     assert unknown == [4711]
     assert [tray.event("ask")["verb"] for _ in range(2)] == ["use", "report"]
 
@@ -238,9 +232,7 @@ def test_a_host_that_never_says_closed_gets_the_change_a_moment_later(tray: Runn
 # notifications
 
 
-def test_a_notification_is_shown_with_the_icon_and_a_click_on_it_opens_the_report(
-    tray: Runner, desk: Desk
-) -> None:
+def test_a_notification_is_shown_with_the_icon_and_a_click_on_it_opens_the_report(tray: Runner, desk: Desk) -> None:
     desk.be(NOTIFICATIONS)
     tray.tell(notify=["Out of credit", "main <b>& co</b>"])
     until(lambda: desk.notes, "no notification came")

@@ -109,9 +109,7 @@ def test_each_provider_has_its_own_group_with_its_own_mark() -> None:
         profile("anthropic-home", active=True),
         profile("openrouter-work"),
     )
-    items = [
-        (item.label, item.checked) for item in drawn(mixed).items if item.key.startswith(("use", "provider"))
-    ]
+    items = [(item.label, item.checked) for item in drawn(mixed).items if item.key.startswith(("use", "provider"))]
     assert items == [
         ("anthropic", False),
         ("anthropic-home: serving", True),
@@ -164,9 +162,7 @@ def test_a_draining_profile_can_be_resumed() -> None:
 
 
 def test_notices_and_a_notification_nobody_showed_stand_under_the_headline() -> None:
-    noticed = status(
-        profile("p-a", active=True), notices=("The history is on a full disk.", "Update to 1.1.")
-    )
+    noticed = status(profile("p-a", active=True), notices=("The history is on a full disk.", "Update to 1.1."))
     items = drawn(noticed, unseen="12:00 Gone: p-b").items
     assert [item.label for item in items[:4]] == [
         "p-a is serving",

@@ -71,9 +71,7 @@ def test_a_new_profile_changes_the_two_levels_that_list_it() -> None:
 def test_a_pause_changes_only_the_level_it_happens_on() -> None:
     one = tree(many(2))
     ids = numbers(one)
-    changes = one.update(
-        menu(status(profile("openrouter-key00", active=True), paused(profile("openrouter-key01"))))
-    )
+    changes = one.update(menu(status(profile("openrouter-key00", active=True), paused(profile("openrouter-key01")))))
     assert changes.parents == (ids["pausing"],)
 
 

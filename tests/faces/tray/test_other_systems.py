@@ -79,9 +79,7 @@ def lost() -> list[tuple[str, str]]:
 def on_windows(windows: FakeWindows, verbs: list[Verb], lost: list[tuple[str, str]]) -> Iterator[Running]:
     module = importlib.import_module("tray_app.faces.tray.windows")
     picture, shown = Picture(AppState.READY), menu(verbs, ampersands=True)
-    icon = module.Icon(
-        "o-switcher", picture, "O-Switcher\n" + "x" * 200, shown, lambda *note: lost.append(note)
-    )
+    icon = module.Icon("o-switcher", picture, "O-Switcher\n" + "x" * 200, shown, lambda *note: lost.append(note))
     running = Running(icon)
     running.start()
     yield running
@@ -100,9 +98,7 @@ def mac(forgotten: pytest.MonkeyPatch) -> FakeMac:
 def on_mac(mac: FakeMac, verbs: list[Verb], lost: list[tuple[str, str]]) -> Iterator[Running]:
     module = importlib.import_module("tray_app.faces.tray.mac")
     shown = menu(verbs, default=False)
-    icon = module.Icon(
-        "o-switcher", Picture(AppState.READY), "O-Switcher", shown, lambda *note: lost.append(note)
-    )
+    icon = module.Icon("o-switcher", Picture(AppState.READY), "O-Switcher", shown, lambda *note: lost.append(note))
     mac.calls.clear()  # what the constructor did, in this thread
     running = Running(icon)
     running.start()
@@ -116,9 +112,7 @@ def test_a_long_tooltip_is_clipped_to_what_windows_takes(on_windows: Running, wi
     assert [len(tip) for tip in windows.tips()] == [127, 127]
 
 
-def test_a_left_click_on_windows_opens_the_report(
-    on_windows: Running, windows: FakeWindows, verbs: list[Verb]
-) -> None:
+def test_a_left_click_on_windows_opens_the_report(on_windows: Running, windows: FakeWindows, verbs: list[Verb]) -> None:
     windows.post(NOTIFY, 0, LEFT_CLICK)
     until(lambda: verbs == [Verb("report")], "the click did not arrive")
 
@@ -187,9 +181,7 @@ def test_a_shortcut_sign_is_doubled_for_windows() -> None:
     assert "a && b" in labels
 
 
-def test_everything_on_macos_happens_on_the_main_thread(
-    on_mac: Running, mac: FakeMac, verbs: list[Verb]
-) -> None:
+def test_everything_on_macos_happens_on_the_main_thread(on_mac: Running, mac: FakeMac, verbs: list[Verb]) -> None:
     icon = on_mac.icon
     icon.post(lambda: setattr(icon, "icon", Picture(AppState.OFFLINE)))
     icon.post(lambda: setattr(icon, "title", "new"))

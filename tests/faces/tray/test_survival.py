@@ -73,9 +73,7 @@ def test_a_host_that_takes_over_gets_the_icon_and_a_crash_of_one_is_survived(
     "fault",
     [None, f"{DAEMON}.Error.NoReply", f"{DAEMON}.Error.ServiceUnknown", f"{DAEMON}.Error.LimitsExceeded"],
 )
-def test_a_notification_that_cannot_be_shown_stands_in_the_menu(
-    tray: Runner, desk: Desk, fault: str | None
-) -> None:
+def test_a_notification_that_cannot_be_shown_stands_in_the_menu(tray: Runner, desk: Desk, fault: str | None) -> None:
     """With no daemon at all, and with one that fails."""
     if fault is not None:
         desk.notification_fault = fault
@@ -126,9 +124,7 @@ def test_a_dead_bus_is_headless_and_says_why(tmp_path: Path) -> None:
     assert "No such file or directory" in can.line
 
 
-def test_the_users_own_bus_is_found_where_no_address_is_given(
-    start: Start, daemon: Daemon, desk: Desk
-) -> None:
+def test_the_users_own_bus_is_found_where_no_address_is_given(start: Start, daemon: Daemon, desk: Desk) -> None:
     start({"XDG_RUNTIME_DIR": str(daemon.socket.parent)})
     assert desk.host()
 
@@ -161,9 +157,7 @@ def test_a_bus_that_dies_ends_the_tray_in_order_and_with_a_reason(start: Start, 
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_signal_ends_it_in_order_within_half_a_second(
-    start: Start, desk: Desk, number: signal.Signals
-) -> None:
+def test_a_signal_ends_it_in_order_within_half_a_second(start: Start, desk: Desk, number: signal.Signals) -> None:
     runner = start()
     desk.host()
     assert runner.signal(number) < 0.5

@@ -41,9 +41,7 @@ def test_the_first_language_with_a_table_is_taken(languages: list[str], texts: T
         ({"LC_ALL": "C", "LANGUAGE": "ru"}, ["C"]),
     ],
 )
-def test_the_environment_says_which_languages_are_wanted(
-    environ: dict[str, str], languages: list[str]
-) -> None:
+def test_the_environment_says_which_languages_are_wanted(environ: dict[str, str], languages: list[str]) -> None:
     assert wanted(environ) == languages
 
 

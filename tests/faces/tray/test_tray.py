@@ -33,9 +33,7 @@ def test_a_stop_before_the_start_is_not_forgotten(tray: Tray, bus: None) -> None
     assert tray.run() == TrayEnd(EndKind.STOPPED, "never mind")
 
 
-def test_a_stop_before_the_start_counts_without_a_bus_too(
-    tray: Tray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_before_the_start_counts_without_a_bus_too(tray: Tray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus")
     tray.stop("never mind")
     assert tray.run() == TrayEnd(EndKind.STOPPED, "never mind")

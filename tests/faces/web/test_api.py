@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -95,7 +94,9 @@ def test_refusals_are_problems(admin: httpx.Client, method: str, path: str, body
 
 def test_verbs_take_json_only_so_that_no_form_can_ask(rig: Rig, browser: httpx.Client) -> None:
     browser.get(ticket_of(rig))
-    answer = browser.post("/api/v1/verbs/stop", content=b"", headers={"content-type": "application/x-www-form-urlencoded"})
+    answer = browser.post(
+        "/api/v1/verbs/stop", content=b"", headers={"content-type": "application/x-www-form-urlencoded"}
+    )
     assert answer.status_code == 422
     crossed = browser.post("/api/v1/verbs/stop", json={}, headers={"origin": "http://evil.example"})
     assert crossed.status_code == 403

@@ -152,11 +152,18 @@ def profile_rows(profiles: Sequence[dict[str, Any]]) -> list[list[str]]:
     ]
 
 
+_KNOWN_FROM = {
+    "header": ", as the provider says",
+    "body": ", as the provider says",
+    "probe": ", as the provider says",
+    "inferred": " or so",
+}
 PROFILE_COLUMNS = ("PROFILE", "STATE", "WHY, UNTIL", "PRIORITY", "KEY", "FROM")
 
 
 def _until(profile: dict[str, Any]) -> str:
     words = profile["reason"] or ""
     if profile["resets_at"]:
-        words += f" (back {clock(profile['resets_at'])})"
+        known = _KNOWN_FROM.get(profile["reset_source"] or "", "")
+        words += f" (back {clock(profile['resets_at'])}{known})"
     return words.strip()
