@@ -57,6 +57,26 @@ def test_no_answer_is_judged_by_what_the_transport_saw(kind: ErrorClass, scope: 
     assert (verdict.cls, verdict.scope, verdict.action, verdict.status) == (kind, scope, action, None)
 
 
+@pytest.mark.parametrize(
+    ("kind", "delivered", "ambiguous"),
+    [
+        pytest.param(C.NETWORK, False, False, id="the provider never had the request"),
+        pytest.param(C.NETWORK, True, True, id="the line was cut after it had"),
+        pytest.param(C.TIMEOUT, True, True, id="no answer came to what it had"),
+        pytest.param(C.SERVER_ERROR, True, True, id="a broken answer"),
+        pytest.param(C.AUTH, True, False, id="no key, so no request"),
+    ],
+)
+def test_it_is_told_whether_the_provider_may_ask_to_be_paid(kind: ErrorClass, delivered: bool, ambiguous: bool) -> None:
+    assert classify("openai", Unreachable(kind, "x", delivered), NOW_S).ambiguous is ambiguous
+
+
+def test_a_timeout_of_the_providers_own_may_have_to_be_paid_for_a_failure_not() -> None:
+    assert judge(504).ambiguous
+    assert not judge(500).ambiguous
+    assert not judge(429).ambiguous
+
+
 def test_every_class_calls_for_an_action() -> None:
     assert set(ACTION) == set(ErrorClass)
 
@@ -268,6 +288,31 @@ def test_what_a_provider_says(status: int, body: object, cls: ErrorClass, scope:
 
 
 @pytest.mark.parametrize(
+    ("message", "cls", "statuses"),
+    [
+        pytest.param("Insufficient credits", C.QUOTA_EXHAUSTED, (400, 402, 403, 412, 429), id="money"),
+        pytest.param("usage limit reached", C.QUOTA_EXHAUSTED, (400, 402, 403, 429), id="a plan's allowance"),
+        pytest.param("Key limit exceeded (total limit)", C.QUOTA_EXHAUSTED, (402, 403, 429), id="a key's limit"),
+        pytest.param("Workspace budget of $5 exceeded", C.QUOTA_EXHAUSTED, (402, 403, 429), id="a workspace's budget"),
+        pytest.param("prompt is too long", C.CONTEXT_LENGTH, (400, 403, 413, 422, 429), id="length"),
+        pytest.param("Content violates the rules", C.CONTENT_FILTER, (400, 403, 422, 451), id="content"),
+        pytest.param("x is not a valid model", C.MODEL_UNAVAILABLE, (400, 403, 404, 422, 429), id="a model"),
+        pytest.param("API key not valid", C.AUTH, (400, 401, 403, 404), id="a key"),
+        pytest.param("Only management keys can do this", C.AUTH, (401, 403), id="a kind of key"),
+        pytest.param("Your location is not supported", C.NETWORK, (400, 403, 451), id="a region"),
+    ],
+)
+def test_a_sentence_counts_under_each_of_its_statuses_and_no_other(
+    message: str, cls: ErrorClass, statuses: tuple[int, ...]
+) -> None:
+    for status in statuses:
+        assert judge(status, says(message)).reason == judge(statuses[0], says(message)).reason, status
+        assert judge(status, says(message)).cls is cls, status
+    for status in {400, 401, 404, 405, 409, 413, 422, 429, 451, 500, 502, 503}.difference(statuses):
+        assert judge(status, says(message)).reason == judge(status, says("no")).reason, status
+
+
+@pytest.mark.parametrize(
     ("status", "message", "cls"),
     [
         pytest.param(500, "monthly spending limit service is down", C.SERVER_ERROR, id="500 with words of money"),
@@ -334,6 +379,7 @@ def test_a_region_that_is_not_served_goes_elsewhere_without_a_second_try() -> No
         pytest.param(
             429, relayed("Provider returned error", says("quota", "insufficient_quota")), C.RATE_LIMITED, id="429"
         ),
+        pytest.param(429, relayed("rate-limited upstream", "slow down"), C.RATE_LIMITED, id="429 in other words"),
         pytest.param(401, relayed("Provider returned error", says("bad key")), C.SERVER_ERROR, id="401"),
         pytest.param(401, relayed("bad key", says("bad key")), C.SERVER_ERROR, id="401 in other words"),
         pytest.param(402, relayed("Provider returned error", says("pay")), C.SERVER_ERROR, id="402"),
@@ -458,11 +504,38 @@ def test_a_request_too_dear_for_one_account_goes_to_another_without_resting_the_
             id="the typed code wins over the native one",
         ),
         pytest.param(says("x", "²"), C.SERVER_ERROR, 500, id="a figure that is no number"),
+        pytest.param(says("x", 400), C.BAD_REQUEST, 400, id="the least status of an error"),
+        pytest.param(says("x", 599), C.SERVER_ERROR, 599, id="the greatest"),
+        pytest.param(says("x", 399), C.SERVER_ERROR, 500, id="a number that is no status of an error"),
+        pytest.param(says("x", 600), C.SERVER_ERROR, 500, id="a number beyond all statuses"),
     ],
 )
 def test_an_error_inside_a_success(body: object, cls: ErrorClass, status: int) -> None:
     verdict = judge(200, body)
     assert (verdict.cls, verdict.status) == (cls, status)
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"),
+    [
+        *[pytest.param(name, C.RATE_LIMITED, id=name) for name in ("rate_limit_exceeded", "rate_limit_error")],
+        *[pytest.param(name, C.RATE_LIMITED, id=name) for name in ("too_many_requests", "resource_exhausted")],
+        pytest.param("rate_limited", C.RATE_LIMITED, id="rate_limited"),
+        *[pytest.param(name, C.AUTH, id=name) for name in ("authentication", "authentication_error")],
+        *[pytest.param(name, C.AUTH, id=name) for name in ("unauthenticated", "permission_denied", "permission_error")],
+        *[pytest.param(name, C.QUOTA_EXHAUSTED, id=name) for name in ("payment_required", "billing_error")],
+        *[pytest.param(name, C.BAD_REQUEST, id=name) for name in ("not_found", "not_found_error", "request_too_large")],
+        *[pytest.param(name, C.BAD_REQUEST, id=name) for name in ("invalid_request", "invalid_request_error")],
+        pytest.param("invalid_argument", C.BAD_REQUEST, id="invalid_argument"),
+        *[pytest.param(name, C.OVERLOADED, id=name) for name in ("overloaded_error", "provider_overloaded")],
+        pytest.param("unavailable", C.OVERLOADED, id="unavailable"),
+        *[pytest.param(name, C.TIMEOUT, id=name) for name in ("timeout", "timeout_error", "deadline_exceeded")],
+        *[pytest.param(name, C.SERVER_ERROR, id=name) for name in ("api_error", "server_error", "server")],
+        pytest.param("provider_unavailable", C.SERVER_ERROR, id="provider_unavailable"),
+    ],
+)
+def test_a_name_inside_a_success_stands_for_a_status(name: str, cls: ErrorClass) -> None:
+    assert judge(200, says("x", name)).cls is cls
 
 
 @pytest.mark.parametrize(
@@ -552,6 +625,7 @@ def test_a_limit_is_told_from_a_quota_by_its_window(
         pytest.param(400, says("x"), {"retry-after": "7"}, None, Source.INFERRED, id="not of a bad request"),
         pytest.param(404, says("model x"), {"retry-after": "7"}, None, Source.INFERRED, id="not of a missing model"),
         pytest.param(402, says("x"), {"retry-after": "7"}, None, Source.INFERRED, id="not seconds of a spent quota"),
+        pytest.param(402, says("x"), {"retry-after": "60"}, None, Source.INFERRED, id="not even a minute"),
         pytest.param(402, says("x"), {"retry-after": "90"}, 90, Source.HEADER, id="but minutes"),
     ],
 )
@@ -574,6 +648,7 @@ def test_a_time_without_a_zone_is_chinas_only_where_the_provider_is() -> None:
         pytest.param(says("m", "some_code", type="t"), "some_code", "m", id="the code"),
         pytest.param(says("m", None, type="some_type"), "some_type", "m", id="else the type"),
         pytest.param(says("m", 1302), "1302", "m", id="else a number"),
+        pytest.param(says("m", 429, status="RESOURCE_EXHAUSTED"), "resource_exhausted", "m", id="a word, not a number"),
         pytest.param(
             {"type": "error", "error": {"type": "api_error", "message": "m"}}, "api_error", "m", id="not 'error'"
         ),

@@ -119,8 +119,19 @@ def test_what_tells_the_protocols_apart() -> None:
     assert isinstance(bodies[Protocol.OLLAMA]["error"], str)
 
 
-def test_a_status_that_google_has_no_word_for_is_internal() -> None:
-    assert document(end(Why.BROKEN, protocol=Protocol.GEMINI))["error"]["status"] == "INTERNAL"
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        pytest.param(401, "UNAUTHENTICATED", id="no token"),
+        pytest.param(403, "PERMISSION_DENIED", id="another site"),
+        pytest.param(429, "RESOURCE_EXHAUSTED", id="a limit"),
+        pytest.param(503, "UNAVAILABLE", id="a full queue"),
+        pytest.param(421, "INTERNAL", id="what Google has no word for"),
+    ],
+)
+def test_a_status_has_googles_word(status: int, word: str) -> None:
+    error = document(refused(status, "no", Protocol.GEMINI))["error"]
+    assert (error["code"], error["status"]) == (status, word)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +142,9 @@ def test_a_status_that_google_has_no_word_for_is_internal() -> None:
         pytest.param(member("main", rest("main", 59 * 60_000)), "back in 59 min.", id="up to an hour in minutes"),
         pytest.param(member("main", rest("main", 60 * 60_000)), "back in 1 h 0 min.", id="an hour"),
         pytest.param(member("main", rest("main", DAY // 2)), "back in 12 h 0 min.", id="up to twelve hours"),
+        pytest.param(
+            member("main", rest("main", DAY // 2 + 1)), "back on 2026-09-22 at 02:13 UTC.", id="a moment more is a time"
+        ),
         pytest.param(member("main", rest("main", DAY)), "back on 2026-09-22 at 14:13 UTC.", id="else the time itself"),
         pytest.param(
             member("main", rest("main", 1, cls=ErrorClass.QUOTA_EXHAUSTED)), "main: out of quota, back in", id="a quota"

@@ -192,6 +192,10 @@ def test_it_is_seen_whose_error_an_aggregator_passes_on(metadata: dict[str, obje
             {"response": {"metadata": {"type": "c", "provider_name": "P"}, "error": {"message": "m"}}},
             id="of a failed response",
         ),
+        pytest.param(
+            {"type": "response.failed", "response": {"metadata": {"code": "c", "provider_name": "P"}}},
+            id="of a failed response without an error",
+        ),
         pytest.param({"error": {"message": "m"}, "input": {"error": {"code": "c"}}}, id="the input"),
         pytest.param({"error": {"message": "m", "failed_generation": '{"code": "c"}'}}, id="a failed generation"),
         pytest.param({"detail": [{"type": "t", "input": {"code": "c", "message": "x"}}]}, id="FastAPI's input"),

@@ -206,6 +206,7 @@ def test_prose_without_a_zone_is_in_the_zone_given() -> None:
         pytest.param({"ratelimit-reset": str(EPOCH + 60)}, 60, id="ratelimit-reset of DigitalOcean"),
         pytest.param({"x-ratelimit-timeremaining": "5631"}, 5_631, id="x-ratelimit-timeremaining of GitHub"),
         pytest.param({"anthropic-ratelimit-unified-reset": str(EPOCH + 60)}, 60, id="a Claude subscription"),
+        pytest.param({"x-ratelimit-reset": "0.7"}, 0.7, id="less than a second"),
         pytest.param({"retry-after": "7", "x-ratelimit-reset": "60"}, 7, id="Retry-After wins over a window's end"),
         pytest.param(
             {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "8.64s"},
@@ -249,6 +250,9 @@ def test_headers_are_read(headers: dict[str, str], seconds: float) -> None:
             {"x-ratelimit-remaining-tokens": "7", "x-ratelimit-reset-tokens": "6m0s"}, id="a window with something left"
         ),
         pytest.param({"x-ratelimit-remaining-tokens": "0"}, id="a spent window without its end"),
+        pytest.param(
+            {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "0s"}, id="a spent window that ends now"
+        ),
         pytest.param(
             {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "-1"}, id="Azure's end of nothing"
         ),

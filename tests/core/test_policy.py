@@ -237,6 +237,35 @@ def test_a_profile_that_was_taken_out_meanwhile_is_left_alone() -> None:
         assert step(gone, after(("main", BROKEN), waiting_for="main")) == Try("spare", BROKEN.reason, failover=True)
 
 
+# -- answers that may have to be paid for
+
+CUT = replace(BROKEN, ambiguous=True)
+DEAD = replace(OFFLINE, ambiguous=True)
+
+
+def test_after_a_call_that_may_have_to_be_paid_for_the_next_goes_elsewhere_at_once() -> None:
+    assert step([member("main"), member("spare")], after(("main", CUT))) == Try("spare", CUT.reason, failover=True)
+
+
+def test_it_is_made_again_where_nobody_else_can_serve() -> None:
+    assert isinstance(step([member("main")], after(("main", CUT))), Wait)
+    no_change = replace(PLAIN, failover_budget=0)
+    assert isinstance(step([member("main"), member("spare")], after(("main", CUT)), no_change), Wait)
+    assert step([member("main")], after(("main", CUT), waiting_for="main")) == Try("main", "again, after the wait")
+
+
+def test_after_two_of_them_no_more_are_made() -> None:
+    members = [member("main"), member("spare"), member("third")]
+    found = step(members, after(("main", CUT), ("spare", CUT)))
+    assert found == Refuse(Why.BROKEN, CUT.reason, NOW)
+
+
+def test_a_line_that_was_cut_is_not_called_offline() -> None:
+    found = step([member("main")], after(("main", DEAD), ("main", DEAD)))
+    assert isinstance(found, Refuse)
+    assert found.why is Why.BROKEN
+
+
 # -- timeouts, keys, models
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.core.build import MODEL, NOW, PROVIDER, judged, member
 from tray_app.core import quota
-from tray_app.core.policy import Backoff, Case, Progress, Refuse, Rules, Tried, Try, Wait, next_step
+from tray_app.core.policy import MAX_AMBIGUOUS, Backoff, Case, Progress, Refuse, Rules, Tried, Try, Wait, next_step
 from tray_app.core.pool import Pool, pool_of
 from tray_app.core.values import Action, Admin, Cooldown, ErrorClass, Scope, Source, Verdict
 
@@ -53,13 +53,19 @@ class Story:
         self.progress = replace(self.progress, waited_ms=waited, waiting_for=step.profile_id)
 
 
-verdicts = st.builds(
+clear_verdicts = st.builds(
     judged,
     st.sampled_from(FAILURES),
     st.sampled_from(Scope),
     status=st.none() | st.sampled_from([400, 429, 500, 504]),
     retry_after_s=st.none() | st.floats(0.5, 30) | st.floats(0.5, 10_000),
 ).filter(lambda verdict: verdict.action not in TURNED_BACK)
+
+verdicts = st.builds(
+    lambda verdict, ambiguous: replace(verdict, ambiguous=ambiguous),
+    clear_verdicts,
+    st.sampled_from([False, False, False, True]),
+)
 
 all_rules = st.builds(
     Rules,
@@ -100,7 +106,13 @@ def meanwhile(draw: st.DrawFn, story: Story) -> Pool:
     return pool
 
 
-def told(data: st.DataObject, rules: Rules, *, disturbed: bool = True) -> Story:
+def told(
+    data: st.DataObject,
+    rules: Rules,
+    *,
+    answers: st.SearchStrategy[Verdict] = verdicts,
+    disturbed: bool = True,
+) -> Story:
     """A request's whole story with verdicts, chance and time by lot."""
     accounts = data.draw(st.lists(st.sampled_from(["x", "y"]), min_size=0, max_size=4), label="accounts")
     pool = pool_of([member(name, account=account) for name, account in zip(NAMES, accounts, strict=False)])
@@ -115,11 +127,11 @@ def told(data: st.DataObject, rules: Rules, *, disturbed: bool = True) -> Story:
             story.wait(step, data.draw(st.integers(0, 50)))
         else:
             assert story.pool.members[step.profile_id].phase(story.now, MODEL).value == "ready"
-            story.call(step, data.draw(verdicts), data.draw(st.integers(0, 5_000)))
+            story.call(step, data.draw(answers), data.draw(st.integers(0, 5_000)))
     raise AssertionError("the request did not come to an end")
 
 
-thorough = settings(deadline=None, max_examples=300)
+thorough = settings(deadline=None, max_examples=200)
 
 
 @thorough
@@ -132,6 +144,7 @@ def test_every_request_ends_within_its_budgets(data: st.DataObject, rules: Rules
     assert all(called.count(name) <= rules.retry_budget + 1 for name in called)
     assert story.progress.failovers == changes
     assert rules.failover_budget is None or changes <= rules.failover_budget
+    assert sum(one.verdict.ambiguous for one in story.progress.tried) <= MAX_AMBIGUOUS + 1
 
 
 @thorough
@@ -163,7 +176,8 @@ def test_nobody_is_refused_while_a_fresh_profile_is_ready_and_the_budgets_last(
     assert isinstance(end, Refuse)
     stopped = rules.stop_on_auth_error and last is not None and last.verdict.action is Action.REAUTH
     case = Case(MODEL, PROVIDER, story.progress, story.pool, rules, story.now, 0)
-    if len(story.progress.tried) < rules.max_attempts and case.may_change and not stopped:
+    may_be_paid = sum(one.verdict.ambiguous for one in story.progress.tried) > MAX_AMBIGUOUS
+    if len(story.progress.tried) < rules.max_attempts and case.may_change and not stopped and not may_be_paid:
         assert not case.fresh()
     assert end.resets_at is None or end.resets_at >= story.now
 
@@ -174,7 +188,7 @@ def test_an_undisturbed_request_tries_every_profile_when_no_budget_forbids_it(
     data: st.DataObject, rules: Rules
 ) -> None:
     generous = replace(rules, failover_budget=None, max_attempts=100, stop_on_auth_error=False)
-    story = told(data, generous, disturbed=False)
+    story = told(data, generous, answers=clear_verdicts, disturbed=False)
     called = {one.profile_id for one in story.progress.tried}
     for name, one in story.pool.members.items():
         assert name in called or one.phase(story.now, MODEL).value != "ready"

@@ -91,6 +91,17 @@ def test_the_leaving_of_one_is_nothing_to_the_others() -> None:
     assert (pool.preferred, dict(pool.current)) == ("a", {PROVIDER: "a"})
 
 
+def test_a_profile_that_is_renamed_keeps_its_place_and_its_states() -> None:
+    held = member("b", rest("b"), reauth="x", in_flight=1)
+    pool = pool_of([member("a"), held, member("c")]).prefers("b")
+    renamed = replace(held, profile=profile("new"))
+    later = pool.renamed("b", renamed)
+    assert list(later.members) == ["a", "new", "c"]
+    assert later.members["new"] is renamed
+    assert (later.preferred, dict(later.current)) == ("new", {PROVIDER: "new"})
+    assert later.renamed("a", member("z")).preferred == "new"
+
+
 # -- leases
 
 

@@ -95,6 +95,21 @@ class PoolMachine(RuleBasedStateMachine):
         assert name not in self.pool.current.values()
         assert self.pool.preferred != name
 
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), new=st.sampled_from(NAMES))
+    def rename(self, data: st.DataObject, new: str) -> None:
+        """A profile gets another name: its rests are told anew under it, everything else stays."""
+        name = self.some(data)
+        if new in self.model or new.partition("-")[0] != name.partition("-")[0]:
+            return
+        held = self.pool.members[name]
+        rests = tuple(replace(cooldown, profile_id=new) for cooldown in held.cooldowns)
+        self.pool = self.pool.renamed(name, replace(held, profile=replace(held.profile, id=new), cooldowns=rests))
+        self.model = {new if key == name else key: one for key, one in self.model.items()}
+        self.model[new].profile = replace(held.profile, id=new)
+        self.current = {provider: new if held == name else held for provider, held in self.current.items()}
+        self.preferred = new if self.preferred == name else self.preferred
+
     # -- leases
 
     @precondition(lambda self: self.model)
@@ -268,4 +283,4 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 TestPool = PoolMachine.TestCase
-TestPool.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
+TestPool.settings = settings(deadline=None, max_examples=100, stateful_step_count=40)

@@ -290,6 +290,63 @@ def test_a_mark_may_be_cut_anywhere(protocol: Protocol, data: bytes) -> None:
         assert watched(protocol, b"x" * 40 + data[:cut], data[cut:]) == at_once
 
 
+FAILED = [
+    pytest.param(Protocol.CHAT, b'data: {"error":{"code":502},"choices":[]}\n\ndata: [DONE]\n\n', id="chat"),
+    pytest.param(Protocol.CHAT, b'data: {"error": "m"}\n\n', id="chat, an error that is a text"),
+    pytest.param(Protocol.RESPONSES, b'data: {"type":"response.failed","response":{}}\n\n', id="responses"),
+    pytest.param(Protocol.RESPONSES, b'event: error\ndata: {"type":"error","message":"m"}\n\n', id="responses, flat"),
+    pytest.param(Protocol.MESSAGES, b'event: error\ndata: {"type":"error","error":{}}\n\n', id="messages"),
+    pytest.param(Protocol.GEMINI, b'data: {"error": {"code": 503}}\n\n', id="Gemini"),
+    pytest.param(Protocol.OLLAMA, b'{"model":"m","done":false}\n{"error":"m"}\n', id="Ollama"),
+]
+WELL = [
+    pytest.param(Protocol.CHAT, b'data: {"error":null,"choices":[]}\n\ndata: [DONE]\n\n', id="chat, no error"),
+    pytest.param(
+        Protocol.CHAT, rb'data: {"choices":[{"delta":{"content":"{\"error\":{}}"}}]}', id="chat, words about errors"
+    ),
+    pytest.param(Protocol.RESPONSES, b'data: {"type":"response.completed","response":{"error":null}}', id="responses"),
+    pytest.param(
+        Protocol.GEMINI,
+        b'data: {"candidates":[{"content":{"parts":[{"functionCall":{"args":{"error":{"a":1}}}}]}}]}',
+        id="Gemini, a tool's argument of that name",
+    ),
+    pytest.param(
+        Protocol.OLLAMA,
+        b'{"message":{"tool_calls":[{"function":{"arguments":{"error":"a"}}}]},"done":true}\n',
+        id="Ollama, a tool's argument of that name",
+    ),
+    pytest.param(Protocol.OTHER, b'data: {"error":{}}', id="another kind"),
+]
+
+
+def failed(protocol: Protocol, *data: bytes) -> bool:
+    watch = EndWatch(protocol)
+    for packet in data:
+        watch.passed(packet)
+    return watch.failed
+
+
+@pytest.mark.parametrize(("protocol", "data"), FAILED)
+def test_an_error_of_the_providers_own_at_the_end_is_seen(protocol: Protocol, data: bytes) -> None:
+    assert failed(protocol, data)
+    assert failed(protocol, b"x" * 100_000, b"\n\n", *(data[at : at + 1] for at in range(len(data))))
+
+
+@pytest.mark.parametrize(("protocol", "data"), WELL)
+def test_an_error_is_not_seen_where_there_is_none(protocol: Protocol, data: bytes) -> None:
+    assert not failed(protocol, data)
+
+
+def test_an_error_long_before_the_end_did_not_end_the_stream() -> None:
+    assert not failed(Protocol.CHAT, b'data: {"error":{}}\n\n', *[b"x" * 1_000] * 40)
+
+
+def test_an_end_that_is_cut_after_a_long_stream_is_seen() -> None:
+    packets = [b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n'] * 2_000
+    assert watched(Protocol.CHAT, *packets, b"data: [DO", b"NE]\n\n") == (True, True)
+    assert watched(Protocol.CHAT, *packets) == (False, False)
+
+
 def test_of_a_stream_of_another_kind_no_end_is_known() -> None:
     assert watched(Protocol.OTHER, b"anything") == (True, False)
 
@@ -334,3 +391,9 @@ def test_an_answer_with_a_long_last_event_is_whole() -> None:
     ollama = EndWatch(Protocol.OLLAMA)
     ollama.passed(b'{"done":true,"context":[' + b"1," * 20_000 + b"1]}\n")
     assert chat.whole and ollama.whole
+
+
+def test_a_protocol_of_which_nothing_is_known_counts_as_whole() -> None:
+    watch = EndWatch(Protocol.OTHER)
+    watch.passed(b'data: {"error":{}}\n\n')
+    assert watch.whole and not watch.final and not watch.failed
