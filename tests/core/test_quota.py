@@ -211,15 +211,26 @@ def test_a_rest_keeps_away_at_least_the_call_that_met_the_limit(
     assert pool.routable("openrouter", model, rest.until_at)
 
 
-def test_the_pacific_rule_is_that_of_the_time_zone_database() -> None:
-    zoneinfo = pytest.importorskip("zoneinfo")
-    try:
-        california = zoneinfo.ZoneInfo("America/Los_Angeles")
-    except zoneinfo.ZoneInfoNotFoundError:
-        pytest.skip("this system has no time zone database")
-    day = datetime(2015, 1, 1, tzinfo=california)
-    while day.year < 2037:
-        following = (day + timedelta(days=1)).replace(hour=0)
-        just_before = round(following.timestamp() * 1000) - 1
-        assert next_start(Window.PACIFIC_DAY, just_before) == just_before + 1
-        day = following
+# The days on which summer time begins and ends in California, as the time zone database gives them.
+SUMMERS = [
+    ("2024-03-10", "2024-11-03"),
+    ("2025-03-09", "2025-11-02"),
+    ("2026-03-08", "2026-11-01"),
+    ("2027-03-14", "2027-11-07"),
+    ("2028-03-12", "2028-11-05"),
+    ("2029-03-11", "2029-11-04"),
+    ("2030-03-10", "2030-11-03"),
+    ("2031-03-09", "2031-11-02"),
+    ("2032-03-14", "2032-11-07"),
+]
+
+
+@pytest.mark.parametrize(("begins", "ends"), [pytest.param(*days, id=days[0][:4]) for days in SUMMERS])
+def test_every_midnight_of_a_year_in_california_is_met(begins: str, ends: str) -> None:
+    day = datetime.fromisoformat(f"{begins[:4]}-01-01T00:00:00+00:00")
+    for _ in range(366):
+        summer = begins < f"{day:%Y-%m-%d}" <= ends
+        midnight = round(day.timestamp() * 1000) + (7 if summer else 8) * 3_600_000
+        assert next_start(Window.PACIFIC_DAY, midnight - 1) == midnight
+        assert next_start(Window.PACIFIC_DAY, midnight) > midnight
+        day += timedelta(days=1)

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.ordinary_user import ordinary_user, shared_folder
-from tray_app.host.instance import Instance, Running, claim, find_running
+from tray_app.host.instance import Instance, Running, claim, find_running, lives
 
 ROOT = Path(__file__).parent.parent.parent
 RUNNING = Running(4242, "http://127.0.0.1:4417", "secret-admin-token", 1_760_000_000_000, "0.1")
@@ -72,6 +73,40 @@ def test_a_killed_process_gives_the_lock_back_and_its_announcement_counts_no_mor
     assert held is not None
     assert find_running(tmp_path / "running.json") is None  # a second start must not be sent to a dead address
     held.release()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL there")
+def test_whether_the_announced_app_lives_is_told_by_its_lock(tmp_path: Path) -> None:
+    assert not lives(tmp_path / "lock")
+    assert not (tmp_path / "lock").exists()  # to ask makes nothing
+    with another_process(tmp_path) as (child, _):
+        assert lives(tmp_path / "lock")
+        child.send_signal(signal.SIGKILL)
+    assert find_running(tmp_path / "running.json") is not None
+    assert not lives(tmp_path / "lock")
+
+
+def test_being_asked_about_does_not_keep_an_app_from_starting(tmp_path: Path) -> None:
+    first = mine(tmp_path)
+    assert first is not None
+    first.release()
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            lives(tmp_path / "lock")
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        for _ in range(20):
+            held = mine(tmp_path)
+            assert held is not None
+            held.release()
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_within_one_process_too_there_is_only_one(tmp_path: Path) -> None:

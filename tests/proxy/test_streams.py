@@ -47,6 +47,7 @@ def test_a_stream_cut_after_content_ends_with_the_protocols_error_and_a_cut(
         assert rig.calls() == {"first": 1}
         row = rig.rows("SELECT outcome, status_code FROM request")[0]
         assert row == {"outcome": "interrupted", "status_code": 200}
+        assert rig.chat().headers["x-o-switcher-profile"] == "openrouter-second"  # the client's second try
 
 
 @pytest.mark.parametrize("path", PATHS)

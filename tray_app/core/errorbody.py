@@ -101,7 +101,8 @@ def _layers(document: Fields) -> tuple[list[Fields], list[Fields]]:
 
     The distinction matters: around an error stands what the request brought along, such as its `metadata`.
     """
-    layers, own = [document], []
+    layers: list[Fields] = [document]
+    own: list[Fields] = []
     for _ in range(4):
         error = _error_in(layers[-1])
         wrapped = _objects(layers[-1], "response") + _objects(layers[-1], "base_resp")
@@ -110,8 +111,9 @@ def _layers(document: Fields) -> tuple[list[Fields], list[Fields]]:
         elif not wrapped:
             break
         layers.append(wrapped[0] if error is None else error)
-    own = own or layers[-1:]
-    if (unpacked := _json_in(own[-1].get("message"))) is not None:
+    if layers == [document]:
+        own = [document]
+    if (unpacked := _json_in(layers[-1].get("message"))) is not None:
         inner_layers, inner_own = _layers(unpacked)
         return layers + inner_layers, own + inner_own
     return layers, own

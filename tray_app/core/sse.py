@@ -253,6 +253,7 @@ _ENDS_OF = {
         (b'"type":"error"', b'"type": "error"'),
         (b'"type":"error"', b'"type": "error"'),
     ),
-    Protocol.GEMINI: _Ends((b'"finishReason"',), _ANYWHERE),
-    Protocol.OLLAMA: _Ends((b'"done":true', b'"done": true'), _ANYWHERE),
+    # These two send a tool's arguments as they are, not as a text: only an event that begins so is an error.
+    Protocol.GEMINI: _Ends((b'"finishReason"',), _ANYWHERE, errors=(b'\ndata: {"error"', b'\ndata:{"error"')),
+    Protocol.OLLAMA: _Ends((b'"done":true', b'"done": true'), _ANYWHERE, errors=(b'\n{"error"',)),
 }

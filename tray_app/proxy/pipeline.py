@@ -292,8 +292,19 @@ class _Request:
         if attempt is not None:
             verdict = classify(self.provider, failure, self.means.clock() / 1000) if failure else None
             self._end_attempt(outcome, verdict, sent)
+            if failure is not None:
+                self._move_on(attempt.profile, failure)
         status = attempt.response.status if attempt is not None and attempt.response is not None else None
         self._close(outcome, status, sent, failure.message if failure else None)
+
+    def _move_on(self, profile: Profile, failure: Unreachable) -> None:
+        """A stream broke off under the client, which will ask again: then it should meet another profile."""
+        means, pool, now = self.means, self.means.cell.pool, self.means.clock()
+        others = [m for m in pool.routable(self.provider, self.call.model, now) if m.profile.id != profile.id]
+        if others and pool.current.get(self.provider) == profile.id:
+            means.cell.set(pool.moved(self.provider, others[0].profile.id))
+            reason = f"its stream broke off: {failure.message}"
+            means.record(FailedOver(self.call.id, now, profile.id, others[0].profile.id, reason, manual=False))
 
     def _end_attempt(self, outcome: Outcome, verdict: Verdict | None, size: int) -> None:
         attempt, self._attempt = self._attempt, None

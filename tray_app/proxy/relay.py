@@ -116,23 +116,24 @@ class Relay:
         return b"".join(parts)
 
     async def _finish(self) -> bytes:
-        failure = self._response.failure
+        failure, watch = self._response.failure, self._watch
         if failure is not None:
-            return await self._interrupted(failure, failure.message)
-        if self._watch is not None and self._watch.failed:
-            words = "the provider reported an error in the middle of its stream"
-            await self._end(Outcome.INTERRUPTED, Unreachable(ErrorClass.MID_STREAM_ERROR, words, delivered=True))
-            return b""
-        if self._watch is not None and not self._watch.whole:
-            return await self._interrupted(None, "the provider ended its stream before the end of the answer")
-        await self._end(Outcome.SERVED, None)
+            return await self._interrupted(failure)
+        if watch is not None and watch.failed:
+            await self._end(Outcome.INTERRUPTED, _broken("the provider reported an error in the middle of its stream"))
+        elif watch is not None and not watch.whole:
+            return await self._interrupted(_broken("the provider ended its stream before the end of the answer"))
+        else:
+            await self._end(Outcome.SERVED, None)
         return b""
 
-    async def _interrupted(self, failure: Unreachable | None, words: str) -> bytes:
+    async def _interrupted(self, failure: Unreachable) -> bytes:
         """The protocol's own error event; the connection is then cut, so that nobody takes it for whole."""
         self.cut = True
         await self._end(Outcome.INTERRUPTED, failure)
-        return b"" if self._watch is None else stream_error(self._protocol, f"O-Switcher: {words}", self._request_id)
+        if self._watch is None:
+            return b""
+        return stream_error(self._protocol, f"O-Switcher: {failure.message}", self._request_id)
 
     async def _end(self, outcome: Outcome, failure: Unreachable | None) -> None:
         self._closed(outcome, failure)
@@ -148,3 +149,7 @@ class Relay:
         """The client has left, or all is sent. Safe to call twice."""
         if self._ended is not None:
             self._closed(Outcome.CLIENT_CANCELLED, None)
+
+
+def _broken(words: str) -> Unreachable:
+    return Unreachable(ErrorClass.MID_STREAM_ERROR, words, delivered=True)
