@@ -24,10 +24,12 @@ PATIENCE_S = 60
 NOT_RUNNING = 3  # the command's own exit code for "the app is not running"
 STATE_FILES = (
     "config.toml*",
-    "history.db*",
+    "history*.db*",
     "decisions.ndjson*",
     "running.json",
     "keys.json",
+    "keys-in-keyring",
+    "demo",
     "o-switcher.lock",
 )
 
@@ -135,7 +137,7 @@ def _purge() -> None:
     if home:  # a folder of the user's choice may hold other things: only our own files go
         for pattern in STATE_FILES:
             for path in Path(home).glob(pattern):
-                path.unlink(missing_ok=True)
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
                 print(f"removed     {path}")
         return
     for folder in _state_folders():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import random
 import secrets
@@ -43,6 +44,7 @@ from tray_app.proxy.upstream import Timeouts, Upstream
 if TYPE_CHECKING:
     from tray_app.ledger.queries import History
 
+_log = logging.getLogger(__name__)
 GRACE_S = 5.0
 REARM_S = 300.0
 
@@ -297,7 +299,8 @@ class App:
         cut = await serving.close(GRACE_S)
         upstream.close()
         self.record(Lifecycle("app.stop", now_ms(), f"stopped; {cut} answers were cut" if cut else "stopped"))
-        await asyncio.to_thread(self.writer.stop)
+        if not await asyncio.to_thread(self.writer.stop):
+            _log.warning("not every record could be written: %s", self.writer.health.trouble or "no time was left")
 
     def request_stop(self) -> None:
         """Ask the app to stop; from any thread."""

@@ -271,6 +271,51 @@ SENTENCES = [
         S.KEY,
         id="not this client",
     ),
+    # the same facts in other providers' words
+    pytest.param(
+        403, says("Your account balance is insufficient"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="money, turned round"
+    ),
+    pytest.param(400, says("x", "Arrearage"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="arrears"),
+    pytest.param(
+        403, says("The free tier of the model has been exhausted"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="a free tier"
+    ),
+    pytest.param(
+        429,
+        says("you have reached your hourly usage limit, upgrade"),
+        C.QUOTA_EXHAUSTED,
+        S.ACCOUNT,
+        id="an hour's usage",
+    ),
+    pytest.param(400, says("too many tokens: 9 exceed 8"), C.CONTEXT_LENGTH, S.REQUEST, id="too many tokens"),
+    pytest.param(
+        429,
+        says("Tokens per minute limit exceeded - too many tokens processed."),
+        C.RATE_LIMITED,
+        S.KEY,
+        id="in a minute",
+    ),
+    pytest.param(400, says("Input is too long for requested model."), C.CONTEXT_LENGTH, S.REQUEST, id="a long input"),
+    pytest.param(
+        400, says("Your input exceeds the context window of this model."), C.CONTEXT_LENGTH, S.REQUEST, id="a window"
+    ),
+    pytest.param(400, says("rejected by our safety system"), C.CONTENT_FILTER, S.REQUEST, id="a safety system"),
+    pytest.param(400, says("x", "DataInspectionFailed"), C.CONTENT_FILTER, S.REQUEST, id="an inspection"),
+    pytest.param(403, says("Request not allowed"), C.NETWORK, S.ENVIRONMENT, id="a request not allowed from here"),
+    pytest.param(
+        403,
+        says("Access denied. Please check your network settings."),
+        C.NETWORK,
+        S.ENVIRONMENT,
+        id="a network refused",
+    ),
+    pytest.param(
+        404,
+        says("The model grok-9 does not exist or your team does not have access to it."),
+        C.MODEL_UNAVAILABLE,
+        S.MODEL,
+        id="a model or its access",
+    ),
+    pytest.param(401, b"<html>401 Authorization Required</html>", C.AUTH, S.KEY, id="a web page that refuses the key"),
     # local servers and others
     pytest.param(404, says('model "x" not found, try pulling it first'), C.MODEL_UNAVAILABLE, S.MODEL, id="Ollama"),
     pytest.param(400, says("No models loaded."), C.MODEL_UNAVAILABLE, S.MODEL, id="LM Studio as 400"),

@@ -70,9 +70,9 @@ class Registry:
         """Take over keys that were found and are neither held nor unwanted; the ids of the new profiles."""
         added: list[str] = []
         for one in found:
-            if self.vault.is_known(one.secret) or self._is_ourselves(one.base_url):
-                continue
             provider = self.providers()[canonical(one.provider)]
+            if self.vault.is_known(one.secret) or self._is_ourselves(one.base_url or provider.base_url):
+                continue
             label = self._free_label(provider.name, one.label)
             entry = Entry(
                 secret=one.secret,

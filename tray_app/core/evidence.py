@@ -94,10 +94,11 @@ _CONTEXT = Rule(
         "model_context_window_exceeded",
     ),
     _says(
-        r"maximum (?:context|prompt) length|prompt is too long|exceed(?:s)? (?:the )?(?:model's )?(?:maximum )?"
-        r"context (?:limit|length|size|window)|input token count .* exceeds|exceeded model token limit|"
+        r"maximum (?:context|prompt) length|prompt is too long|exceed(?:s)? (?:the )?(?:model's |available )?"
+        r"(?:maximum )?context (?:limit|length|size|window)|input token count .* exceeds|exceeded model token limit|"
         r"^request too large for|too large for model|\binputs?\b.{0,30}tokens?\b.{0,40}must be (?:<=|at most|less)|"
-        r"reduce the length of the (?:messages|input|prompt)|required for long context"
+        r"reduce the length of the (?:messages|input|prompt)|required for long context|^too many tokens|"
+        r"input is too long"
     ),
     (400, 403, 413, 422, 429),
 )
@@ -114,12 +115,13 @@ CONTENT = Rule(
         "invalid_prompt",
         "cyber_policy",
         "bio_policy",
+        "datainspectionfailed",
         "1301",
     ),
     _says(
         r"content (?:filter|management policy|policy violation|moderation)|content violates|blocked by content|"
-        r"(?:unsafe|sensitive|prohibited) content|prompt injection patterns|requires moderation|\bflagged\b|"
-        r"safety_check"
+        r"(?:unsafe|sensitive|prohibited|inappropriate) content|prompt injection patterns|requires moderation|"
+        r"\bflagged\b|safety_check|safety (?:system|filter|polic)"
     ),
     (400, 403, 422, 451),
 )
@@ -178,12 +180,12 @@ _CREDIT = Rule(
     _says(
         r"credit balance is too low|insufficient (?:account )?(?:balance|credits|funds)|used all available credits|"
         r"(?:monthly|daily|weekly) spending limit|specified (?:workspace )?api usage limits|out of extra usage|"
-        r"no credits? (?:remaining|left)|out of credits?\b|prompt tokens limit exceeded|"
-        r"(?:credits?|balance) (?:is|are|has been|have been) (?:depleted|exhausted|used up)|"
+        r"(?:balance|credits?|funds) (?:is|are) insufficient|no credits? (?:remaining|left)|out of credits?\b|"
+        r"prompt tokens limit exceeded|(?:credits?|balance) (?:is|are|has been|have been) (?:depleted|exhausted|used up)|"
         r"depleted your .{0,40}credits"
     ),
     _MONEY_STATUSES,
-    _says(r"(?<!su)spend|billing|credit|payment|(?<!load_)(?<![a-z])balance"),
+    _says(r"(?<!su)spend|billing|credit|payment|arrear|(?<!load_)(?<![a-z])balance"),
 )
 
 # What an aggregator passes on from a provider counts where it is about the request, never about a key.
@@ -272,7 +274,10 @@ RULES = (
         _S.ENVIRONMENT,
         "the provider does not serve this network or region",
         ("unsupported_country_region_territory", "region_restricted", "request_forbidden"),
-        _says(r"location is not supported|not (?:available|supported) in your (?:country|region)|^error code: 1\d{3}"),
+        _says(
+            r"location is not supported|not (?:available|supported) in your (?:country|region)|^request not allowed|"
+            r"check your network settings|^error code: 1\d{3}"
+        ),
         (400, 403, 451),
         action=Action.NEXT,
     ),
@@ -303,7 +308,8 @@ RULES = (
         (),
         _says(
             r"usage limit (?:has been |was )?(?:reached|exceeded)|"
-            r"(?:reached|exceeded|hit) (?:your|the|its)\b[^.]{0,40}\busage limit"
+            r"(?:reached|exceeded|hit) (?:your|the|its)\b[^.]{0,40}\busage limit|"
+            r"(?:quota|allowance|free tier)\b[^.]{0,40} (?:is|was|been) (?:exhausted|used up|depleted)"
         ),
         (400, 402, 403, 429),
     ),
