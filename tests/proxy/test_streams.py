@@ -77,6 +77,7 @@ def test_a_silent_provider_is_left_for_the_next_one(tmp_path: Path, stream: bool
         assert answer.status_code == 200
         assert answer.headers["x-o-switcher-profile"] == "openrouter-second"
         assert rig.calls() == {"first": 1, "second": 1}
+        assert rig.chat(stream=stream).headers["x-o-switcher-attempts"] == "1"  # nobody waits for the silent one again
 
 
 def test_comments_and_pings_count_as_life(tmp_path: Path) -> None:

@@ -181,8 +181,8 @@ _CREDIT = Rule(
         r"credit balance is too low|insufficient (?:account )?(?:balance|credits|funds)|used all available credits|"
         r"(?:monthly|daily|weekly) spending limit|specified (?:workspace )?api usage limits|out of extra usage|"
         r"(?:balance|credits?|funds) (?:is|are) insufficient|no credits? (?:remaining|left)|out of credits?\b|"
-        r"prompt tokens limit exceeded|(?:credits?|balance) (?:is|are|has been|have been) (?:depleted|exhausted|used up)|"
-        r"depleted your .{0,40}credits"
+        r"(?:credits?|balance) (?:is|are|has been|have been) (?:depleted|exhausted|used up)|"
+        r"prompt tokens limit exceeded|depleted your .{0,40}credits"
     ),
     _MONEY_STATUSES,
     _says(r"(?<!su)spend|billing|credit|payment|arrear|(?<!load_)(?<![a-z])balance"),

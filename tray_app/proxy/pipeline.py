@@ -24,6 +24,7 @@ from tray_app.core.values import (
     AttemptStarted,
     Call,
     CooldownSet,
+    ErrorClass,
     Fact,
     FailedOver,
     Head,
@@ -35,6 +36,7 @@ from tray_app.core.values import (
     RequestStarted,
     RetryScheduled,
     RouteSelected,
+    Scope,
     Unreachable,
     Verdict,
 )
@@ -206,10 +208,11 @@ class _Request:
     def _switch(self, last: Tried, step: Try, now: int) -> None:
         """Change the pool's profile once, however many requests find the old one dead.
 
-        A model that one profile lacks says nothing of the profile: only this request goes elsewhere.
+        A model that one profile lacks, or a request too dear for what it has left, says nothing of the
+        profile: only this request goes elsewhere.
         """
-        means, pool = self.means, self.means.cell.pool
-        only_here = last.verdict.action is Action.NEXT
+        means, pool, verdict = self.means, self.means.cell.pool, last.verdict
+        only_here = verdict.cls is ErrorClass.MODEL_UNAVAILABLE or verdict.scope is Scope.REQUEST
         if not only_here and pool.current.get(self.provider) not in (last.profile_id, None):
             return
         if not only_here:
