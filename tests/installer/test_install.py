@@ -191,7 +191,6 @@ def test_menu_entries_quote_what_they_start(argument: str, quoted: str) -> None:
     assert exec_quoted(argument) == quoted
 
 
-@pytest.mark.skipif(not (CHECKOUT / "tray_app/__main__.py").exists(), reason="the app is not written yet")
 def test_the_real_app_installs_and_goes(tmp_path: Path) -> None:
     """With the real lock, from wherever this machine takes its packages."""
     variables = os.environ | {"HOME": str(tmp_path), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": ""}
