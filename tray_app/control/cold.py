@@ -12,6 +12,7 @@ import msgspec
 
 from tray_app.control import summary
 from tray_app.control.callers import NotRunning
+from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import Registry
 from tray_app.control.verbs import Argument, Refused, verb_named
 from tray_app.core.pool import Cell
@@ -37,37 +38,16 @@ class ColdCaller:
             NotRunning: this verb needs the running app.
             Refused: it cannot be done.
         """
+        given = {name: value for name, value in arguments.items() if value is not None}
+        if verb in PROFILE_VERBS:
+            done = PROFILE_VERBS[verb](self._registry, **verb_named(verb).checked(given))
+            self._facts.append(OperatorActed(_now(), "cli", verb, done["profile"], "while the app was not running"))
+            return done
         handler = _HANDLERS.get(verb)
         if handler is None:
             raise NotRunning("O-Switcher is not running; start it with: o-switcher")
-        given = {name: value for name, value in arguments.items() if value is not None}
         checked = verb_named(verb).checked(given) if verb != "profiles-list" else {}
-        result = handler(self, checked)
-        if verb.startswith("profiles-") and verb != "profiles-list":
-            profile = result["profile"] if isinstance(result, dict) else None
-            self._facts.append(OperatorActed(_now(), "cli", verb, profile, "while the app was not running"))
-        return msgspec.to_builtins(result)
-
-    def _add(self, given: Mapping[str, Argument]) -> object:
-        profile = self._registry.add(**given)  # type: ignore[arg-type]
-        return {"profile": profile.id, "message": f"{profile.id} was added (key ending in {profile.key_tail or '?'})"}
-
-    def _remove(self, given: Mapping[str, Argument]) -> object:
-        self._registry.remove(str(given["profile"]))
-        return {"profile": given["profile"], "message": f"{given['profile']} and its key were removed"}
-
-    def _rename(self, given: Mapping[str, Argument]) -> object:
-        new = self._registry.rename(str(given["profile"]), str(given["label"]))
-        return {"profile": new, "message": f"{given['profile']} is called {new} now"}
-
-    def _set(self, given: Mapping[str, Argument]) -> object:
-        profile = str(given["profile"])
-        changes = {name: value for name, value in given.items() if name != "profile"}
-        if not changes:
-            raise Refused("bad_argument", "say what to change: --key, --account, --base-url, --priority or --tag")
-        self._registry.change(profile, **changes)  # type: ignore[arg-type]
-        changed = ", ".join("key" if name == "secret" else name for name in changes)
-        return {"profile": profile, "message": f"{profile}: {changed} changed"}
+        return msgspec.to_builtins(handler(self, checked))
 
     def _list(self, _: Mapping[str, Argument]) -> object:
         return summary.profile_views(self._registry.cell.pool, _now())
@@ -105,10 +85,6 @@ def _number(value: Argument) -> int | None:
 
 
 _HANDLERS: Mapping[str, Callable[[ColdCaller, Mapping[str, Argument]], object]] = {
-    "profiles-add": ColdCaller._add,
-    "profiles-remove": ColdCaller._remove,
-    "profiles-rename": ColdCaller._rename,
-    "profiles-set": ColdCaller._set,
     "profiles-list": ColdCaller._list,
     "token": ColdCaller._token,
     "inspect": ColdCaller._inspect,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tray_app.control import summary
 from tray_app.control.live import Live
+from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import PREFERRED, Registry, unknown_profile
 from tray_app.control.verbs import Argument, Refused, verb_named
 from tray_app.control.views import ReportView, Status
@@ -109,6 +110,8 @@ class Service:
         """
         verb = verb_named(name)
         checked = verb.checked(arguments)
+        if name in PROFILE_VERBS:
+            return self._profile(name, actor, checked)
         handler = _HANDLERS[name]
         result = handler(self, actor, **checked)
         if asyncio.iscoroutine(result):
@@ -237,28 +240,11 @@ class Service:
         history = await asyncio.to_thread(self.history)
         return await asyncio.to_thread(history.recent, limit, profile=profile, model=model, since=since)
 
-    def _profiles_add(self, actor: str, **given: Argument) -> dict[str, object]:
-        profile = self.registry.add(**given)  # type: ignore[arg-type]
-        self._act(actor, "profiles-add", profile.id)
-        return {"profile": profile.id, "message": f"{profile.id} was added (key ending in {profile.key_tail or '?'})"}
-
-    def _profiles_remove(self, actor: str, profile: str) -> dict[str, object]:
-        self.registry.remove(profile)
-        self._act(actor, "profiles-remove", profile)
-        return {"profile": profile, "message": f"{profile} and its key were removed"}
-
-    def _profiles_rename(self, actor: str, profile: str, label: str) -> dict[str, object]:
-        new = self.registry.rename(profile, label)
-        self._act(actor, "profiles-rename", new, f"was {profile}")
-        return {"profile": new, "message": f"{profile} is called {new} now"}
-
-    def _profiles_set(self, actor: str, profile: str, **given: Argument) -> dict[str, object]:
-        if not given:
-            raise Refused("bad_argument", "say what to change: --key, --account, --base-url, --priority or --tag")
-        self.registry.change(profile, **given)  # type: ignore[arg-type]
-        changed = ", ".join("key" if name == "secret" else name for name in given)
-        self._act(actor, "profiles-set", profile, changed)
-        return {"profile": profile, "message": f"{profile}: {changed} changed"}
+    def _profile(self, verb: str, actor: str, given: Mapping[str, Argument]) -> dict[str, Any]:
+        done = PROFILE_VERBS[verb](self.registry, **given)
+        detail = done.get("changed") or (f"was {done['was']}" if "was" in done else None)
+        self._act(actor, verb, done["profile"], detail)
+        return done
 
     def _token(self, actor: str, client: str = "default") -> dict[str, object]:
         if not client.replace("-", "").replace("_", "").isalnum() or len(client) > 40:
@@ -344,10 +330,6 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "retry-now": Service._retry_now,
     "inspect": Service._inspect,
     "history": Service._history,
-    "profiles-add": Service._profiles_add,
-    "profiles-remove": Service._profiles_remove,
-    "profiles-rename": Service._profiles_rename,
-    "profiles-set": Service._profiles_set,
     "token": Service._token,
     "report": Service._report,
     "autostart": Service._autostart,

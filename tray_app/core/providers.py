@@ -38,7 +38,6 @@ class Provider:
     aliases: tuple[str, ...] = ()
 
 
-_CHAT = frozenset({Protocol.CHAT, Protocol.OTHER})
 _OPENAI = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.OTHER})
 _ALL_SKINS = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.MESSAGES, Protocol.OTHER})
 

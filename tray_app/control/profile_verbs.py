@@ -1,0 +1,44 @@
+"""The verbs about profiles, as the running app and the files alone carry them out: the same deeds, the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tray_app.control.registry import Registry
+from tray_app.control.verbs import Argument, Refused
+
+
+def add(registry: Registry, **given: Argument) -> dict[str, Any]:
+    """Add a key as a profile."""
+    profile = registry.add(**given)  # type: ignore[arg-type]
+    return {"profile": profile.id, "message": f"{profile.id} was added (key ending in {profile.key_tail or '?'})"}
+
+
+def remove(registry: Registry, profile: str) -> dict[str, Any]:
+    """Forget a profile and its key."""
+    registry.remove(profile)
+    return {"profile": profile, "message": f"{profile} and its key were removed"}
+
+
+def rename(registry: Registry, profile: str, label: str) -> dict[str, Any]:
+    """Give a profile another label."""
+    new = registry.rename(profile, label)
+    return {"profile": new, "message": f"{profile} is called {new} now", "was": profile}
+
+
+def change(registry: Registry, profile: str, **given: Argument) -> dict[str, Any]:
+    """Change a profile's key, account, address, priority or tags."""
+    if not given:
+        raise Refused("bad_argument", "say what to change: --key, --account, --base-url, --priority or --tag")
+    registry.change(profile, **given)  # type: ignore[arg-type]
+    changed = ", ".join("key" if name == "secret" else name for name in given)
+    return {"profile": profile, "message": f"{profile}: {changed} changed", "changed": changed}
+
+
+PROFILE_VERBS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "profiles-add": add,
+    "profiles-remove": remove,
+    "profiles-rename": rename,
+    "profiles-set": change,
+}
