@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,9 +106,15 @@ def said(stream: str) -> str:
 
 @contextmanager
 def running(
-    folder: Path, script: str, *, settings: str = "", names: Sequence[str] | None = None, start: bool = True
+    folder: Path,
+    script: str,
+    *,
+    settings: str = "",
+    names: Sequence[str] | None = None,
+    others: Mapping[str, str] | None = None,
+    start: bool = True,
 ) -> Iterator[Rig]:
-    """An app whose profiles are the keys of `script`, in their order."""
+    """An app whose profiles are the keys of `script`, in their order, and `others`, at addresses of their own."""
     parsed = parse(script, "test")
     home = find_home({"O_SWITCHER_HOME": str(folder)})
     write_private(home.config, (SETTINGS + settings).encode())
@@ -116,6 +122,8 @@ def running(
         vault = open_vault(home.keys, "file")
         for place, name in enumerate(names if names is not None else [key.name for key in parsed.keys]):
             vault.put(f"openrouter-{name}", entry_of(name, simulator.url, place))
+        for name, url in (others or {}).items():
+            vault.put(f"openrouter-{name}", entry_of(name, url, 99))
         token = vault.token("test")
         app = house.build(home, port=0, environ={}, project=folder)
         rig_facts: list[Fact] = []

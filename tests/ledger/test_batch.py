@@ -56,9 +56,9 @@ def write(path: Path, *batches: list[Fact]) -> int:
 
 
 def written(connection: sqlite3.Connection, *batches: list[Fact]) -> int:
-    unfinished: batch.Unfinished = {}
+    unfinished = batch.Unfinished()
     lost = sum(batch.write(connection, facts, unfinished) for facts in batches)
-    assert not unfinished
+    assert unfinished == batch.Unfinished()
     return lost
 
 
@@ -113,17 +113,35 @@ def test_an_attempt_has_its_error_and_its_times(history: Path) -> None:
 
 
 def test_a_longer_request_is_written_open_first(history: Path) -> None:
-    unfinished: batch.Unfinished = {}
+    unfinished = batch.Unfinished()
     with closing(database.open_for_writing(history, 1).connection) as connection:
         batch.write(connection, [started(1, provider=None), attempt_started(1)], unfinished)
         (row,) = ask(history, "SELECT outcome, ended_at, provider FROM request")
         assert row == {"outcome": None, "ended_at": None, "provider": None}
         ((attempt_id,),) = connection.execute("SELECT id FROM attempt WHERE ended_at IS NULL").fetchall()
-        assert set(unfinished) == {id_of(1), (id_of(1), 1)}
+        assert set(unfinished.open) == {id_of(1), (id_of(1), 1)}
+        assert not unfinished.young
         batch.write(connection, [attempt_ended(1), ended(1)], unfinished)
-    assert unfinished == {}
+    assert unfinished == batch.Unfinished()
     assert one(history, "SELECT provider FROM request WHERE outcome = 'served'") == "openrouter"
     assert one(history, "SELECT id FROM attempt WHERE outcome = 'served'") == attempt_id  # it keeps its number
+
+
+def test_in_a_hurry_what_has_only_begun_waits_until_it_ends(history: Path) -> None:
+    unfinished = batch.Unfinished()
+    with closing(database.open_for_writing(history, 1).connection) as connection:
+        batch.write(connection, [started(1), attempt_started(1), *served(2)], unfinished, open_too=False)
+        assert ask(history, "SELECT id FROM request") == [{"id": id_of(2)}]
+        assert set(unfinished.young) == {id_of(1), (id_of(1), 1)}
+        batch.write(connection, [attempt_ended(1)], unfinished, open_too=False)
+        # an attempt's row is never there without its request's
+        assert one(history, f"SELECT count(*) FROM request WHERE id = '{id_of(1)}' AND outcome IS NULL") == 1
+        batch.write(connection, [started(3), ended(1)], unfinished, open_too=False)
+        assert one(history, f"SELECT outcome FROM request WHERE id = '{id_of(1)}'") == "served"
+        assert one(history, "SELECT count(*) FROM request") == 2
+        batch.write(connection, [], unfinished)
+    assert one(history, "SELECT count(*) FROM request WHERE outcome IS NULL") == 1
+    assert (set(unfinished.young), set(unfinished.open)) == (set(), {id_of(3)})
 
 
 def test_an_end_whose_beginning_was_dropped_is_counted_as_lost(history: Path) -> None:
@@ -138,12 +156,12 @@ def test_an_attempt_whose_beginning_was_dropped_is_kept_all_the_same(history: Pa
 
 
 def test_what_goes_wrong_leaves_nothing_behind(history: Path) -> None:
-    unfinished: batch.Unfinished = {}
+    unfinished = batch.Unfinished()
     with closing(database.open_for_writing(history, 1).connection) as connection:
         with pytest.raises(sqlite3.IntegrityError):
             batch.write(connection, [*served(1), started(2, client=None)], unfinished)
         assert not connection.in_transaction
-        assert unfinished == {}
+        assert unfinished == batch.Unfinished()
     assert one(history, "SELECT count(*) FROM request") == 0
     assert one(history, "SELECT count(*) FROM usage_hour") == 0
 
@@ -157,7 +175,7 @@ def test_a_locked_file_is_told_before_any_work_is_done(history: Path) -> None:
         with closing(sqlite3.connect(history)) as other:
             other.execute("BEGIN EXCLUSIVE")
             with pytest.raises(sqlite3.OperationalError, match="locked"):
-                batch.write(connection, facts(), {})
+                batch.write(connection, facts(), batch.Unfinished())
 
 
 def test_requests_are_summed_up_by_hour_profile_model_and_client(history: Path) -> None:

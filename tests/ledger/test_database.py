@@ -49,7 +49,7 @@ NOW = T0 + HOUR
 def filled(path: Path, *facts: Fact) -> None:
     """Write some facts to that file and close it."""
     with closing(database.open_for_writing(path, NOW).connection) as connection:
-        batch.write(connection, facts or served(1), {})
+        batch.write(connection, facts or served(1), batch.Unfinished())
 
 
 def names(folder: Path) -> list[str]:
@@ -198,7 +198,7 @@ def test_a_file_that_cannot_be_used_is_moved_aside_unchanged(
     before = history.read_bytes()
     opened = database.open_for_writing(history, NOW)
     with closing(opened.connection) as connection:
-        batch.write(connection, served(2), {})
+        batch.write(connection, served(2), batch.Unfinished())
     assert opened.moved_aside is not None
     assert words in opened.moved_aside
     aside = history.with_name(f"history.aside-{NOW}.db")
@@ -487,7 +487,8 @@ def test_requests_that_this_process_is_busy_with_are_left_alone(history: Path) -
         still = connection.execute("SELECT id FROM request WHERE ended_at IS NULL").fetchall()
         assert still == [(id_of(2),)]
         assert connection.execute("SELECT seq FROM attempt WHERE ended_at IS NULL").fetchall() == [(2,)]
-        batch.write(connection, [attempt_ended(2, 2, profile_id=BACKUP), ended(2)], {id_of(2): started(2)})
+        known = batch.Unfinished(open={id_of(2): started(2)})
+        batch.write(connection, [attempt_ended(2, 2, profile_id=BACKUP), ended(2)], known)
     assert one(history, "SELECT outcome FROM request WHERE id = ?", id_of(2)) == "served"
 
 

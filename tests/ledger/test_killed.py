@@ -60,9 +60,12 @@ def test_no_settled_request_is_lost_and_no_row_stays_open(tmp_path: Path, histor
 
 
 def test_the_decisions_before_the_kill_are_whole_lines(tmp_path: Path) -> None:
-    told = killed_after(tmp_path, 40, 0) + killed_after(tmp_path, 40, 100_000)
+    runs = [killed_after(tmp_path, 400, 0), killed_after(tmp_path, 400, 100_000)]
     text = (tmp_path / "decisions.ndjson").read_bytes()
     lines = [json.loads(line) for line in text.splitlines()]
     assert text.endswith(b"\n")
     ended = {line["request_id"] for line in lines if line["event"] == "request.end"}
-    assert len(set(told) - ended) <= 2 * 4  # nobody waits for the log: the last batch of each may be missing
+    for told in runs:  # nobody waits for the log: the last quarter of a second of each may be missing
+        missing = [place for place, request_id in enumerate(told) if request_id not in ended]
+        assert len(missing) < len(told)
+        assert len(told) - min(missing, default=len(told)) <= len(missing) + 8

@@ -53,8 +53,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with closing(database.open_for_writing(path, 1).connection) as connection:
         facts = [fact for facts in MORNING for fact in facts]
         by_hand = FailedOver(None, DAY + 61 * 420_000, BACKUP, MAIN, "chosen by the operator (tray)", True)
-        batch.write(connection, [*facts, by_hand], {})
-        batch.write(connection, [started(99, started_at=DAY + 62 * 420_000)], {})  # still under way
+        batch.write(connection, [*facts, by_hand], batch.Unfinished())
+        batch.write(connection, [started(99, started_at=DAY + 62 * 420_000)], batch.Unfinished())  # still under way
     return path
 
 
@@ -229,7 +229,7 @@ def test_the_median_is_the_middle_or_the_mean_of_the_two(
 ) -> None:
     with closing(database.open_for_writing(history, 1).connection) as connection:
         for number, ttft in enumerate(times):
-            batch.write(connection, [started(number), ended(number, ttft_ms=ttft)], {})
+            batch.write(connection, [started(number), ended(number, ttft_ms=ttft)], batch.Unfinished())
     assert History(history).numbers(0).median_ttft_ms == median
 
 
@@ -260,7 +260,7 @@ def test_a_history_never_makes_a_file(history: Path) -> None:
 
 def test_a_history_reads_while_another_writes(history: Path) -> None:
     with closing(database.open_for_writing(history, 1).connection) as connection:
-        batch.write(connection, served(1), {})
+        batch.write(connection, served(1), batch.Unfinished())
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("DELETE FROM request")
         assert len(History(history).recent(5)) == 1
@@ -271,7 +271,7 @@ def test_a_history_reads_while_another_writes(history: Path) -> None:
 def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
     path = tmp_path / name / "history.db"
     with closing(database.open_for_writing(path, 1).connection) as connection:
-        batch.write(connection, served(1), {})
+        batch.write(connection, served(1), batch.Unfinished())
     assert len(History(path).recent(5)) == 1
 
 

@@ -21,6 +21,6 @@ def test_a_request_with_its_attempt_costs_a_few_hundred_bytes(history: Path) -> 
         at += chance.randrange(60_000)
         facts += (switched if chance.random() < 0.05 else served)(chance.getrandbits(25), at)
     with closing(database.open_for_writing(history, 1).connection) as connection:
-        batch.write(connection, facts, {})
+        batch.write(connection, facts, batch.Unfinished())
     assert history.stat().st_size / REQUESTS < BYTES_A_REQUEST
     assert MAIN.encode() in history.read_bytes() and BACKUP.encode() in history.read_bytes()

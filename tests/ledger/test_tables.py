@@ -120,11 +120,11 @@ def test_each_statement_fits_the_tables(migrated: sqlite3.Connection, sql: str) 
 
 @pytest.mark.parametrize("fact", EVERY_KIND, ids=lambda fact: type(fact).__name__)
 def test_each_kind_of_fact_can_be_written_alone(migrated: sqlite3.Connection, fact: object) -> None:
-    batch.write(migrated, [fact], {})  # type: ignore[list-item]
+    batch.write(migrated, [fact], batch.Unfinished())  # type: ignore[list-item]
 
 
 def test_the_views_can_be_read(migrated: sqlite3.Connection, history: Path) -> None:
-    batch.write(migrated, EVERY_KIND, {})
+    batch.write(migrated, EVERY_KIND, batch.Unfinished())
     assert ask(history, "SELECT * FROM v_recent_requests")[0]["started_utc"] == "2025-10-09 09:00:00"
     daily = ask(history, "SELECT day_utc, requests, served FROM v_daily_usage")
     assert daily == [{"day_utc": "2025-10-09", "requests": 1, "served": 1}]

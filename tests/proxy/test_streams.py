@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -114,3 +118,55 @@ def test_a_stream_is_recorded_before_its_terminator_reaches_the_client(tmp_path:
             for chunk in answer.iter_raw():
                 if b"[DONE]" in chunk:
                     assert rig.rows("SELECT outcome FROM request") == [{"outcome": "served"}]
+
+
+# -- a client that is slow
+
+
+@contextmanager
+def flooding(stream: list[bytes]) -> Iterator[tuple[int, list[int]]]:
+    """A provider that sends `stream` as fast as it is taken: its port, and the bytes it got rid of so far."""
+    sent = [0]
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                received = b""
+                while b'"messages"' not in received:
+                    received += connection.recv(65536)
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+                )
+                for part in stream:
+                    connection.sendall(b"%x\r\n%b\r\n" % (len(part), part))
+                    sent[0] += len(part)
+                connection.sendall(b"0\r\n\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1], sent
+        thread.join(10)
+
+
+def test_a_client_that_stops_reading_holds_back_the_provider_and_loses_nothing(tmp_path: Path) -> None:
+    event = b'data: {"choices":[{"index":0,"delta":{"content":"%06d' + b"x" * 2000 + b'"}}]}\n\n'
+    stream = [event % number for number in range(20_000)] + [b"data: [DONE]\n\n"]
+    with (
+        flooding(stream) as (port, sent),
+        running(
+            tmp_path, script_of(spare='{do="ok"}'), names=[], others={"flood": f"http://127.0.0.1:{port}/v1"}
+        ) as rig,
+    ):
+        with rig.client.stream("POST", CHAT, json=BODY) as answer:
+            parts = answer.iter_raw()
+            got = [next(parts)]
+            before = -1
+            while sent[0] != before:  # the system's own buffers fill first
+                before = sent[0]
+                time.sleep(0.3)
+            assert before < sum(map(len, stream)) / 2
+            got += parts
+        assert b"".join(got) == b"".join(stream)
+        row = rig.rows("SELECT outcome, response_bytes FROM request")[0]
+        assert row == {"outcome": "served", "response_bytes": sum(map(len, stream))}

@@ -137,6 +137,6 @@ def _opened(home: Home) -> Iterator[ColdCaller]:
         remembered = database.remember(connection, _now())
         registry.restore(remembered.pool.members)
         yield ColdCaller(home, registry, facts)
-        batch.write(connection, facts, {})
+        batch.write(connection, facts, batch.Unfinished())
     finally:
         connection.close()

@@ -175,41 +175,50 @@ class EndWatch:
     where quotes are escaped and lines do not break.
     """
 
-    __slots__ = ("_edge", "_ends", "_kept", "_recent", "final")
+    __slots__ = ("_edge", "_ends", "_kept", "_recent", "ended_by")
 
     def __init__(self, protocol: Protocol) -> None:
         self._ends = _ENDS_OF.get(protocol)
         self._edge = b""
         self._recent: deque[bytes] = deque()
         self._kept = 0
-        self.final = False  # the terminator itself has passed
+        self.ended_by = b""  # the terminator that has passed
 
     def passed(self, data: bytes) -> None:
         """Look at the bytes that pass now."""
-        ends = self._ends
-        if ends is None:
+        if self._ends is None:
             return
-        self._keep(data)
-        window = self._edge + data[-ends.reach :]
-        self._edge = window[-_LONGEST_MARK:]
-        for mark in ends.terminators:  # spelled out: this runs for every chunk
-            if mark in window:
-                self.final = True
-
-    def _keep(self, data: bytes) -> None:
+        self.ended_by = self.ending(data) or self.ended_by
         self._recent.append(data)
         self._kept += len(data)
         while self._kept - len(self._recent[0]) > _TAIL:
             self._kept -= len(self._recent.popleft())
+        self._edge = (self._edge + data if len(data) < _LONGEST_MARK else data)[-_LONGEST_MARK:]
+
+    def ending(self, data: bytes) -> bytes:
+        """The terminator that passes with `data`, if one does. Changes nothing."""
+        ends = self._ends
+        if ends is None:
+            return b""
+        window = self._edge + (data[-ends.reach :] if len(data) > ends.reach else data)
+        for mark in ends.terminators:  # spelled out: this runs for every chunk
+            if mark in window:
+                return mark
+        return b""
+
+    @property
+    def final(self) -> bool:
+        """Whether the terminator itself has passed."""
+        return bool(self.ended_by)
 
     def _tail(self) -> bytes:
-        return b"\n" + b"".join(self._recent)
+        return b"\n" + b"".join(self._recent)[-_TAIL:]
 
     @property
     def whole(self) -> bool:
         """Whether the answer is complete, with or without its terminator."""
         ends = self._ends
-        if ends is None or self.final:
+        if ends is None or self.ended_by:
             return True
         tail = self._tail()
         return any(mark in tail for mark in ends.terminators + ends.others)
@@ -217,15 +226,18 @@ class EndWatch:
     @property
     def failed(self) -> bool:
         """Whether the provider ended the stream with an error of its own."""
-        if self._ends is None:
+        ends = self._ends
+        if ends is None:
             return False
+        if self.ended_by in ends.errors:
+            return True
         tail = self._tail()
-        return any(mark in tail for mark in self._ends.errors)
+        return b'error"' in tail and any(mark in tail for mark in ends.errors)
 
 
 _FINISH = (b'"finish_reason":"', b'"finish_reason": "')
 _ERROR = (b'"error":{', b'"error": {', b'"error":"', b'"error": "')
-_TAIL = 32_768
+_TAIL = 8192
 _LONGEST_MARK = 24
 
 

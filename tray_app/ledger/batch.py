@@ -1,13 +1,14 @@
 """Facts -> rows: what one transaction of the writer holds.
 
-A request that starts and ends within one batch is one insert; only a longer one is written open
-first, so that a killed process leaves a trace of what it was doing. Facts carry the names of the columns.
+A short request is one insert, when it ends; only a longer one is written open first, so that a
+killed process leaves a trace of what it was doing. Facts carry the names of the columns.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from operator import attrgetter
 
 from tray_app.core.values import (
@@ -32,7 +33,7 @@ HOUR_MS = 3_600_000
 
 Row = tuple[object, ...]
 Key = str | tuple[str, int]  # a request's id, or an attempt's request id and number
-Unfinished = dict[Key, RequestStarted | AttemptStarted]
+Start = RequestStarted | AttemptStarted
 
 
 def _insert(table: str, columns: str, *, replace: bool = False) -> str:
@@ -88,11 +89,37 @@ _attempt_start, _attempt_end = _row_of(_ATTEMPT_START), _row_of(_ATTEMPT_END)
 _failover, _operator = _row_of(_FAILOVER), _row_of(_OPERATOR)
 
 
-def write(connection: sqlite3.Connection, facts: Iterable[Fact], unfinished: Unfinished) -> int:
+@dataclass(slots=True)
+class Unfinished:
+    """What has begun and not ended: `young` is not in the file yet, `open` has an open row there."""
+
+    young: dict[Key, Start] = field(default_factory=dict)
+    open: dict[Key, Start] = field(default_factory=dict)
+
+    def find(self, key: Key) -> Start | None:
+        return self.young.get(key) or self.open.get(key)
+
+    def requests(self) -> set[str]:
+        """The ids of the requests."""
+        return {key for held in (self.young, self.open) for key in held if isinstance(key, str)}
+
+    def taken(self, *, young_only: bool = False) -> list[Start]:
+        """All of it, or what is young, in the order in which it began; nothing of that is left."""
+        starts = [*self.young.values()]
+        self.young.clear()
+        if not young_only:
+            starts[:0] = self.open.values()
+            self.open.clear()
+        return starts
+
+
+def write(
+    connection: sqlite3.Connection, facts: Iterable[Fact], unfinished: Unfinished, *, open_too: bool = True
+) -> int:
     """Write `facts` in one transaction.
 
-    `unfinished` are the requests and attempts that were begun but not ended by the facts written so
-    far. It is kept up to date, but only once the transaction is safe.
+    `unfinished` is kept up to date, but only once the transaction is safe. `open_too` has what is
+    young written as well; else it waits, unless a row that is written now belongs to it.
 
     Returns:
         How many facts had no place: ends of requests whose beginning was never seen.
@@ -105,14 +132,14 @@ def write(connection: sqlite3.Connection, facts: Iterable[Fact], unfinished: Unf
         batch = _Batch(unfinished)
         for fact in facts:
             batch.add(fact)
-        for sql, rows in batch.statements():
+        for sql, rows in batch.statements(open_too):
             connection.executemany(sql, rows)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    batch.remember(unfinished)
+    batch.remember()
     return batch.lost
 
 
@@ -121,7 +148,8 @@ class _Batch:
 
     def __init__(self, known: Unfinished) -> None:
         self._known = known
-        self._begun: Unfinished = {}
+        self._begun: dict[Key, Start] = {}
+        self._opened: dict[Key, Start] = {}
         self._ended: list[Key] = []
         self._rows: dict[str, list[Row]] = {}  # of tables in which no row depends on another
         self._state: list[tuple[str, list[Row]]] = []  # in the order of the facts: the last word counts
@@ -153,9 +181,9 @@ class _Batch:
             self._state.append((sql, []))
         self._state[-1][1].append(row)
 
-    def _start_of(self, key: Key) -> RequestStarted | AttemptStarted | None:
+    def _start_of(self, key: Key) -> Start | None:
         self._ended.append(key)
-        return self._begun.pop(key, None) or self._known.get(key)
+        return self._begun.pop(key, None) or self._known.find(key)
 
     def _request_ended(self, fact: RequestEnded) -> None:
         start = self._start_of(fact.id)
@@ -224,9 +252,10 @@ class _Batch:
             profile.created_at or fact.at,
         )
 
-    def statements(self) -> Iterator[tuple[str, list[Row]]]:
-        """Each statement with its rows."""
-        for start in self._begun.values():
+    def statements(self, open_too: bool) -> Iterator[tuple[str, list[Row]]]:
+        """Each statement with its rows. `open_too`: also for what has begun and goes on."""
+        self._opened = self._to_open(open_too)
+        for start in self._opened.values():
             if isinstance(start, RequestStarted):
                 self._put(REQUEST_OPEN, (*_request_start(start), start.provider))
             else:
@@ -236,11 +265,23 @@ class _Batch:
         yield from self._rows.items()
         yield from self._state
 
-    def remember(self, unfinished: Unfinished) -> None:
-        """Bring `unfinished` up to date, now that this batch is written."""
-        unfinished.update(self._begun)
+    def _to_open(self, open_too: bool) -> dict[Key, Start]:
+        ended, young = set(self._ended), {**self._known.young, **self._begun}
+        if not open_too:  # an attempt that ended is not shown without its request
+            parents = [key[0] for key in self._ended if isinstance(key, tuple)]
+            young = {key: young[key] for key in parents if key in young}
+        return {key: start for key, start in young.items() if key not in ended}
+
+    def remember(self) -> None:
+        """Bring what is unfinished up to date, now that this batch is written."""
+        known = self._known
+        known.young.update(self._begun)
+        known.open.update(self._opened)
+        for key in self._opened:
+            known.young.pop(key, None)
         for key in self._ended:
-            unfinished.pop(key, None)
+            known.young.pop(key, None)
+            known.open.pop(key, None)
 
 
 def usage_key(started_at: int, profile_id: str | None, model: str | None, client: str) -> Row:

@@ -25,11 +25,13 @@ from tray_app.ledger import batch, database
 from tray_app.ledger.decisions import DecisionLog
 
 LAZY_S = 0.25  # facts that nobody waits for are written within this time
+SPACING_S = 0.003  # under load commits are this far apart: one costs as much as the rows of several requests
 PATIENCE_S = 1.0  # a commit that takes longer lets its waiters go
 RETRY_S = 0.5
 LAST_TRY_S = 3.0
 MAX_HELD = 50_000
 MAX_BATCH = 5_000
+MANY_FRESH = 1_000
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Health:
 class _Batch:
     facts: list[Fact]
     waiters: list[asyncio.Future[None]]
+    whole: bool  # also what has only begun is to be written
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Writer:
         self._waiters: list[asyncio.Future[None]] = []
         self._waiting: dict[asyncio.Future[None], float] = {}  # since when, oldest first
         self._kick_due = False
+        self._kicked_at = float("-inf")
         self._lazy: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._scribe = _Scribe(path, DecisionLog(decisions), self._queue, self._report, connection)
@@ -77,16 +81,19 @@ class Writer:
         self._loop = loop
         self._scribe.loop = loop
         self._thread.start()
-        self._kick()
+        self._hand_over([])
 
     def record(self, fact: Fact) -> None:
         """Take note of `fact`. Cheap, never waits."""
         self._facts.append(fact)
         if self._lazy is None and self._loop is not None:
-            self._lazy = self._loop.call_later(LAZY_S, self._kick)
+            self._lazy = self._loop.call_later(LAZY_S, self._kick_lazily)
 
     async def settled(self) -> None:
-        """Wait until everything recorded so far is safe, or the ledger is in trouble."""
+        """Wait until everything recorded so far is safe, or the ledger is in trouble.
+
+        What has only begun is written within `LAZY_S`: its end will say it all.
+        """
         loop = self._loop
         if loop is None or self.health.trouble is not None or not self._thread.is_alive():
             return
@@ -97,23 +104,30 @@ class Writer:
             self._patience = loop.call_later(PATIENCE_S, self._look_at_waiters, loop)
         if not self._kick_due:
             self._kick_due = True
-            loop.call_soon(self._kick)
+            early = self._kicked_at + SPACING_S - loop.time()
+            if early > 0:
+                loop.call_later(early, self._kick)
+            else:
+                loop.call_soon(self._kick)
         await waiter
 
     def _kick(self) -> None:
-        """Hand over what has gathered in this turn of the loop."""
+        """Hand over what has gathered since the last time."""
+        assert self._loop is not None  # noqa: S101 - nobody waits before the start
         self._kick_due = False
-        if self._lazy is not None:
-            self._lazy.cancel()
-            self._lazy = None
+        self._kicked_at = self._loop.time()
         waiters, self._waiters = self._waiters, []
-        self._hand_over(waiters)
+        self._hand_over(waiters, whole=False)
 
-    def _hand_over(self, waiters: list[asyncio.Future[None]]) -> None:
+    def _kick_lazily(self) -> None:
+        """Have written what nobody waits for, and what has begun a while ago and goes on."""
+        self._lazy = None
+        self._hand_over([])
+
+    def _hand_over(self, waiters: list[asyncio.Future[None]], *, whole: bool = True) -> None:
         facts = self._facts[:]
         del self._facts[: len(facts)]  # another thread may add to the list between these two lines
-        if facts or waiters:
-            self._queue.put(_Batch(facts, waiters))
+        self._queue.put(_Batch(facts, waiters, whole))
 
     def _look_at_waiters(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let those go who have waited too long, and look again when the next would have."""
@@ -175,8 +189,9 @@ class _Scribe:
         self._report = report
         self._connection = connection
         self._file = _identity(path) if connection is not None else None
-        self._unfinished: batch.Unfinished = {}
+        self._unfinished = batch.Unfinished()
         self._held: list[Fact] = []
+        self._open_due = True
         self._fresh: list[Fact] = []  # those of the held ones that the decisions log has not seen
         self._trouble: str | None = None
         self._notice: str | None = None
@@ -188,9 +203,11 @@ class _Scribe:
         stopping = False
         while not stopping:
             waiters, stopping = self._gather()
+            unhurried = self._open_due
             self._write()
             self._tell(waiters)
-            self._decide()  # nobody waits for the log
+            if unhurried or len(self._fresh) > MANY_FRESH:
+                self._decide()  # nobody waits for the log
         deadline = time.monotonic() + LAST_TRY_S
         while self._held and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -207,7 +224,9 @@ class _Scribe:
                 self._held += item.facts
                 self._fresh += item.facts
                 waiters += item.waiters
+                self._open_due |= item.whole
                 item = self._queue.get_nowait()
+            self._open_due = True
             return waiters, True
         except Empty:
             return waiters, False
@@ -230,19 +249,23 @@ class _Scribe:
     def _write_held(self) -> None:
         """In parts, halved until a fact that does not fit the tables stands alone: it is dropped and counted."""
         size, renewed = MAX_BATCH, False
-        while self._held:
+        while self._held or (self._open_due and self._unfinished.young):
             connection = self._opened()
             try:
-                self._dropped += batch.write(connection, self._held[:size], self._unfinished)
+                self._dropped += batch.write(connection, self._held[:size], self._unfinished, open_too=self._open_due)
                 del self._held[:size]
             except Exception as error:
-                if _is_misfit(error):
+                if _is_misfit(error) and self._unfinished.young:
+                    self._held[:0] = self._unfinished.taken(young_only=True)  # it may be one of these
+                    self._open_due = True
+                elif _is_misfit(error):
                     size = min(size, len(self._held)) // 2 or self._drop_first(error)
                 elif _is_damage(error) and not renewed:
                     renewed = True
                     self._begin_anew()
                 else:
                     raise
+        self._open_due = False
 
     def _drop_first(self, error: Exception) -> int:
         _log.error("a %s does not fit the history and was dropped: %s", type(self._held[0]).__name__, error)
@@ -263,7 +286,7 @@ class _Scribe:
             self._disconnect()
             self._notice = f"{self._path.name} was taken away; a new one was begun"
             self._hold_unfinished()
-        alive = {key for key in self._unfinished if isinstance(key, str)}
+        alive = self._unfinished.requests()
         return self._connected(database.open_for_writing(self._path, round(time.time() * 1000), alive))
 
     def _connected(self, opened: database.Opened) -> sqlite3.Connection:
@@ -276,8 +299,7 @@ class _Scribe:
 
     def _hold_unfinished(self) -> None:
         """What had been begun in the file that is gone is begun in the new one."""
-        self._held[:0] = self._unfinished.values()
-        self._unfinished.clear()
+        self._held[:0] = self._unfinished.taken()
 
     def _disconnect(self) -> None:
         if self._connection is not None:

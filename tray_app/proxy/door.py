@@ -28,9 +28,12 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Through = Callable[[bytes], bool]
 Heads = Mapping[bytes, bytes]  # the headers by lower-case name; of several alike the last
 
 _log = logging.getLogger(__name__)
+THROUGH = "o_switcher.through"  # our listener's ASGI extension: writes a part of a streamed body at once
+_NO_EXTENSIONS: Mapping[str, Any] = {}
 MAX_MODEL = 200  # characters; no model is called so long
 INFLATED = 8 * 1024 * 1024  # bytes of a compressed request that are looked at for its model
 WATCH_AFTER_S = 0.02  # an answer quicker than this needs no watch on the client's leaving
@@ -133,7 +136,10 @@ class Door:
         except _Left:
             return
         else:
-            await self._answer(call, receive, send if scope["http_version"] != "1.0" else _whole_for_http10(send))
+            through = scope.get("extensions", _NO_EXTENSIONS).get(THROUGH)
+            if scope["http_version"] == "1.0":
+                send, through = _whole_for_http10(send), None
+            await self._answer(call, receive, send, through)
 
     async def _refuse(self, scope: Scope, refusal: _Refusal, send: Send) -> None:
         """Say no; a client of ours finds it in the history too."""
@@ -240,12 +246,12 @@ class Door:
 
     # -- the answer
 
-    async def _answer(self, call: Call, receive: Receive, send: Send) -> None:
+    async def _answer(self, call: Call, receive: Receive, send: Send, through: Through | None) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - ASGI servers run applications in tasks
         watch = _Watch(receive, task)
         try:
-            await _send_answer(await serve(call, self._means), send)
+            await _send_answer(await serve(call, self._means), send, through)
         except asyncio.CancelledError:
             if not watch.left:
                 raise
@@ -396,13 +402,14 @@ def _inflated(body: bytes) -> bytes | None:
     return None if unpacker.unconsumed_tail else plain
 
 
-async def _send_answer(answer: Answer, send: Send) -> None:
+async def _send_answer(answer: Answer, send: Send, through: Through | None = None) -> None:
     body = answer.body
     try:
         data = await body.read()
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         while not body.over:
             await send({"type": "http.response.body", "body": data, "more_body": True})
+            body.through = through  # from now on: the head is out
             data = await body.read()
         # a cut body is left unfinished on purpose: the connection then breaks off
         await send({"type": "http.response.body", "body": data, "more_body": body.cut})

@@ -54,6 +54,7 @@ class Response:
         "failure",
         "headers",
         "status",
+        "tap",
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -67,6 +68,7 @@ class Response:
         self._waiter: asyncio.Future[None] | None = None
         self._paused = False
         self._whole_at = 0
+        self.tap: Callable[[list[bytes]], bool] | None = None  # takes what arrives at once, if it can
 
     async def read(self) -> bytes:
         """The bytes that have arrived since the last call, waiting for at least one; b"" at the end."""
@@ -94,6 +96,9 @@ class Response:
         """Body bytes were put into the buffer by the parser; `size` is what the packet weighed."""
         if self.complete:
             del self._buffer[self._whole_at :]  # whatever follows an answer is no part of it
+        elif self.tap is not None and self.tap(self._buffer):
+            self._buffer.clear()
+            return
         self._size += size
         self._wake()
         if self._size >= HIGH_WATER and not self._paused:

@@ -12,6 +12,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from tray_app.proxy.door import THROUGH
+
 ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
 KEEP_ALIVE_S = 75
 MAX_HEAD_BYTES = 65_536
@@ -52,6 +54,15 @@ class Listener(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._head_open = True
         super().on_message_begin()
+        self.scope["extensions"] = {THROUGH: self._through}  # type: ignore[dict-item]
+
+    def _through(self, data: bytes) -> bool:
+        """Write a part of a streamed answer at once; False where the client is slow or gone."""
+        cycle = self.cycle
+        if cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding or self.flow.write_paused:
+            return False
+        self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # uvicorn's own, and a bound: this runs for every header of every request

@@ -26,10 +26,15 @@ class Ended(Interface):
 
 
 class Body(Interface):
-    """What the door sends on. `read` gives bytes until `over`; `cut` says that the end is not a whole one."""
+    """What the door sends on. `read` gives bytes until `over`; `cut` says that the end is not a whole one.
+
+    `through`, if the door sets it, writes bytes to the client at once, or says that it cannot now: a body
+    may then send what arrives while `read` waits by itself.
+    """
 
     cut: bool
     over: bool
+    through: Callable[[bytes], bool] | None
 
     async def read(self) -> bytes: ...
 
@@ -50,6 +55,7 @@ class Whole:
 
     cut = False
     over = True
+    through: Callable[[bytes], bool] | None = None
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -78,6 +84,7 @@ class Relay:
     ) -> None:
         self.cut = False
         self.over = False
+        self.through: Callable[[bytes], bool] | None = None
         self._response = accepted.response
         self._held = accepted.held
         self._protocol = protocol
@@ -90,7 +97,7 @@ class Relay:
 
     async def read(self) -> bytes:
         """The next bytes for the client; the last of them when `over` is set."""
-        data = self._held or await self._response.read()
+        data = self._held or await self._next()
         self._held = b""
         watch, response = self._watch, self._response
         if watch is not None:
@@ -103,6 +110,27 @@ class Relay:
             return data
         self.over = True
         return data + await self._finish()
+
+    async def _next(self) -> bytes:
+        """The next bytes that could not go through by themselves."""
+        response = self._response
+        if self.through is None or self._watch is None or response.pending:
+            return await response.read()
+        response.tap = self._pass
+        try:
+            return await response.read()
+        finally:
+            response.tap = None
+
+    def _pass(self, parts: list[bytes]) -> bool:
+        """Send on what has arrived, without a turn of the loop. The end, and a slow client, are `read`'s."""
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        watch, through = self._watch, self.through
+        if watch is None or through is None or watch.ending(data) or not through(data):
+            return False
+        watch.passed(data)
+        self._sent += len(data)
+        return True
 
     async def _rest(self) -> bytes:
         """What comes after a terminator, as a rule nothing but the end of the message: it is recorded first."""
