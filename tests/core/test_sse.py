@@ -397,3 +397,4 @@ def test_a_protocol_of_which_nothing_is_known_counts_as_whole() -> None:
     watch = EndWatch(Protocol.OTHER)
     watch.passed(b'data: {"error":{}}\n\n')
     assert watch.whole and not watch.final and not watch.failed
+    assert watch.ending(b"data: [DONE]\n\n") == b""
