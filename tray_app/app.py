@@ -13,7 +13,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 from tray_app import __version__
 from tray_app.control.live import Live
-from tray_app.control.registry import PREFERRED, Registry
+from tray_app.control.registry import Registry
 from tray_app.control.service import About, Service
+from tray_app.core.affinity import Conversations
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
-from tray_app.core.values import Fact, Lifecycle, Profile
+from tray_app.core.probes import Told
+from tray_app.core.values import Fact, Lifecycle, Profile, RequestEnded
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.site import Site
 from tray_app.host import instance, logs, ports, settings
@@ -36,9 +38,12 @@ from tray_app.host.settings import Settings
 from tray_app.host.vault import Vault, VaultError, open_vault
 from tray_app.ledger import database
 from tray_app.ledger.writer import Writer
+from tray_app.proxy.admission import Admission
 from tray_app.proxy.door import Door, House
+from tray_app.proxy.knowledge import Knowledge
 from tray_app.proxy.listener import Serving
-from tray_app.proxy.pipeline import Means
+from tray_app.proxy.pipeline import Means, Step
+from tray_app.proxy.prober import Prober
 from tray_app.proxy.upstream import Timeouts, Upstream
 
 if TYPE_CHECKING:
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 GRACE_S = 5.0
 REARM_S = 300.0
+LEAP_MS = 2_000  # the clocks of a machine drift apart slowly; this much at once was somebody's doing
 
 
 class CannotStart(Exception):
@@ -64,6 +70,11 @@ class AlreadyRunning(Exception):
 def now_ms() -> int:
     """UTC milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
+
+
+def _skew() -> int:
+    """How far the wall clock is ahead of the one that nobody sets, in ms."""
+    return now_ms() - time.monotonic_ns() // 1_000_000
 
 
 @dataclass
@@ -94,6 +105,9 @@ class App:
         self.url = f"http://{host}:{self.bound.port}"
         self.started_at = now_ms()
         self.sessions = Sessions(self.admin_token, time.monotonic)
+        self.conversations = Conversations()
+        self.admission: Admission[Step] = Admission(now_ms, self._changed)
+        self.knowledge = Knowledge(self.cell, self.record, lambda: self._rules, now_ms)
         self._obey(self.settings)
         self._settings_mark = _mark(self.home.config)
         self._settings_seen = 0.0
@@ -101,9 +115,17 @@ class App:
         self._known_tokens: dict[str, str] = {}
         self._history: History | None = None
         self._expiry: asyncio.TimerHandle | None = None
+        self._prober: Prober | None = None
+        self._skew = _skew()
         self._change_due = False
         self.registry = Registry(
-            self.cell, self.vault, lambda: self._providers, self.record, now_ms, lambda: self.bound.port
+            self.cell,
+            self.vault,
+            lambda: self._providers,
+            self.record,
+            now_ms,
+            lambda: self.bound.port,
+            self._overlaid,
         )
         about = About(__version__, self.url, str(self.home.history), str(self.home.config), self.started_at)
         self.service = Service(
@@ -120,6 +142,11 @@ class App:
             autostart_here(),
             self.request_stop,
             lambda: tuple(self.notices),
+            self.conversations,
+            lambda: len(self.admission),
+            lambda: self.settings.switcher.backpressure_threshold,
+            self._ask,
+            lambda: self._rules,
         )
 
     # -- facts
@@ -129,6 +156,8 @@ class App:
         self.writer.record(fact)
         if self.live.see(fact):
             self._changed()
+        if self._prober is not None and isinstance(fact, RequestEnded):
+            self._prober.served()
         for listener in self.listeners:
             listener(fact)
 
@@ -142,6 +171,9 @@ class App:
     def _after_change(self) -> None:
         self._change_due = False
         self._arm_expiry()
+        self.admission.pump()  # a profile may have come back, or come in
+        if self._prober is not None:
+            self._prober.arm()
         self.on_change()
 
     def _arm_expiry(self) -> None:
@@ -156,16 +188,51 @@ class App:
 
     def _expire(self) -> None:
         self._expiry = None
+        self._check_clock()
         self.service.expire()
         self._arm_expiry()
 
+    def _check_clock(self) -> None:
+        """Notice a clock that was set back: what was so many minutes away still is, and no longer.
+
+        One that leaps ahead was asleep, or was wrong before: deadlines stand, and what is over is over.
+        """
+        skew = _skew()
+        leap, self._skew = skew - self._skew, skew
+        if abs(leap) < LEAP_MS:
+            return
+        words = f"the clock leapt by {leap / 1000:.0f} s; deadlines were looked at again"
+        self.record(Lifecycle("clock.leap", now_ms(), words))
+        if leap < 0:
+            self.cell.set(self.cell.pool.shifted(leap))
+            self.service.save_deadlines()
+        self.service.expire()
+
+    # -- quota
+
+    def _ask(self, profile_id: str) -> Awaitable[Told | None] | None:
+        """Ask a profile's provider what is left; None where it cannot be asked."""
+        if self._prober is None or not self._prober.can_ask(profile_id):
+            return None
+        return self._prober.ask(profile_id)
+
+    def _told(self, profile_id: str, told: Told) -> None:
+        """A provider said what a profile has left, and perhaps whose key it is."""
+        if told.account is not None and (news := self.registry.belongs(profile_id, told.account)):
+            self.notices.append(news)
+        self.knowledge.told(profile_id, told.allowances, told.note)
+
     # -- settings
+
+    def _overlaid(self, profile: Profile) -> Profile:
+        return self.settings.overlaid(profile)
 
     def _obey(self, chosen: Settings) -> None:
         """Let `chosen` be in force from now on."""
         self.settings = chosen
         self._providers = chosen.known_providers()
         self._rules = chosen.rules()
+        self._routes = chosen.ways()
         table = chosen.timeouts
         self._timeouts = Timeouts(table.connect, table.first_byte, table.idle, table.total_non_stream)
 
@@ -175,6 +242,7 @@ class App:
         if seen - self._settings_seen > 1.0:
             self._settings_seen = seen
             self.reload()
+            self._check_clock()
         return self._rules
 
     def reload(self) -> None:
@@ -191,6 +259,7 @@ class App:
             self.notices.append(words)
             self.record(Lifecycle("config.reload", now_ms(), words))
         else:
+            self.registry.refresh()
             self.record(Lifecycle("config.reload", now_ms(), "the changed settings are in force"))
         self._changed()
 
@@ -235,6 +304,10 @@ class App:
             time.monotonic,
             random.random,
             lambda: self._stopping,
+            lambda model: self._routes.get(model, ()),
+            self.knowledge.heard,
+            self.conversations,
+            self.admission,
         )
         hosts = self._own_names()
         origins = frozenset(b"http://" + host for host in hosts)
@@ -287,6 +360,9 @@ class App:
         self.writer.start(self._loop)
         self.cell.watch(self._changed)
         upstream = Upstream(self._secret, lambda: self._providers, lambda: self._timeouts)
+        self._prober = Prober(
+            self.cell, upstream, self._told, lambda: self.settings.quota.polling, now_ms, random.random
+        )
         serving = Serving(self._door(upstream))
         await serving.open(self.bound.sock)
         self.record(Lifecycle("app.start", now_ms(), f"listening on {self.url}", __version__))
@@ -294,8 +370,10 @@ class App:
         gc.collect()
         gc.freeze()  # what is there now stays: no need to look at it again
         gc.set_threshold(10_000, 20, 50)
+        self._prober.arm()
         ready.set()
         await self._ended.wait()
+        self._prober.close()
         cut = await serving.close(GRACE_S)
         upstream.close()
         self.record(Lifecycle("app.stop", now_ms(), f"stopped; {cut} answers were cut" if cut else "stopped"))
@@ -451,14 +529,12 @@ def _ledger(home: Home, notices: list[str]) -> sqlite3.Connection | None:
 
 
 def _fill(app: App, connection: sqlite3.Connection | None, environ: Mapping[str, str], project: Path) -> None:
-    remembered = database.remember(connection, now_ms()) if connection else database.NOTHING
+    remembered = database.remember(connection) if connection else database.NOTHING
     app.live.requests_today = database.requests_since(connection, app.live.day_at) if connection else 0
     app.registry.restore(remembered.pool.members)
     if app.settings.discovery.enabled and not app.settings.targets:
         _discover(app, environ, project)
-    preferred = remembered.state.get(PREFERRED)
-    if preferred in app.cell.pool.members:
-        app.cell.set(app.cell.pool.prefers(preferred))
+    app.service.recall(remembered.state)
     app.service.expire()
 
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.bench import nginx, switcher, variants
+from tests.bench import judging, nginx, switcher, variants
 from tests.bench.load import Plan, Result
 from tests.bench.processes import Child, Failed, context_switches, cpu_s, memory_mb, polled
 from tests.bench.table import Row, Series
@@ -103,6 +103,8 @@ def run(folder: Path, sizes: Sizes, say: Callable[[str], None]) -> Iterator[Row]
         yield _starts(bench, "start to first answer, fresh home", bench.fresh)
         yield _starts(bench, "start to first answer, home in use", lambda _: place)
         yield from _idle(bench, place)
+    crowd, dies_s = (20, 1.0) if sizes is QUICK else (100, 4.0)
+    yield from judging.run(folder, say, crowd=crowd, dies_s=dies_s)
 
 
 def _upstream(folder: Path) -> Child:

@@ -28,6 +28,15 @@ ROWS = (
     "start to first answer, home in use",
     "idle for 0.5 s: memory (PSS)",
     "idle: context switches in 0.5 s",
+    "herd: ",
+    "herd: calls on the dead key",
+    "herd: not served",
+    "burst: longest rest",
+    "burst: not served",
+    "next_step, 50 profiles, a new conversation",
+    "next_step, 50 profiles, a conversation that is held",
+    "next_step, 50 profiles, after a failure",
+    "classify",
 )
 
 

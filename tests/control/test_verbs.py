@@ -65,6 +65,120 @@ def test_using_a_profile_that_rests_says_so_and_others_serve(tmp_path: Path) -> 
         assert serving(rig) == "openrouter-b"
 
 
+def test_a_pin_is_shown_with_its_end_and_ends_by_itself(rig: Rig, caller: HttpCaller) -> None:
+    answer = caller.ask("pin", profile="openrouter-b", for_s=2280)
+    assert answer["message"] == "openrouter-b is pinned until it ends in 38 min"
+    status = caller.ask("status")
+    assert status["choice"]["words"] == "pinned until it ends in 38 min"
+    assert (status["choice"]["pinned"], status["choice"]["strict"]) == (True, False)
+    assert [one["id"] for one in status["profiles"] if one["pinned"]] == ["openrouter-b"]
+    assert serving(rig) == "openrouter-b"
+    caller.ask("pin", profile="openrouter-b", for_s=0.3)
+    time.sleep(0.5)
+    assert caller.ask("status")["choice"] is None
+    assert rig.eventually("SELECT actor FROM operator_event WHERE verb = 'unpin'") == [{"actor": "app"}]
+
+
+def test_a_pin_survives_a_restart_and_is_taken_off(tmp_path: Path) -> None:
+    script = script_of(a=OK, b=OK)
+    with running(tmp_path, script) as rig:
+        connect(rig.home.running).ask("pin", profile="openrouter-b", strict=True)
+    with running(tmp_path, script) as rig:
+        caller = connect(rig.home.running)
+        words = caller.ask("status")["choice"]["words"]
+        assert words == "pinned until unpinned, strictly: nobody else may serve"
+        assert caller.ask("unpin")["message"] == "openrouter-b is no longer pinned"
+        with pytest.raises(Refused, match="nothing is pinned"):
+            caller.ask("unpin")
+
+
+def test_a_strict_choice_lets_nobody_else_serve(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="no_credit"}', b=OK)) as rig:
+        caller = connect(rig.home.running)
+        assert "strictly" in caller.ask("use", profile="openrouter-a", strict=True)["message"]
+        assert rig.chat().status_code == 429
+        assert "nobody serves until it is back" in caller.ask("use", profile="openrouter-a", strict=True)["message"]
+        caller.ask("unpin")
+        assert serving(rig) == "openrouter-b"
+
+
+def capped(name: str, script: str) -> str:
+    """`script` with a cap of 50 dollars on that key, of which 37.60 are spent."""
+    line = f'name = "{name}"\n'
+    return script.replace(line, f'{line}limit = 50.0\nlimit_reset = "monthly"\nusage = 37.6\n')
+
+
+def test_a_quota_is_asked_for_and_told_of_each_profile(tmp_path: Path) -> None:
+    with running(tmp_path, capped("a", script_of(a=OK, b='{do="unauthorized"}', c=OK))) as rig:
+        caller = connect(rig.home.running)
+        caller.ask("use", profile="openrouter-b")
+        rig.chat()
+        caller.ask("profiles-add", provider="groq", label="x", secret="gsk_123456789012", base_url=rig.simulator.url)
+        gone = "http://127.0.0.1:1/v1"
+        caller.ask("profiles-set", profile="openrouter-c", secret=key_of("c"), base_url=gone)
+        told = {one["profile"]: one for one in caller.ask("quota")}
+        assert {name: (one["asked"], one["answered"]) for name, one in told.items()} == {
+            "openrouter-a": (True, True),
+            "openrouter-b": (False, False),
+            "openrouter-c": (True, False),
+            "groq-x": (False, False),
+        }
+        assert told["openrouter-a"]["words"].startswith("key limit: 12.40 of 50 USD left, resets in ")
+        assert told["openrouter-b"]["words"] == "not asked: its key is refused"
+        assert told["openrouter-c"]["words"] == "OpenRouter was asked, but told nothing"
+        assert told["groq-x"]["words"] == "not asked: its provider offers no free question"
+        (known,) = told["openrouter-a"]["known"]
+        assert (known["name"], known["limit"], known["unit"], known["source"]) == ("key limit", 50, "usd", "probe")
+        assert (known["remaining"], known["used_percent"]) == (pytest.approx(12.4, 0.01), pytest.approx(75.2, 0.01))
+        assert [one["profile"] for one in caller.ask("quota", profile="groq-x")] == ["groq-x"]
+        view = profile(caller, "openrouter-a")
+        assert {**view["left"], "at": 0} == {**known, "at": 0} and view["used_percent"] == known["used_percent"]
+        assert view["quota"].startswith("key limit: 12.40 of 50 USD left")
+
+
+def test_what_was_asked_again_is_dated_again(tmp_path: Path) -> None:
+    with running(tmp_path, capped("a", script_of(a=OK))) as rig:
+        caller = connect(rig.home.running)
+        first = caller.ask("quota")[0]["known"][0]["at"]
+        time.sleep(0.05)
+        assert caller.ask("quota")[0]["known"][0]["at"] > first
+
+
+def test_retry_now_asks_the_provider_as_well(tmp_path: Path) -> None:
+    with running(tmp_path, capped("a", script_of(a='{do="no_credit"}', b=OK))) as rig:
+        caller = connect(rig.home.running)
+        rig.chat()
+        words = caller.ask("retry-now", profile="openrouter-a")["message"]
+        assert words.startswith("cleared: openrouter-a; openrouter-a: key limit: 12.40 of 50 USD left")
+
+
+def test_a_view_says_when_it_is_back_why_and_from_whom_that_is_known(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a='{do="rate_limit", retry_after=2280}', b='{do="no_credit"}', c=OK)) as rig:
+        caller = connect(rig.home.running)
+        rig.chat()
+        first, second = profile(caller, "openrouter-a"), profile(caller, "openrouter-b")
+        assert first["rest"] == f"back in 38 min ({first['reason']}, stated by OpenRouter)"
+        assert second["rest"] == "back in 10 min (the account is out of credit, assumed)"
+        assert [one["reason"] for one in second["rests"]] == ["the account is out of credit"]
+        assert profile(caller, "openrouter-c")["rest"] is None
+
+
+def test_a_circuit_that_opens_is_shown_with_its_next_try(tmp_path: Path) -> None:
+    settings = "[switcher]\nretry = 0\n[switcher.circuit_breaker]\nfailure_threshold = 2\nhalf_open_after_ms = 600\n"
+    with running(tmp_path, script_of(a='{do="server_error"}'), settings=settings) as rig:
+        caller = connect(rig.home.running)
+        rig.chat()
+        rig.chat()
+        view = profile(caller, "openrouter-a")
+        assert (view["state"], view["circuit"]) == ("circuit open", "open")
+        assert view["rest"] == "tried again in 1 min (100% of its latest calls failed)"
+        assert view["health"] < 1
+        time.sleep(0.7)
+        view = profile(caller, "openrouter-a")
+        assert (view["state"], view["circuit"]) == ("probing", "half_open")
+        assert view["rest"] == "100% of its latest calls failed"
+
+
 def test_next_goes_round_those_that_can_serve(rig: Rig, caller: HttpCaller) -> None:
     assert caller.ask("next")["profile"] == "openrouter-b"
     caller.ask("pause", profile="openrouter-c")
@@ -291,7 +405,7 @@ def test_the_states_of_the_app(tmp_path: Path) -> None:
         rig.chat()
         rig.chat()
         status = caller.ask("status")
-        assert status["state"] == "exhausted" and "openrouter-b is back in 15 min" in status["headline"]
+        assert status["state"] == "exhausted" and "openrouter-a is back in 10 min" in status["headline"]
         caller.ask("disable", profile="openrouter-a")
         caller.ask("disable", profile="openrouter-b")
         assert caller.ask("status")["state"] == "paused"

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from tests.core.build import at, unhurried
 from tray_app.core.classify import classify
+from tray_app.core.classify import judge as judgement_of
+from tray_app.core.errorbody import MAX_BODY
 from tray_app.core.evidence import ACTION
+from tray_app.core.hints import CEILING_S, FLOOR_S
 from tray_app.core.values import Action, ErrorClass, Head, Scope, Source, Unreachable, Verdict, Window
 
 NOW_S = at("2026-09-29T14:00:00") / 1000
@@ -55,6 +58,7 @@ def relayed(message: str, raw: object, **metadata: object) -> dict[str, Any]:
 def test_no_answer_is_judged_by_what_the_transport_saw(kind: ErrorClass, scope: Scope, action: Action) -> None:
     verdict = classify("openai", Unreachable(kind, "400 rate limit exceeded", False), NOW_S)
     assert (verdict.cls, verdict.scope, verdict.action, verdict.status) == (kind, scope, action, None)
+    assert (verdict.reason, verdict.known) == ("400 rate limit exceeded", True)
 
 
 @pytest.mark.parametrize(
@@ -94,21 +98,27 @@ def test_every_class_calls_for_an_action() -> None:
             404, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="404 without a word of models is a wrong address"
         ),
         pytest.param(405, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="405 is the client's"),
-        pytest.param(408, C.TIMEOUT, S.MODEL_PROVIDER, Action.NEXT, id="408 is a timeout"),
+        pytest.param(408, C.TIMEOUT, S.NONE, Action.NEXT, id="408 is a timeout"),
         pytest.param(409, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="409 is the client's"),
         pytest.param(412, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="412 alone is the client's"),
         pytest.param(413, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="413 alone is about bytes"),
         pytest.param(422, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="422 is the client's"),
         pytest.param(429, C.RATE_LIMITED, S.KEY, Action.COOL, id="429 is a rate limit"),
         pytest.param(498, C.RATE_LIMITED, S.KEY, Action.COOL, id="498 is Groq's rate limit"),
-        pytest.param(499, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="499 is the client's leaving"),
-        pytest.param(500, C.SERVER_ERROR, S.MODEL_PROVIDER, Action.RETRY, id="500 is a failure"),
-        pytest.param(502, C.SERVER_ERROR, S.MODEL_PROVIDER, Action.RETRY, id="502 is a failure"),
-        pytest.param(503, C.OVERLOADED, S.MODEL_PROVIDER, Action.RETRY, id="503 is an overload"),
-        pytest.param(504, C.TIMEOUT, S.MODEL_PROVIDER, Action.NEXT, id="504 is a timeout"),
-        pytest.param(521, C.SERVER_ERROR, S.MODEL_PROVIDER, Action.RETRY, id="Cloudflare's own are failures"),
-        pytest.param(524, C.TIMEOUT, S.MODEL_PROVIDER, Action.NEXT, id="524 is a timeout"),
-        pytest.param(529, C.OVERLOADED, S.MODEL_PROVIDER, Action.RETRY, id="529 is an overload"),
+        pytest.param(407, C.NETWORK, S.ENVIRONMENT, Action.NEXT, id="407 is a proxy's on the way"),
+        pytest.param(410, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="410 is like 404"),
+        pytest.param(424, C.SERVER_ERROR, S.NONE, Action.RETRY, id="424 is a model's failure"),
+        pytest.param(423, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="423 is the client's"),
+        pytest.param(451, C.NETWORK, S.ENVIRONMENT, Action.NEXT, id="451 is the region's"),
+        pytest.param(499, C.NETWORK, S.REQUEST, Action.RETURN, id="499 is the client's leaving"),
+        pytest.param(511, C.NETWORK, S.ENVIRONMENT, Action.NEXT, id="511 is a network's that wants a login"),
+        pytest.param(500, C.SERVER_ERROR, S.NONE, Action.RETRY, id="500 is a failure"),
+        pytest.param(502, C.SERVER_ERROR, S.NONE, Action.RETRY, id="502 is a failure"),
+        pytest.param(503, C.OVERLOADED, S.MODEL, Action.RETRY, id="503 is an overload"),
+        pytest.param(504, C.TIMEOUT, S.NONE, Action.NEXT, id="504 is a timeout"),
+        pytest.param(521, C.SERVER_ERROR, S.NONE, Action.RETRY, id="Cloudflare's own are failures"),
+        pytest.param(524, C.TIMEOUT, S.NONE, Action.NEXT, id="524 is a timeout"),
+        pytest.param(529, C.OVERLOADED, S.MODEL, Action.RETRY, id="529 is an overload"),
         pytest.param(301, C.OK, S.NONE, Action.SERVE, id="a redirect is for the client"),
     ],
 )
@@ -161,7 +171,11 @@ SENTENCES = [
     pytest.param(403, says("Key limit exceeded (weekly limit)."), C.QUOTA_EXHAUSTED, S.KEY, id="a key's limit"),
     pytest.param(401, says("No cookie auth credentials found"), C.AUTH, S.KEY, id="no credentials"),
     pytest.param(
-        404, says("No endpoints found matching your data policy"), C.MODEL_UNAVAILABLE, S.MODEL, id="a data policy"
+        404,
+        says("No endpoints found matching your data policy"),
+        C.MODEL_UNAVAILABLE,
+        S.ACCOUNT_MODEL,
+        id="a data policy",
     ),
     pytest.param(404, says("No endpoints found that support tool use"), C.BAD_REQUEST, S.REQUEST, id="a modality"),
     pytest.param(
@@ -174,7 +188,7 @@ SENTENCES = [
     pytest.param(
         429, says("x", "organization_spend_limit_exceeded"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="a spend limit by code"
     ),
-    pytest.param(429, says("x", "slow_down"), C.OVERLOADED, S.MODEL_PROVIDER, id="slow down"),
+    pytest.param(429, says("x", "slow_down"), C.OVERLOADED, S.MODEL, id="slow down"),
     pytest.param(
         429,
         says("on requests per day (RPD): Limit 10000. Please try again in 8.64s."),
@@ -206,7 +220,11 @@ SENTENCES = [
         id="input and output together too long",
     ),
     pytest.param(
-        429, says("Extra usage is required for long context requests."), C.CONTEXT_LENGTH, S.REQUEST, id="long context"
+        429,
+        says("Extra usage is required for long context requests."),
+        C.CONTEXT_LENGTH,
+        S.ACCOUNT_MODEL,
+        id="long context",
     ),
     pytest.param(
         403,
@@ -233,27 +251,18 @@ SENTENCES = [
         id="a burst with its delay",
     ),
     pytest.param(
-        429, says("Quota exceeded, limit: 0, model: m"), C.MODEL_UNAVAILABLE, S.MODEL, id="a limit of nothing"
+        429, says("Quota exceeded, limit: 0, model: m"), C.MODEL_UNAVAILABLE, S.ACCOUNT_MODEL, id="a limit of nothing"
     ),
     pytest.param(429, says("Quota exceeded, limit: 0.5, model: m"), C.RATE_LIMITED, S.KEY, id="half is not nothing"),
     # Groq, Mistral, Together, Fireworks, Cerebras
     pytest.param(400, says("x", "spend_alert_reached"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="spending as 400"),
-    pytest.param(403, says("x", "model_terms_required"), C.MODEL_UNAVAILABLE, S.MODEL, id="terms to be accepted"),
     pytest.param(
-        429, {"object": "error", "message": "x", "code": "3505"}, C.OVERLOADED, S.MODEL_PROVIDER, id="a tier's capacity"
-    ),
-    pytest.param(
-        403, {"object": "error", "message": "x", "code": "1910"}, C.MODEL_UNAVAILABLE, S.MODEL, id="not in this tier"
+        403, says("x", "model_terms_required"), C.MODEL_UNAVAILABLE, S.ACCOUNT_MODEL, id="terms to be accepted"
     ),
     pytest.param(402, says("x", None, type="credit_limit"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="a credit limit"),
     pytest.param(412, says("Account a is suspended"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="a suspended account as 412"),
-    pytest.param(
-        429, {"message": "x", "code": "queue_exceeded"}, C.OVERLOADED, S.MODEL_PROVIDER, id="a queue that is full"
-    ),
+    pytest.param(429, {"message": "x", "code": "queue_exceeded"}, C.OVERLOADED, S.MODEL, id="a queue that is full"),
     # Z.ai, Moonshot, Kimi
-    pytest.param(429, says("x", "1310"), C.QUOTA_EXHAUSTED, S.KEY, id="a weekly window by its number"),
-    pytest.param(429, says("x", "1303"), C.RATE_LIMITED, S.KEY, id="too often"),
-    pytest.param(429, says("x", "1313"), C.AUTH, S.ACCOUNT, id="a ban"),
     pytest.param(
         403,
         says("You've reached your weekly allowance", type="permission_error"),
@@ -312,7 +321,7 @@ SENTENCES = [
         404,
         says("The model grok-9 does not exist or your team does not have access to it."),
         C.MODEL_UNAVAILABLE,
-        S.MODEL,
+        S.ACCOUNT_MODEL,
         id="a model or its access",
     ),
     pytest.param(401, b"<html>401 Authorization Required</html>", C.AUTH, S.KEY, id="a web page that refuses the key"),
@@ -322,7 +331,7 @@ SENTENCES = [
     pytest.param(429, says("limited to 1000 API calls / month"), C.QUOTA_EXHAUSTED, S.KEY, id="a trial's month"),
     pytest.param(402, says("x", "PAYMENT_METHOD_REQUIRED"), C.QUOTA_EXHAUSTED, S.ACCOUNT, id="no payment method"),
     pytest.param(403, b"error code: 1010", C.NETWORK, S.ENVIRONMENT, id="an edge that blocks this machine"),
-    pytest.param(429, b"error code: 1015", C.RATE_LIMITED, S.KEY, id="an edge that limits this machine"),
+    pytest.param(429, b"error code: 1015", C.RATE_LIMITED, S.ENVIRONMENT, id="an edge that limits this machine"),
 ]
 
 
@@ -524,6 +533,9 @@ def test_a_request_too_dear_for_one_account_goes_to_another_without_resting_the_
         pytest.param(says("x", "insufficient_quota"), C.QUOTA_EXHAUSTED, 402, id="a code that names no status: quota"),
         pytest.param(says("x", "slow_down"), C.OVERLOADED, 500, id="a code that names no status: overload"),
         pytest.param(says("Rate limit exceeded"), C.RATE_LIMITED, 429, id="words alone: a limit"),
+        pytest.param(says("Open api qps request limit reached"), C.RATE_LIMITED, 429, id="words alone: another limit"),
+        pytest.param(says("x", "4290"), C.SERVER_ERROR, 500, id="a number longer than a status"),
+        pytest.param(says("x", 599, type="rate_limit_error"), C.SERVER_ERROR, 599, id="a status wins over a name"),
         pytest.param(says("prompt is too long"), C.CONTEXT_LENGTH, 400, id="words alone: too long"),
         pytest.param(says("Something broke"), C.SERVER_ERROR, 500, id="words alone: anything else"),
         pytest.param(
@@ -541,6 +553,14 @@ def test_a_request_too_dear_for_one_account_goes_to_another_without_resting_the_
             429,
             id="MiniMax, a limit",
         ),
+        pytest.param(
+            {"base_resp": {"status_code": 1039, "status_msg": "x"}}, C.RATE_LIMITED, 429, id="MiniMax, by its number"
+        ),
+        pytest.param({"base_resp": {"status_code": 2013, "status_msg": "x"}}, C.BAD_REQUEST, 400, id="MiniMax, 2013"),
+        pytest.param({"base_resp": {"status_code": 1001, "status_msg": "x"}}, C.TIMEOUT, 504, id="MiniMax, 1001"),
+        pytest.param(
+            {"base_resp": {"status_code": 1026, "status_msg": "x"}}, C.CONTENT_FILTER, 400, id="MiniMax, 1026"
+        ),
         pytest.param({"choices": [{"finish_reason": "error"}]}, C.SERVER_ERROR, 500, id="a choice that ended so"),
         pytest.param(
             {"id": "r", "status": "failed", "error": {"code": "server_error"}, "error_type": "authentication"},
@@ -556,7 +576,8 @@ def test_a_request_too_dear_for_one_account_goes_to_another_without_resting_the_
     ],
 )
 def test_an_error_inside_a_success(body: object, cls: ErrorClass, status: int) -> None:
-    verdict = judge(200, body)
+    provider = "minimax" if isinstance(body, dict) and "base_resp" in body else "openrouter"
+    verdict = judge(200, body, provider=provider)
     assert (verdict.cls, verdict.status) == (cls, status)
 
 
@@ -566,6 +587,16 @@ def test_an_error_inside_a_success(body: object, cls: ErrorClass, status: int) -
         *[pytest.param(name, C.RATE_LIMITED, id=name) for name in ("rate_limit_exceeded", "rate_limit_error")],
         *[pytest.param(name, C.RATE_LIMITED, id=name) for name in ("too_many_requests", "resource_exhausted")],
         pytest.param("rate_limited", C.RATE_LIMITED, id="rate_limited"),
+        *[pytest.param(name, C.RATE_LIMITED, id=name) for name in ("rate_limit_reached_error", "RateLimitReached")],
+        *[pytest.param(name, C.AUTH, id=name) for name in ("unauthorized", "forbidden")],
+        *[pytest.param(name, C.BAD_REQUEST, id=name) for name in ("failed_precondition", "string_too_long")],
+        *[pytest.param(name, C.BAD_REQUEST, id=name) for name in ("precondition_failed", "payload_too_large")],
+        pytest.param("unprocessable", C.BAD_REQUEST, id="unprocessable"),
+        pytest.param("quota_exceeded", C.QUOTA_EXHAUSTED, id="quota_exceeded"),
+        pytest.param("ThrottlingException", C.RATE_LIMITED, id="ThrottlingException"),
+        pytest.param("AccessDeniedException", C.AUTH, id="AccessDeniedException"),
+        pytest.param("service_unavailable_error", C.OVERLOADED, id="service_unavailable_error"),
+        *[pytest.param(name, C.SERVER_ERROR, id=name) for name in ("internal", "internal_server_error", "unmapped")],
         *[pytest.param(name, C.AUTH, id=name) for name in ("authentication", "authentication_error")],
         *[pytest.param(name, C.AUTH, id=name) for name in ("unauthenticated", "permission_denied", "permission_error")],
         *[pytest.param(name, C.QUOTA_EXHAUSTED, id=name) for name in ("payment_required", "billing_error")],
@@ -587,14 +618,34 @@ def test_a_name_inside_a_success_stands_for_a_status(name: str, cls: ErrorClass)
     "body",
     [
         pytest.param(b"", id="nothing"),
-        pytest.param(b"<html>Sign in to the hotel's network</html>", id="a web page"),
         pytest.param(b"Internal failure", id="words"),
         pytest.param(b'{"choices": [{"mess', id="half an answer"),
     ],
 )
 def test_a_success_that_is_no_answer_is_a_failure(body: bytes) -> None:
     verdict = judge(200, body)
-    assert (verdict.cls, verdict.action) == (C.SERVER_ERROR, Action.RETRY)
+    assert (verdict.cls, verdict.scope, verdict.action, verdict.known) == (C.SERVER_ERROR, S.NONE, Action.RETRY, False)
+    assert (verdict.reason, verdict.status) == ("the answer is empty or broken", 500)
+
+
+def test_a_web_page_in_the_dress_of_a_success_is_a_network_that_wants_a_login() -> None:
+    verdict = judge(200, b"<html>Sign in to the hotel's network: rate limit exceeded</html>")
+    assert (verdict.cls, verdict.scope, verdict.action) == (C.NETWORK, S.ENVIRONMENT, Action.RETRY)
+    assert (verdict.reason, verdict.known) == ("a web page came instead of an answer", False)
+
+
+def test_an_error_in_the_dress_of_a_success_that_says_nothing_is_a_failure() -> None:
+    verdict = judge(200, says("Something broke"))
+    assert (verdict.cls, verdict.scope, verdict.known) == (C.SERVER_ERROR, S.NONE, False)
+    assert verdict.reason == "the provider failed without saying how"
+
+
+def test_a_long_success_is_no_error_whatever_it_holds() -> None:
+    frame = len(json.dumps({"error": ""}))
+    assert judge(200, {"error": "x" * (MAX_BODY - frame)}).cls is C.SERVER_ERROR
+    assert judge(200, {"error": "x" * (MAX_BODY - frame + 1)}).cls is C.OK
+    assert judge(299, b"").cls is C.SERVER_ERROR
+    assert judge(300, b"").cls is C.OK
 
 
 def test_an_answer_is_served() -> None:
@@ -761,3 +812,781 @@ def test_every_answer_is_judged(status: int, body: bytes, headers: dict[str, str
         assert verdict.status >= 400
     if status >= 400:
         assert verdict.cls is not C.OK
+
+
+# -- one provider's own numbers, and whose limit it is
+
+
+@pytest.mark.parametrize(
+    ("provider", "code", "status", "cls", "scope", "action"),
+    [
+        *[
+            pytest.param("zai", str(code), 429, C.AUTH, S.KEY, Action.REAUTH, id=f"Z.ai {code}")
+            for code in range(1000, 1005)
+        ],
+        pytest.param("zai", "1113", 429, C.QUOTA_EXHAUSTED, S.ACCOUNT, Action.PARK, id="Z.ai 1113"),
+        pytest.param("zai", "1211", 400, C.MODEL_UNAVAILABLE, S.MODEL, Action.NEXT, id="Z.ai 1211"),
+        pytest.param("zai", "1261", 400, C.CONTEXT_LENGTH, S.REQUEST, Action.RETURN, id="Z.ai 1261"),
+        pytest.param("zai", "1301", 400, C.CONTENT_FILTER, S.REQUEST, Action.RETURN, id="Z.ai 1301"),
+        pytest.param("zai", "1302", 429, C.RATE_LIMITED, S.KEY, Action.COOL, id="Z.ai 1302"),
+        pytest.param("zai", "1303", 429, C.RATE_LIMITED, S.KEY, Action.COOL, id="Z.ai 1303"),
+        pytest.param("zai", "1305", 429, C.OVERLOADED, S.MODEL, Action.RETRY, id="Z.ai 1305"),
+        *[
+            pytest.param("zai", code, 429, C.QUOTA_EXHAUSTED, S.ACCOUNT, Action.PARK, id=f"Z.ai {code}")
+            for code in ("1308", "1309", "1310")
+        ],
+        pytest.param("zai", "1311", 429, C.MODEL_UNAVAILABLE, S.KEY_MODEL, Action.NEXT, id="Z.ai 1311"),
+        pytest.param("zai", "1313", 429, C.AUTH, S.ACCOUNT, Action.REAUTH, id="Z.ai 1313"),
+        pytest.param("mistral", "1300", 429, C.RATE_LIMITED, S.KEY_MODEL, Action.COOL, id="Mistral 1300"),
+        pytest.param("mistral", "1500", 400, C.MODEL_UNAVAILABLE, S.MODEL, Action.NEXT, id="Mistral 1500"),
+        pytest.param("mistral", "1910", 403, C.MODEL_UNAVAILABLE, S.KEY_MODEL, Action.NEXT, id="Mistral 1910"),
+        pytest.param("mistral", "1913", 403, C.MODEL_UNAVAILABLE, S.KEY_MODEL, Action.NEXT, id="Mistral 1913"),
+        pytest.param("mistral", "3505", 429, C.OVERLOADED, S.MODEL, Action.RETRY, id="Mistral 3505"),
+        pytest.param("openai", "1001", 429, C.RATE_LIMITED, S.ACCOUNT_MODEL, Action.COOL, id="a number of nobody's"),
+        pytest.param("made-up", "1313", 400, C.BAD_REQUEST, S.REQUEST, Action.RETURN, id="a number of a stranger's"),
+    ],
+)
+def test_a_number_means_what_its_provider_says(
+    provider: str, code: str, status: int, cls: ErrorClass, scope: Scope, action: Action
+) -> None:
+    verdict = judge(status, says("x", code), provider=provider)
+    assert (verdict.cls, verdict.scope, verdict.action) == (cls, scope, action)
+
+
+@pytest.mark.parametrize(
+    ("provider", "rate", "day"),
+    [
+        pytest.param("openrouter", S.KEY, S.KEY, id="OpenRouter"),
+        pytest.param("openai", S.ACCOUNT_MODEL, S.ACCOUNT_MODEL, id="OpenAI"),
+        pytest.param("anthropic", S.ACCOUNT_MODEL, S.ACCOUNT_MODEL, id="Anthropic"),
+        pytest.param("anthropic-oauth", S.ACCOUNT, S.ACCOUNT, id="a Claude subscription"),
+        pytest.param("gemini", S.ACCOUNT_MODEL, S.ACCOUNT_MODEL, id="Google"),
+        pytest.param("groq", S.ACCOUNT_MODEL, S.ACCOUNT_MODEL, id="Groq"),
+        pytest.param("mistral", S.KEY_MODEL, S.KEY_MODEL, id="Mistral"),
+        pytest.param("fireworks", S.ACCOUNT, S.ACCOUNT, id="Fireworks"),
+        pytest.param("github-models", S.KEY_MODEL, S.KEY_MODEL, id="GitHub"),
+        pytest.param("zai", S.KEY, S.ACCOUNT, id="Z.ai"),
+        pytest.param("moonshot", S.ACCOUNT, S.ACCOUNT, id="Moonshot"),
+        pytest.param("made-up", S.KEY, S.KEY, id="a stranger"),
+    ],
+)
+def test_a_limit_fills_the_providers_own_bucket(provider: str, rate: Scope, day: Scope) -> None:
+    assert judge(429, says("Too many requests"), provider=provider).scope is rate
+    spent = judge(429, says("Requests per day exceeded"), provider=provider)
+    assert (spent.cls, spent.scope) == (C.QUOTA_EXHAUSTED, day)
+
+
+def test_calls_at_once_are_the_keys_not_a_models() -> None:
+    assert judge(429, says("Too many concurrent requests"), provider="github-models").scope is S.KEY
+    assert judge(429, says("Too many concurrent requests"), provider="moonshot").scope is S.ACCOUNT
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "provider", "crowded"),
+    [
+        pytest.param(429, says("Too many concurrent requests"), {}, "openai", True, id="in words"),
+        pytest.param(429, says("High concurrency usage"), {}, "openai", True, id="in other words"),
+        pytest.param(429, says("x", "1302"), {}, "zai", True, id="Z.ai's number"),
+        pytest.param(429, says("x", "1302"), {}, "openai", False, id="not another's"),
+        pytest.param(
+            402, says("x", metadata={"reason": "in_flight_budget_exhausted"}), {}, "openrouter", True, id="credit"
+        ),
+        pytest.param(402, says("given your current in-flight requests"), {}, "openrouter", False, id="not a quota"),
+        pytest.param(429, says("other in-flight requests"), {}, "openrouter", True, id="in flight, in words"),
+        pytest.param(
+            429, says("x"), {"x-ratelimit-type": "UserConcurrentRequests"}, "github-models", True, id="GitHub"
+        ),
+        pytest.param(
+            429, says("x"), {"x-ratelimit-type": "UserByModelByMinute"}, "github-models", False, id="a minute"
+        ),
+        pytest.param(429, says("x"), {}, "deepseek", True, id="DeepSeek's only limit"),
+        pytest.param(429, says("x"), {}, "openai", False, id="nothing said"),
+        pytest.param(503, says("too many concurrent requests"), {}, "openai", False, id="not a failure"),
+        pytest.param(
+            429, relayed("Provider returned error", "concurrency"), {}, "openrouter", False, id="not another's"
+        ),
+    ],
+)
+def test_it_is_told_whether_the_provider_speaks_of_calls_at_once(
+    status: int, body: object, headers: dict[str, str], provider: str, crowded: bool
+) -> None:
+    assert judge(status, body, headers, provider).crowded is crowded
+
+
+# -- nobody is condemned on a guess
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "action"),
+    [
+        pytest.param(401, says("no"), {}, Action.REAUTH, id="401 in an error's words"),
+        pytest.param(401, b"Unauthorized", {}, Action.REAUTH, id="401 in plain words"),
+        pytest.param(401, says("", "bad_key"), {}, Action.REAUTH, id="401 with a code"),
+        pytest.param(401, b"", {"www-authenticate": "Bearer"}, Action.REAUTH, id="401 as HTTP wants it"),
+        pytest.param(401, b"", {}, Action.NEXT, id="401 without a word"),
+        pytest.param(401, b"<html>Login</html>", {}, Action.NEXT, id="401 as a web page"),
+        pytest.param(401, {"foo": {"bar": "invalid api key"}}, {}, Action.NEXT, id="401 in an unknown shape"),
+        pytest.param(403, says("no"), {}, Action.NEXT, id="403 that does not say of what"),
+        pytest.param(403, says("Your key may not do this"), {}, Action.REAUTH, id="403 about a key"),
+        pytest.param(403, says("several keys"), {}, Action.REAUTH, id="403 about keys"),
+        pytest.param(403, says("the turkey monkeys"), {}, Action.NEXT, id="403 about other keys"),
+        pytest.param(403, says("this token has no right"), {}, Action.REAUTH, id="403 about a token"),
+        pytest.param(403, says("bad credentials"), {}, Action.REAUTH, id="403 about credentials"),
+        pytest.param(403, says("Authentication failed"), {}, Action.REAUTH, id="403 about authentication"),
+        pytest.param(403, says("Authorization failed"), {}, Action.REAUTH, id="403 about authorization"),
+        pytest.param(403, says("use OAuth"), {}, Action.REAUTH, id="403 about OAuth"),
+        pytest.param(403, says("please log in"), {}, Action.REAUTH, id="403 about a login"),
+        pytest.param(403, says("login required"), {}, Action.REAUTH, id="403 about a login in one word"),
+        pytest.param(403, says("insufficient permissions"), {}, Action.REAUTH, id="403 about permissions"),
+        pytest.param(403, says("no", type="permission_error"), {}, Action.REAUTH, id="403 by a code"),
+        pytest.param(403, says("no", 403, status="PERMISSION_DENIED"), {}, Action.REAUTH, id="403 by Google's code"),
+        pytest.param(403, {"foo": "invalid api key"}, {}, Action.NEXT, id="403 in an unknown shape"),
+    ],
+)
+def test_a_key_is_condemned_only_by_an_error_about_it(
+    status: int, body: object, headers: dict[str, str], action: Action
+) -> None:
+    verdict = judge(status, body, headers)
+    assert (verdict.cls, verdict.scope, verdict.action) == (C.AUTH, S.KEY, action)
+    assert verdict.known is (action is Action.REAUTH)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "known"),
+    [
+        pytest.param(400, says("x"), {}, False, id="400 in any words"),
+        pytest.param(400, says("x", "invalid_request_error"), {}, True, id="400 by its name"),
+        pytest.param(400, says("Insufficient credits"), {}, True, id="400 by a sentence"),
+        pytest.param(402, says("x"), {}, False, id="402"),
+        pytest.param(402, says("x", "payment_required"), {}, True, id="402 by its name"),
+        pytest.param(404, says("x"), {}, False, id="404"),
+        pytest.param(404, says("the model is gone"), {}, True, id="404 about a model"),
+        pytest.param(408, b"", {}, False, id="408"),
+        pytest.param(412, says("suspended"), {}, True, id="412 about money"),
+        pytest.param(429, says("x"), {}, False, id="429"),
+        pytest.param(429, says("x"), {"retry-after": "1"}, True, id="429 that says when"),
+        pytest.param(429, says("x", "rate_limit_exceeded"), {}, True, id="429 by its name"),
+        *[
+            pytest.param(429, says(words), {}, True, id=f"429: {words}")
+            for words in (
+                "rate limit",
+                "RateLimit",
+                "Too many calls",
+                "you are throttled",
+                "no quota",
+                "the limit was reached",
+                "the limit is exceeded",
+                "it is limited to 5",
+            )
+        ],
+        pytest.param(429, b"<html></html>", {}, True, id="429 of a gateway"),
+        pytest.param(499, b"", {}, False, id="499"),
+        pytest.param(500, says("x"), {}, False, id="500"),
+        pytest.param(500, says("x", type="api_error"), {}, True, id="500 by its name"),
+        pytest.param(503, says("x"), {}, False, id="503"),
+        pytest.param(503, says("the service is unavailable"), {}, True, id="503 in its words"),
+        pytest.param(503, says("x", "unavailable"), {}, True, id="503 by its name"),
+        pytest.param(504, says("x", "deadline_exceeded"), {}, True, id="504 by its name"),
+        pytest.param(403, b"<html></html>", {}, False, id="403 of a gateway"),
+        pytest.param(451, b"", {}, False, id="451"),
+    ],
+)
+def test_it_is_told_whether_more_than_the_status_told(
+    status: int, body: object, headers: dict[str, str], known: bool
+) -> None:
+    assert judge(status, body, headers).known is known
+
+
+@pytest.mark.parametrize(
+    ("provider", "body", "scope"),
+    [
+        pytest.param("openai", says("x"), S.MODEL, id="of a provider that is known"),
+        pytest.param("made-up", says("x"), S.NONE, id="of a stranger"),
+        pytest.param("openai", b"<html></html>", S.NONE, id="of a gateway on the way"),
+        pytest.param("ollama", says("x"), S.NONE, id="of the user's own machine"),
+    ],
+)
+def test_whose_a_503_is(provider: str, body: object, scope: Scope) -> None:
+    verdict = judge(503, body, provider=provider)
+    assert (verdict.cls, verdict.scope) == (C.OVERLOADED, scope)
+
+
+# -- limits, more closely
+
+
+@pytest.mark.parametrize(
+    ("message", "cls"),
+    [
+        pytest.param("Limit 100, Used 0, Requested 101", C.CONTEXT_LENGTH, id="more than the limit alone"),
+        pytest.param("limit: 1,000, requested: 1,001", C.CONTEXT_LENGTH, id="with colons and commas"),
+        pytest.param("Limit 100, Used 50, Requested 100", C.RATE_LIMITED, id="as much as the limit"),
+        pytest.param("Limit 0, Requested 5", C.RATE_LIMITED, id="no limit at all"),
+        pytest.param("Limit 1, Requested 2", C.CONTEXT_LENGTH, id="the least limit"),
+        pytest.param("Limit 100, Used 50", C.RATE_LIMITED, id="nothing of what was requested"),
+        pytest.param("Requested 101, Limit 100", C.RATE_LIMITED, id="the other way round"),
+        pytest.param("Limit ,,, Requested 5", C.RATE_LIMITED, id="no number"),
+    ],
+)
+def test_a_request_beyond_the_limit_itself_is_too_long(message: str, cls: ErrorClass) -> None:
+    assert judge(429, says(message), provider="groq").cls is cls
+    assert judge(413, says("Limit 100, Requested 101"), provider="groq").scope is S.ACCOUNT_MODEL
+    assert judge(400, says("Limit 100, Requested 101")).cls is C.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("message", "cls"),
+    [
+        *[
+            pytest.param(f"limited to 5 requests {window}", C.QUOTA_EXHAUSTED, id=window)
+            for window in (
+                "per day",
+                "per-week",
+                "per_month",
+                "/day",
+                "/ month",
+                "daily",
+                "weekly",
+                "monthly",
+                "per 86400s",
+            )
+        ],
+        *[pytest.param(f"{short} exceeded", C.QUOTA_EXHAUSTED, id=short) for short in ("TPD", "RPD")],
+        pytest.param("come back tomorrow", C.QUOTA_EXHAUSTED, id="tomorrow"),
+        *[
+            pytest.param(f"5 {window}; the plan has 100 per day", C.RATE_LIMITED, id=f"{window}, and a day's advert")
+            for window in (
+                "per second",
+                "per min",
+                "per hour",
+                "per-minute",
+                "/s",
+                "/ min",
+                "/hour",
+                "hourly",
+                "RPM",
+                "TPS",
+                "per_minute_per_project",
+            )
+        ],
+        pytest.param("5 per day, 1 per minute", C.QUOTA_EXHAUSTED, id="a day, and a minute's advert"),
+        pytest.param("5 per daytime", C.QUOTA_EXHAUSTED, id="a longer word"),
+        pytest.param("5/dayz", C.RATE_LIMITED, id="no day"),
+        pytest.param("the rpdx", C.RATE_LIMITED, id="no window"),
+        pytest.param("per secondary 3 daily", C.QUOTA_EXHAUSTED, id="no second"),
+    ],
+)
+def test_the_window_that_is_named_first_is_meant(message: str, cls: ErrorClass) -> None:
+    assert judge(429, says(message)).cls is cls
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "provider", "cls", "scope", "seconds"),
+    [
+        pytest.param(
+            {"x-ratelimit-type": "UserByModelByDay"},
+            says("x"),
+            "github-models",
+            C.QUOTA_EXHAUSTED,
+            S.KEY_MODEL,
+            None,
+            id="GitHub's day",
+        ),
+        pytest.param(
+            {}, says("x", "QUOTA_EXHAUSTED"), "gemini", C.QUOTA_EXHAUSTED, S.ACCOUNT_MODEL, None, id="by a code"
+        ),
+        pytest.param(
+            {},
+            says("x", "quota_exceeded"),
+            "gemini",
+            C.QUOTA_EXHAUSTED,
+            S.ACCOUNT_MODEL,
+            None,
+            id="by a code of Interactions",
+        ),
+        pytest.param(
+            {},
+            says("5 per minute", "quota_exceeded"),
+            "gemini",
+            C.RATE_LIMITED,
+            S.ACCOUNT_MODEL,
+            None,
+            id="the words win",
+        ),
+        pytest.param(
+            {"retry-after": "60"},
+            says("x", "quota_exceeded"),
+            "gemini",
+            C.RATE_LIMITED,
+            S.ACCOUNT_MODEL,
+            60,
+            id="a minute away",
+        ),
+        pytest.param(
+            {"retry-after": "61"},
+            says("x", "quota_exceeded"),
+            "gemini",
+            C.QUOTA_EXHAUSTED,
+            S.ACCOUNT_MODEL,
+            61,
+            id="more than a minute away",
+        ),
+        pytest.param(
+            {"anthropic-ratelimit-unified-status": "rejected", "retry-after": "300"},
+            says("x"),
+            "anthropic",
+            C.QUOTA_EXHAUSTED,
+            S.ACCOUNT,
+            300,
+            id="a subscription's window",
+        ),
+        pytest.param(
+            {"anthropic-ratelimit-unified-status": "allowed", "retry-after": "300"},
+            says("x"),
+            "anthropic",
+            C.RATE_LIMITED,
+            S.ACCOUNT,
+            300,
+            id="a subscription's burst",
+        ),
+        pytest.param(
+            {"anthropic-ratelimit-unified-status": "allowed", "retry-after": "900"},
+            says("x"),
+            "anthropic",
+            C.QUOTA_EXHAUSTED,
+            S.ACCOUNT,
+            900,
+            id="a subscription's long wait",
+        ),
+        pytest.param(
+            {"x-ratelimitbysize-remaining-month": "0"},
+            says("x"),
+            "mistral",
+            C.QUOTA_EXHAUSTED,
+            S.KEY,
+            None,
+            id="a month is of all models",
+        ),
+        pytest.param(
+            {"x-ratelimit-remaining-tokens-day": " 0 "},
+            says("x"),
+            "cerebras",
+            C.QUOTA_EXHAUSTED,
+            S.KEY_MODEL,
+            None,
+            id="a day may be of one",
+        ),
+        pytest.param(
+            {"x-ratelimit-limit-requests": "0"},
+            says("x"),
+            "mistral",
+            C.MODEL_UNAVAILABLE,
+            S.KEY_MODEL,
+            None,
+            id="an allowance of nothing",
+        ),
+        pytest.param(
+            {"x-ratelimit-limit-requests": "0"},
+            says("x"),
+            "openai",
+            C.MODEL_UNAVAILABLE,
+            S.ACCOUNT_MODEL,
+            None,
+            id="an account's allowance of nothing",
+        ),
+        pytest.param(
+            {},
+            says("x", 429, details=[{"violations": [{"quotaValue": "0"}]}]),
+            "gemini",
+            C.MODEL_UNAVAILABLE,
+            S.ACCOUNT_MODEL,
+            None,
+            id="Google's value of nothing",
+        ),
+        pytest.param(
+            {},
+            says("x", 429, details=[{"violations": [{"quotaMetric": "a/generate_per_day"}]}]),
+            "gemini",
+            C.QUOTA_EXHAUSTED,
+            S.ACCOUNT_MODEL,
+            None,
+            id="Google's metric of a day",
+        ),
+        pytest.param(
+            {},
+            says("quota metric 'Requests per day' of"),
+            "gemini",
+            C.QUOTA_EXHAUSTED,
+            S.ACCOUNT_MODEL,
+            None,
+            id="Google's quotes",
+        ),
+        pytest.param(
+            {},
+            says("the tool 'limit per day' of"),
+            "openai",
+            C.RATE_LIMITED,
+            S.ACCOUNT_MODEL,
+            None,
+            id="nobody else's quotes",
+        ),
+        pytest.param(
+            {},
+            says("You exceeded your current quota, please check"),
+            "openai",
+            C.QUOTA_EXHAUSTED,
+            S.ACCOUNT,
+            None,
+            id="OpenAI's sentence",
+        ),
+        pytest.param(
+            {},
+            says("You exceeded your current quota, please check"),
+            "gemini",
+            C.RATE_LIMITED,
+            S.ACCOUNT_MODEL,
+            None,
+            id="is not Google's",
+        ),
+        pytest.param({}, b"<html>429</html>", "openai", C.RATE_LIMITED, S.ENVIRONMENT, None, id="a gateway's page"),
+        pytest.param({}, b"error code: 1015", "openai", C.RATE_LIMITED, S.ENVIRONMENT, None, id="an edge's words"),
+        pytest.param(
+            {}, b"an error code: 1015", "openai", C.RATE_LIMITED, S.ACCOUNT_MODEL, None, id="words that only hold them"
+        ),
+    ],
+)
+def test_limits_more_closely(
+    headers: dict[str, str], body: object, provider: str, cls: ErrorClass, scope: Scope, seconds: float | None
+) -> None:
+    verdict = judge(429, body, headers, provider)
+    assert (verdict.cls, verdict.scope, verdict.retry_after_s) == (cls, scope, seconds)
+
+
+def test_a_burst_of_the_day_is_not_over_at_midnight() -> None:
+    assert judge(429, says("Requests per day exceeded")).window is None
+    assert judge(429, says("x"), {"x-ratelimit-remaining-tokens-week": "0"}).window is Window.WEEK
+
+
+@pytest.mark.parametrize(
+    ("budget", "scope"),
+    [
+        pytest.param({"scope": "api_key"}, S.KEY, id="a key's"),
+        pytest.param({"scope": "workspace"}, S.ACCOUNT, id="a workspace's"),
+        pytest.param({}, S.ACCOUNT, id="nobody says"),
+    ],
+)
+def test_whose_a_budget_is(budget: dict[str, str], scope: Scope) -> None:
+    body = says("x", metadata={"limit_source": "openrouter_guardrail_budget", **budget})
+    assert judge(403, body).scope is scope
+    assert judge(403, says("Insufficient credits", metadata=budget)).scope is S.ACCOUNT
+
+
+@pytest.mark.parametrize(
+    ("status", "availability", "cls", "action"),
+    [
+        pytest.param(404, {"code": "new", "retryable": False}, C.MODEL_UNAVAILABLE, Action.NEXT, id="gone for good"),
+        pytest.param(404, {"code": "new", "retryable": True}, C.BAD_REQUEST, Action.RETURN, id="perhaps not"),
+        pytest.param(404, {"code": "new", "retryable": "no"}, C.BAD_REQUEST, Action.RETURN, id="not said"),
+        pytest.param(503, {"code": "new", "retryable": True}, C.OVERLOADED, Action.RETRY, id="for a while"),
+    ],
+)
+def test_an_availability_of_tomorrow(
+    status: int, availability: dict[str, object], cls: ErrorClass, action: Action
+) -> None:
+    verdict = judge(status, says("x", availability=availability))
+    assert (verdict.cls, verdict.action) == (cls, action)
+
+
+@pytest.mark.parametrize(
+    ("message", "cls"),
+    [
+        pytest.param("The model was not found", C.MODEL_UNAVAILABLE, id="a model"),
+        pytest.param("The model does not support images", C.BAD_REQUEST, id="what a model cannot do"),
+        pytest.param("See the list of supported models", C.MODEL_UNAVAILABLE, id="a list of those that can be had"),
+        pytest.param("unsupported model feature", C.BAD_REQUEST, id="what is not supported"),
+        pytest.param("models that support images: none", C.BAD_REQUEST, id="none that can"),
+        pytest.param("no such page", C.BAD_REQUEST, id="an address"),
+    ],
+)
+def test_a_404_is_about_a_model_where_it_says_so(message: str, cls: ErrorClass) -> None:
+    assert judge(404, says(message)).cls is cls
+    assert judge(410, says(message)).cls is cls
+
+
+# -- passed on, more closely
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cls", "scope", "reason"),
+    [
+        pytest.param(
+            502,
+            says("Provider returned error"),
+            C.SERVER_ERROR,
+            S.MODEL_PROVIDER,
+            "the provider failed with status 502",
+            id="nobody is named",
+        ),
+        pytest.param(
+            429,
+            says("Provider returned error"),
+            C.RATE_LIMITED,
+            S.MODEL_PROVIDER,
+            "the model's provider limits this model for everybody",
+            id="nobody is named, and limited",
+        ),
+        pytest.param(
+            401,
+            says("Provider returned error"),
+            C.SERVER_ERROR,
+            S.MODEL_PROVIDER,
+            "the model's provider refused the aggregator's own key",
+            id="nobody is named, and refused",
+        ),
+        pytest.param(
+            400,
+            says("Another error. Provider returned error"),
+            C.BAD_REQUEST,
+            S.REQUEST,
+            "the provider refuses the request with status 400",
+            id="words that only hold it",
+        ),
+        pytest.param(
+            500,
+            says("x", type="api_error", metadata={"provider_name": "P"}),
+            C.SERVER_ERROR,
+            S.NONE,
+            "the provider failed with status 500",
+            id="named, but our own failure",
+        ),
+        pytest.param(
+            429,
+            relayed("x", "", provider_name="P" * 50),
+            C.RATE_LIMITED,
+            S.MODEL_PROVIDER,
+            "P" * 40 + " limits this model for everybody",
+            id="a long name",
+        ),
+        pytest.param(
+            403,
+            relayed("x", says("model `m` is not available")),
+            C.MODEL_UNAVAILABLE,
+            S.MODEL,
+            "the model is not available here",
+            id="a model there",
+        ),
+        pytest.param(
+            404,
+            relayed("Provider returned error", says("You do not have access to the model")),
+            C.MODEL_UNAVAILABLE,
+            S.MODEL_PROVIDER,
+            "the model is not open to this key",
+            id="a model that the aggregator may not have",
+        ),
+        pytest.param(
+            413,
+            relayed("Provider returned error", says("Request too large for model m")),
+            C.CONTEXT_LENGTH,
+            S.MODEL_PROVIDER,
+            "the request is larger than the plan allows for this model",
+            id="a plan of the aggregator's",
+        ),
+        pytest.param(
+            503,
+            relayed("Provider returned error", ""),
+            C.OVERLOADED,
+            S.MODEL_PROVIDER,
+            "the provider is overloaded",
+            id="an overload there",
+        ),
+        pytest.param(
+            422,
+            relayed("Provider returned error", "bad"),
+            C.BAD_REQUEST,
+            S.REQUEST,
+            "the provider refuses the request with status 422",
+            id="a bad request there",
+        ),
+    ],
+)
+def test_an_error_passed_on_more_closely(status: int, body: object, cls: ErrorClass, scope: Scope, reason: str) -> None:
+    verdict = judge(status, body)
+    assert (verdict.cls, verdict.scope, verdict.reason) == (cls, scope, reason)
+
+
+@pytest.mark.parametrize(
+    ("provider", "code", "named", "cls", "scope"),
+    [
+        pytest.param("openrouter", 429, "P", C.RATE_LIMITED, S.MODEL_PROVIDER, id="a limit"),
+        pytest.param("openrouter", 500, "P", C.SERVER_ERROR, S.MODEL_PROVIDER, id="a failure"),
+        pytest.param("openrouter", "odd", "P", C.SERVER_ERROR, S.MODEL_PROVIDER, id="who knows"),
+        pytest.param("openrouter", 401, "P", C.AUTH, S.KEY, id="but a key is ours"),
+        pytest.param("openrouter", 429, "", C.RATE_LIMITED, S.KEY, id="nobody served it"),
+        pytest.param("openai", 429, "P", C.RATE_LIMITED, S.ACCOUNT_MODEL, id="only of an aggregator"),
+    ],
+)
+def test_what_broke_off_is_of_who_served_it(
+    provider: str, code: object, named: str, cls: ErrorClass, scope: Scope
+) -> None:
+    verdict = judge(200, {"provider": named, "choices": [], **says("x", code)}, provider=provider)
+    assert (verdict.cls, verdict.scope) == (cls, scope)
+
+
+def test_the_users_own_key_at_the_provider_is_judged_by_the_providers_words() -> None:
+    body = relayed("Provider returned error", says("try again in 7s", "insufficient_quota"), is_byok=True)
+    verdict = judge(429, body)
+    assert (verdict.cls, verdict.code, verdict.message) == (C.QUOTA_EXHAUSTED, "insufficient_quota", "try again in 7s")
+    plain = judge(403, relayed("Provider returned error", "no", is_byok=True))
+    assert (plain.cls, plain.message) == (C.AUTH, "Provider returned error")
+    assert judge(429, relayed("Provider returned error", {"choices": []}, is_byok=True)).cls is C.RATE_LIMITED
+
+
+# -- absurd hints
+
+
+@pytest.mark.parametrize(
+    ("stated", "seconds", "as_stated", "reason"),
+    [
+        pytest.param("4", 4, 4, "the rate limit is reached", id="what is usual"),
+        pytest.param("0.004", 0.5, 0.004, "the rate limit is reached", id="a moment"),
+        pytest.param("0", 0.5, 0, "the rate limit is reached", id="nothing"),
+        pytest.param(
+            "-30", 0.5, 0, "the rate limit is reached (the time it named was 30 s ago, taken as now)", id="the past"
+        ),
+        pytest.param(
+            str(400 * 86_400),
+            32 * 86_400,
+            32 * 86_400,
+            "a daily or longer limit is used up (it asked for 400 days, taken as 32 days)",
+            id="more than a year",
+        ),
+        pytest.param(
+            "1e400",
+            32 * 86_400,
+            32 * 86_400,
+            "a daily or longer limit is used up (it asked for longer than a lifetime, taken as 32 days)",
+            id="for ever",
+        ),
+        pytest.param("nan", None, None, "the rate limit is reached", id="not a number"),
+    ],
+)
+def test_an_absurd_hint_is_clamped_and_the_reason_says_so(
+    stated: str, seconds: float | None, as_stated: float | None, reason: str
+) -> None:
+    judgement = judgement_of("openrouter", Head(429, {"retry-after": stated}, b""), NOW_S)
+    assert (judgement.verdict.retry_after_s, judgement.stated_s) == (seconds, as_stated)
+    assert judgement.verdict.reason == reason
+    assert judgement.known == judgement.verdict.known
+
+
+odd_hints = st.one_of(
+    st.integers(-(10**20), 10**20).map(str),
+    st.floats(allow_nan=True, allow_infinity=True).map(str),
+    st.sampled_from(["1e400", "-1e400", "9" * 400, "nan", "inf", "-inf", "", "soon", "0x10", "1_000", "٣"]),
+)
+
+
+@unhurried
+@given(st.sampled_from([402, 429, 500, 503]), odd_hints, st.sampled_from(["retry-after", "retry-after-ms"]))
+def test_no_hint_is_ever_beyond_what_is_believable(status: int, stated: str, header: str) -> None:
+    judgement = judgement_of("openrouter", Head(status, {header: stated}, b""), NOW_S)
+    seconds, as_stated = judgement.verdict.retry_after_s, judgement.stated_s
+    assert (seconds is None) == (as_stated is None)
+    if seconds is not None and as_stated is not None:
+        assert FLOOR_S <= seconds <= CEILING_S
+        assert 0 <= as_stated <= CEILING_S
+        assert seconds == max(as_stated, FLOOR_S)
+
+
+strangers = st.text(st.characters(codec="ascii", categories=["L"]), min_size=9)  # names of fields that nobody has
+shapes = st.recursive(leaves | st.just(POISON), lambda inner: st.lists(inner) | st.dictionaries(strangers, inner))
+
+
+@unhurried
+@given(st.integers(400, 599), shapes | st.binary().map(lambda raw: "<" + raw.hex()), st.booleans())
+def test_an_unknown_shape_never_condemns_a_key(status: int, document: object, empty: bool) -> None:
+    body = b"" if empty else document.encode() if isinstance(document, str) else json.dumps(document).encode()
+    verdict = classify("openrouter", Head(status, {}, b"{" + body if body[:1].isalpha() else body), NOW_S)
+    assert verdict.action is not Action.REAUTH
+    assert verdict.action is not Action.PARK or status == 402
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "reason"),
+    [
+        pytest.param(400, says("x"), {}, "the provider refuses the request with status 400", id="400"),
+        pytest.param(401, says("x"), {}, "the provider refuses the key", id="401"),
+        pytest.param(402, says("x"), {}, "the provider asks for payment", id="402"),
+        pytest.param(
+            402,
+            says("You can only afford 3"),
+            {},
+            "this request may cost more than the credit that is left",
+            id="402 for this request",
+        ),
+        pytest.param(403, says("x"), {}, "the provider forbids this to the key", id="403"),
+        pytest.param(403, b"", {}, "a gateway on the way refused the request", id="403 of a gateway"),
+        pytest.param(
+            403,
+            says("Your weekly share is over", type="access_terminated_error"),
+            {},
+            "the plan's allowance is used up",
+            id="403 for a week, by its code",
+        ),
+        pytest.param(
+            403,
+            says("Not today", type="access_terminated_error"),
+            {},
+            "the provider forbids this to the key",
+            id="no week",
+        ),
+        pytest.param(404, says("x"), {}, "the provider does not know this address", id="404"),
+        pytest.param(404, says("no such model"), {}, "the model is not available here", id="404 for a model"),
+        pytest.param(407, b"", {}, "the network on the way does not let the request through", id="407"),
+        pytest.param(408, b"", {}, "the provider timed out", id="408"),
+        pytest.param(412, says("An invoice is due"), {}, "the provider asks for payment", id="412"),
+        pytest.param(429, says("x"), {}, "the rate limit is reached", id="429"),
+        pytest.param(429, b"<html>", {}, "a gateway on the way limits this address", id="429 of a gateway"),
+        pytest.param(429, says("TPD"), {}, "a daily or longer limit is used up", id="429 for a day"),
+        pytest.param(
+            429, says("x"), {"x-ratelimit-limit-a": "0"}, "the plan allows no requests to the model", id="429 for ever"
+        ),
+        pytest.param(
+            429, says("You exceeded your current quota"), {}, "the account is out of credit", id="429 for money"
+        ),
+        pytest.param(499, b"", {}, "the client closed the request", id="499"),
+        pytest.param(500, says("x"), {}, "the provider failed with status 500", id="500"),
+        pytest.param(503, says("x"), {}, "the provider is overloaded", id="503"),
+        pytest.param(304, b"", {}, "answered", id="304"),
+        pytest.param(
+            502,
+            relayed("Provider returned error", says("prompt is too long")),
+            {},
+            "the provider failed with status 502",
+            id="a failure there, with words of length",
+        ),
+        pytest.param(
+            502,
+            relayed("Provider returned error: prompt is too long", ""),
+            {},
+            "the provider failed with status 502",
+            id="a failure there, with words of length outside",
+        ),
+        pytest.param(
+            500,
+            relayed("Provider returned error", says("Insufficient credits")),
+            {},
+            "the provider failed with status 500",
+            id="a failure there, with words of money",
+        ),
+        pytest.param(498, relayed("Provider returned error", ""), {}, "the rate limit is reached", id="498 there"),
+        pytest.param(
+            200,
+            {"provider": "P" * 50, "choices": [], **says("x", 429)},
+            {},
+            "P" * 40 + " limits this model for everybody",
+            id="a long name of who served it",
+        ),
+    ],
+)
+def test_the_reason_is_one_plain_sentence(status: int, body: object, headers: dict[str, str], reason: str) -> None:
+    assert judge(status, body, headers).reason == reason

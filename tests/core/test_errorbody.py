@@ -78,7 +78,20 @@ def read(document: object) -> ErrorBody:
             ("502",),
             id="an error of a choice",
         ),
-        pytest.param({"base_resp": {"status_code": 1008, "status_msg": "m"}}, "m", (), id="MiniMax"),
+        pytest.param({"base_resp": {"status_code": 1008, "status_msg": "m"}}, "m", ("1008",), id="MiniMax"),
+        pytest.param({"error_code": 18, "error_msg": "m"}, "m", ("18",), id="Baidu"),
+        pytest.param({"code": 30001, "msg": "m"}, "m", ("30001",), id="a message that is cut short"),
+        pytest.param({"error_message": "m"}, "m", (), id="a message with its kind"),
+        pytest.param({"Message": "m", "__type": "T"}, "m", ("t",), id="Amazon"),
+        pytest.param({"http_status": 429, "statusCode": 5, "message": "m"}, "m", ("429",), id="a status by its name"),
+        pytest.param({"errors": [{"message": "m", "code": 4006}], "success": False}, "m", ("4006",), id="Cloudflare"),
+        pytest.param({"errors": [], "error": {"message": "m"}}, "m", (), id="an error beside an empty list of them"),
+        pytest.param({"detail": {"message": "m", "code": "c"}}, "m", ("c",), id="FastAPI: an object"),
+        pytest.param({"detail": {"error": "m"}}, "m", (), id="FastAPI: an object with an error"),
+        pytest.param({"detail": {}, "message": "m"}, "m", (), id="FastAPI: an empty object"),
+        pytest.param({"error": {"details": "m", "code": "c"}}, "", ("c",), id="details that are a text"),
+        pytest.param({"error": {"code": 999_999, "status": 1_000_000}}, "", ("999999",), id="numbers too great"),
+        pytest.param({"error": {"code": "x" * 80}}, "", ("x" * 80,), id="the longest code"),
         pytest.param({"message": "outer", "error": {"code": 1}}, "outer", ("1",), id="the message stands outside"),
         pytest.param({"error": {"message": " ", "detail": "m"}}, "m", (), id="a blank message is none"),
         pytest.param({"error": {"innererror": {"code": "Inner"}}}, "", ("inner",), id="Azure's inner error"),
@@ -121,6 +134,8 @@ def test_a_shape_is_read(document: Any, message: str, codes: tuple[str, ...]) ->
 def test_a_body_is_read(body: bytes, message: str, is_json: bool, present: bool) -> None:
     found = errorbody.read(body)
     assert (found.message, found.is_json, found.present) == (message, is_json, present)
+    assert found.is_page == body.startswith(b"<")
+    assert found.words == message.lower()
 
 
 @pytest.mark.parametrize(
@@ -135,6 +150,8 @@ def test_a_body_is_read(body: bytes, message: str, is_json: bool, present: bool)
         pytest.param({"choices": [{}, {"error": {"code": 1}}]}, id="a choice with an error"),
         pytest.param({"base_resp": {"status_code": 1002}}, id="a business code"),
         pytest.param({"message": "m", "code": "c"}, id="a message where an answer should be"),
+        pytest.param({"success": False, "result": None}, id="no success"),
+        pytest.param({"error_code": 18, "error_msg": "m", "result": ""}, id="a business code, flat"),
     ],
 )
 def test_an_error_is_seen_in_a_success(document: Any) -> None:
@@ -155,6 +172,9 @@ def test_an_error_is_seen_in_a_success(document: Any) -> None:
         pytest.param({"model": "m", "message": "x"}, id="an answer that calls itself a message"),
         pytest.param({"response": "an error occurred", "model": "m"}, id="Ollama's response in words"),
         pytest.param({"choices": "none"}, id="choices that are none"),
+        pytest.param({"success": True, "result": {}}, id="success"),
+        pytest.param({"error_code": 0, "error_msg": "ok", "result": ""}, id="a business code of success"),
+        pytest.param({"error_code": 1, "error_msg": "", "result": ""}, id="a business code without a word"),
         pytest.param({}, id="an empty object"),
     ],
 )
@@ -164,6 +184,47 @@ def test_no_error_is_seen_in_an_answer(document: Any) -> None:
 
 def test_a_models_own_words_are_not_the_message() -> None:
     assert read({"model": "m", "response": "insufficient credits"}).message == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        pytest.param("The MODEL is Gone", "the model is gone", id="lower case"),
+        pytest.param('model "x" not found', 'model "x" not found', id="a quoted name stays"),
+        pytest.param('bad call "insufficient credits" here', "bad call \u2026 here", id="a quoted passage goes"),
+        pytest.param("bad call `rate limit` here", "bad call \u2026 here", id="between backticks"),
+        pytest.param("bad call \u201crate limit\u201d here", "bad call \u2026 here", id="between curly quotes"),
+        pytest.param("bad call 'rate limit' here", "bad call \u2026 here", id="between single quotes"),
+        pytest.param("you've no right, don't", "you've no right, don't", id="apostrophes quote nothing"),
+        pytest.param("`a` tokens + `b` must be", "`a` tokens + `b` must be", id="between two names nothing is quoted"),
+        pytest.param('he said "a b', 'he said "a b', id="a quote without its end"),
+        pytest.param('"a\nb c" and more', '"a\nb c" and more', id="a quote does not go over lines"),
+    ],
+)
+def test_what_a_message_quotes_is_left_out_of_its_words(message: str, words: str) -> None:
+    body = read({"error": {"message": message}})
+    assert (body.message, body.words) == (message, words)
+    assert read(message).words == words
+
+
+def test_numbers_of_a_providers_own_get_its_name() -> None:
+    body = b'{"error": {"code": "1113", "type": "x", "status": 429}}'
+    assert errorbody.read(body).codes == ("1113", "x", "429")
+    assert errorbody.read(body, "zai").codes == ("1113", "x", "429", "zai:1113", "zai:429")
+
+
+@pytest.mark.parametrize(
+    ("document", "served_by"),
+    [
+        pytest.param({"provider": "OpenAI", "choices": [], "error": {"code": 502}}, "OpenAI", id="of a broken answer"),
+        pytest.param({"provider": "OpenAI", "error": {"code": 502}}, None, id="not where no answer had begun"),
+        pytest.param({"provider": "", "choices": []}, None, id="an empty name"),
+        pytest.param({"provider": 5, "choices": []}, None, id="a name that is none"),
+        pytest.param({"choices": []}, None, id="nobody is named"),
+    ],
+)
+def test_it_is_seen_who_served_what_broke_off(document: Any, served_by: str | None) -> None:
+    assert read(document).served_by == served_by
 
 
 @pytest.mark.parametrize(
@@ -179,7 +240,9 @@ def test_a_models_own_words_are_not_the_message() -> None:
 )
 def test_it_is_seen_whose_error_an_aggregator_passes_on(metadata: dict[str, object], relayed_from: str | None) -> None:
     body = read({"error": {"message": "Provider returned error", "metadata": metadata}})
-    assert (body.relayed_from, body.raw) == (relayed_from, "r" if relayed_from else "")
+    assert body.relayed_from == relayed_from
+    assert body.raw == ("r" if metadata["provider_name"] else "")
+    assert body.is_byok is (metadata.get("is_byok") is True)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +262,8 @@ def test_it_is_seen_whose_error_an_aggregator_passes_on(metadata: dict[str, obje
         pytest.param({"error": {"message": "m"}, "input": {"error": {"code": "c"}}}, id="the input"),
         pytest.param({"error": {"message": "m", "failed_generation": '{"code": "c"}'}}, id="a failed generation"),
         pytest.param({"detail": [{"type": "t", "input": {"code": "c", "message": "x"}}]}, id="FastAPI's input"),
+        pytest.param({"object": "error", "message": "m", "metadata": {"code": "c"}}, id="beside a flat error"),
+        pytest.param({"error": "m", "metadata": {"code": "c"}}, id="beside an error that is a text"),
     ],
 )
 def test_what_the_request_brought_along_is_not_read(document: Any) -> None:
@@ -209,8 +274,9 @@ def test_what_the_request_brought_along_is_not_read(document: Any) -> None:
 
 
 def test_a_body_is_read_up_to_a_bound() -> None:
-    beyond = json.dumps({"error": {"message": "x" * MAX_BODY}}).encode()
-    assert errorbody.read(beyond).is_json is False
+    frame = len(b'{"error": {"message": ""}}')
+    assert errorbody.read(json.dumps({"error": {"message": "x" * (MAX_BODY - frame)}}).encode()).is_json
+    assert not errorbody.read(json.dumps({"error": {"message": "x" * (MAX_BODY - frame + 1)}}).encode()).is_json
     assert len(read({"error": {"message": "x" * 9000}}).message) == 2000
 
 

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.build import MODEL, NOW, PROVIDER, judged, member, rest, unhurried
-from tray_app.core.policy import Backoff, Case, Progress, Refuse, Rules, Step, Tried, Try, Wait, Why, next_step
-from tray_app.core.pool import Member, Pool, pool_of
-from tray_app.core.values import Action, Admin, ErrorClass, Scope, Verdict
+from tray_app.core.policy import (
+    LARGE_BYTES,
+    Backoff,
+    Case,
+    Lane,
+    Progress,
+    Queue,
+    Refuse,
+    Rules,
+    Step,
+    Strategy,
+    Tried,
+    Try,
+    Wait,
+    Why,
+    next_step,
+)
+from tray_app.core.pool import Choice, Member, Pool, pool_of
+from tray_app.core.values import Action, Admin, Cooldown, ErrorClass, Scope, Source, Verdict
+from tray_app.core.vitals import Ceiling, Ramp, Vitals
 
 C = ErrorClass
 UNTRIED = Progress()
@@ -30,7 +48,7 @@ NO_MODEL = judged(C.MODEL_UNAVAILABLE, Scope.MODEL, status=404)
 
 def after(*tried: tuple[str, Verdict], **progress: object) -> Progress:
     """The progress of a request that had these answers, one after the other."""
-    calls = tuple(Tried(name, verdict) for name, verdict in tried)
+    calls = tuple(Tried(name, verdict, MODEL) for name, verdict in tried)
     changes = sum(1 for one, other in zip(calls, calls[1:], strict=False) if one.profile_id != other.profile_id)
     return replace(Progress(calls, changes), **progress)  # type: ignore[arg-type]
 
@@ -43,8 +61,23 @@ def step(
     pool: Pool | None = None,
     model: str | None = MODEL,
     chance: float = 0.5,
+    **more: Any,
 ) -> Step:
-    return next_step(Case(model, PROVIDER, progress, pool or pool_of(members), rules, NOW, chance))
+    found = next_step(Case((Lane(PROVIDER, model),), progress, pool or pool_of(members), rules, NOW, chance, **more))
+    if isinstance(found, Try):
+        assert found.lane == Lane(PROVIDER, model)
+        return replace(found, lane=None)
+    return found
+
+
+def busy(name: str, in_flight: int = 1, *rests: Cooldown, **vitals: Any) -> Member:
+    """A profile that carries so many calls."""
+    return member(name, *rests, in_flight=in_flight, vitals=Vitals(**vitals))
+
+
+def full(name: str, *rests: Cooldown, **vitals: Any) -> Member:
+    """A profile that carries as many calls as it may."""
+    return busy(name, 10, *rests, **vitals)
 
 
 # -- the first call
@@ -55,7 +88,7 @@ def test_the_first_profile_that_can_serve_is_called() -> None:
 
 
 def test_the_current_profile_stays_in_use() -> None:
-    pool = pool_of([member("main"), member("spare")]).moved(PROVIDER, "spare")
+    pool = pool_of([member("main"), member("spare")]).moved(PROVIDER, "main").moved(PROVIDER, "spare", fled_at=NOW)
     assert step([], pool=pool) == Try("spare", "the current profile stays in use")
 
 
@@ -132,6 +165,22 @@ def test_a_limit_waits_when_nothing_else_is_left_and_the_wait_is_short() -> None
     assert found == Wait("main", 2_000, "nothing else can serve: the rate limit is reached")
 
 
+def test_of_two_that_are_back_at_once_the_more_wanted_is_waited_for() -> None:
+    for order in (("main", "spare"), ("spare", "main")):
+        found = step([member(name, rest(name, 2_000)) for name in order])
+        assert found == Wait(order[0], 2_000, "nothing else can serve: the rate limit is reached")
+
+
+@pytest.mark.parametrize(("left_ms", "delay_ms"), [(1, 1), (2, 2)])
+def test_a_wait_is_no_longer_than_the_rest(left_ms: int, delay_ms: int) -> None:
+    found = step([limited(left_ms)])
+    assert isinstance(found, Wait)
+    assert found.delay_ms == delay_ms
+    found = step([limited(left_ms), busy("spare")], after(("main", BRIEF)))
+    assert isinstance(found, Wait)
+    assert found.delay_ms == delay_ms
+
+
 def test_a_limit_does_not_wait_long() -> None:
     found = step([limited(60_000)], after(("main", LIMITED)))
     assert found == Refuse(Why.LIMITED, "no other profile is left", NOW + 60_000)
@@ -181,6 +230,10 @@ def test_a_broken_answer_is_asked_for_again_after_a_backoff() -> None:
     assert step(members, after(("main", BROKEN), waiting_for="main")) == Try("main", "again, after the wait")
 
 
+def test_a_backoff_is_spread_by_chance() -> None:
+    assert step([member("main")], after(("main", BROKEN)), Rules(), chance=0.25) == Wait("main", 250, BROKEN.reason)
+
+
 def test_backoffs_grow_until_the_budget_of_retries_is_spent_and_then_another_is_called() -> None:
     members, waits = [member("main"), member("spare")], []
     for calls in range(1, 4):
@@ -192,13 +245,24 @@ def test_backoffs_grow_until_the_budget_of_retries_is_spent_and_then_another_is_
 
 
 def test_a_dead_network_is_tried_once_more() -> None:
-    members = [member("main"), member("spare")]
+    members = [member("main"), elsewhere("spare")]
     assert isinstance(step(members, after(("main", OFFLINE))), Wait)
     assert step(members, after(*[("main", OFFLINE)] * 2)) == Try("spare", OFFLINE.reason, failover=True)
 
 
+def elsewhere(name: str) -> Member:
+    """A profile at another address of the provider."""
+    one = member(name)
+    return replace(one, profile=replace(one.profile, base_url="https://other.example/v1"))
+
+
+def test_another_key_does_not_mend_a_dead_line() -> None:
+    found = step([member("main"), member("spare")], after(*[("main", OFFLINE)] * 2))
+    assert found == Refuse(Why.OFFLINE, OFFLINE.reason, None)
+
+
 def test_a_dead_network_is_not_even_tried_twice_without_a_budget_of_retries() -> None:
-    found = step([member("main"), member("spare")], after(("main", OFFLINE)), replace(PLAIN, retry_budget=0))
+    found = step([member("main"), elsewhere("spare")], after(("main", OFFLINE)), replace(PLAIN, retry_budget=0))
     assert found == Try("spare", OFFLINE.reason, failover=True)
 
 
@@ -232,8 +296,8 @@ def test_a_long_stated_wait_is_held_out_only_where_nothing_else_is_left() -> Non
 
 
 def test_a_profile_that_was_taken_out_meanwhile_is_left_alone() -> None:
-    spare = member("spare")
-    for gone in ([spare], [member("main", admin=Admin.PAUSED), spare], [limited(60_000), spare]):
+    spare, for_model = member("spare"), member("main", rest("main", scope=Scope.KEY_MODEL, model=MODEL))
+    for gone in ([spare], [member("main", admin=Admin.PAUSED), spare], [limited(60_000), spare], [for_model, spare]):
         assert step(gone, after(("main", BROKEN), waiting_for="main")) == Try("spare", BROKEN.reason, failover=True)
 
 
@@ -360,6 +424,17 @@ def test_with_the_budget_spent_only_the_last_profile_is_waited_for() -> None:
     )
 
 
+def test_the_cap_on_calls_is_told_where_nobody_else_has_better_words() -> None:
+    found = step(
+        [member("main", rest("main")), member("spare")], after(("main", SPENT)), replace(PLAIN, max_attempts=1)
+    )
+    assert found == Refuse(Why.LIMITED, "the cap on calls for one request is reached", NOW)
+    paid = replace(SPENT, ambiguous=True)
+    found = step([member("main", rest("main"))], after(("main", paid), ("main", paid)))
+    reason = "calls broke off that may have to be paid for; no more are made"
+    assert found == Refuse(Why.LIMITED, reason, NOW + 60_000)
+
+
 def test_the_cap_on_calls_holds_whatever_the_budgets_say() -> None:
     capped = replace(PLAIN, max_attempts=2, retry_budget=9)
     found = step([member("main"), member("spare")], after(*[("main", BROKEN)] * 2), capped)
@@ -410,7 +485,7 @@ def test_no_setting_makes_a_backoff_longer_than_its_bound(
 def test_the_last_call_is_the_last_one() -> None:
     assert Progress().last is None
     progress = after(("a", BROKEN), ("b", BROKEN), ("a", SPENT))
-    assert progress.last == Tried("a", SPENT)
+    assert progress.last == Tried("a", SPENT, MODEL)
     assert (progress.calls_on("a"), progress.calls_on("c")) == (2, 0)
 
 
@@ -438,3 +513,376 @@ def test_two_calls_that_broke_off_are_followed_by_none() -> None:
     members = [member("main"), member("spare"), member("third")]
     found = step(members, after(("main", BROKE_OFF), ("spare", BROKE_OFF)))
     assert isinstance(found, Refuse) and found.why is Why.BROKEN
+
+
+# -- a rate limit that is over in a moment
+
+BRIEF = judged(C.RATE_LIMITED, status=429, retry_after_s=2)
+PASSING = rest("main", 2_000)
+HOP = Try("spare", BRIEF.reason, failover=True, moves=False)
+NOBODY_IDLE = Wait("main", 2_000, "no other profile is idle, and the wait is short: the rate limit is reached")
+DEAR = Wait("main", 2_000, "the conversation is large, and the wait is short: the rate limit is reached")
+
+
+def briefly(*others: Member, tried: int = 1, waited_ms: int = 0, rules: Rules = PLAIN, **more: Any) -> Step:
+    """The first profile has answered that it takes calls again in two seconds."""
+    progress = after(*[("main", BRIEF)] * tried, waited_ms=waited_ms)
+    return step([member("main", PASSING), *others], progress, rules, **more)
+
+
+@pytest.mark.parametrize(
+    ("others", "more", "then"),
+    [
+        pytest.param([member("spare")], {}, HOP, id="one hop to an idle one"),
+        pytest.param([busy("spare")], {}, NOBODY_IDLE, id="nobody else is idle: a wait"),
+        pytest.param([], {}, NOBODY_IDLE, id="nobody else is there: a wait"),
+        pytest.param([member("spare")], {"held": "main", "size": LARGE_BYTES}, DEAR, id="a large prompt: a wait"),
+        pytest.param([member("spare")], {"held": "main", "size": LARGE_BYTES - 1}, HOP, id="a smaller one: a hop"),
+        pytest.param([member("spare")], {"held": "spare", "size": LARGE_BYTES}, HOP, id="large, but not at home there"),
+        pytest.param([member("spare")], {"size": LARGE_BYTES}, HOP, id="large, but it begins"),
+        pytest.param([busy("spare")], {"held": "main", "size": LARGE_BYTES}, NOBODY_IDLE, id="large, and nobody idle"),
+        pytest.param([busy("x"), member("spare")], {}, HOP, id="the idle one before a busy one"),
+        pytest.param([member("spare"), member("x")], {}, HOP, id="the first of the idle ones"),
+        pytest.param([busy("spare")], {"waited_ms": 3_000}, NOBODY_IDLE, id="five seconds in all"),
+        pytest.param([busy("spare")], {"waited_ms": 3_001}, HOP, id="and no more"),
+        pytest.param([busy("spare")], {"tried": 4}, HOP, id="its calls are spent"),
+        pytest.param([busy("spare")], {"tried": 3}, NOBODY_IDLE, id="it has one call left"),
+        pytest.param(
+            [busy("spare")],
+            {"rules": replace(PLAIN, short_wait_ms=1_999)},
+            Try("spare", BRIEF.reason, failover=True),
+            id="for settings that wait less it is no short wait: the pool goes along",
+        ),
+        pytest.param([busy("spare")], {"rules": replace(PLAIN, short_wait_ms=2_000)}, NOBODY_IDLE, id="at the bound"),
+        pytest.param(
+            [member("spare")], {"rules": replace(PLAIN, failover_budget=0)}, NOBODY_IDLE, id="no change is left"
+        ),
+        pytest.param([member("spare", rest("spare"))], {}, NOBODY_IDLE, id="the other one rests"),
+    ],
+)
+def test_a_short_rate_limit(others: list[Member], more: dict[str, Any], then: Step) -> None:
+    assert briefly(*others, **more) == then
+
+
+def test_a_rest_for_this_model_alone_is_as_short() -> None:
+    resting = member("main", rest("main", 2_000, Scope.KEY_MODEL, MODEL))
+    assert step([resting, busy("spare")], after(("main", BRIEF))) == NOBODY_IDLE
+
+
+def test_a_burst_that_meets_it_is_spread_over_the_idle_and_then_waits() -> None:
+    pool = pool_of([busy("main", 6, PASSING), member("b"), member("c"), busy("d")])
+    went = []
+    for _ in range(4):
+        found = step([], after(("main", BRIEF)), pool=pool)
+        assert isinstance(found, Try | Wait)
+        went.append(found.profile_id)
+        if isinstance(found, Try):
+            pool = pool.leased(found.profile_id)
+    assert went == ["b", "c", "main", "main"]
+
+
+@pytest.mark.parametrize(
+    ("member_", "verdict"),
+    [
+        pytest.param(member("main", rest("main", 6_000)), BRIEF, id="another rest is longer"),
+        pytest.param(member("main", PASSING), SPENT, id="a quota"),
+        pytest.param(member("main", PASSING), LIMITED, id="a rate that names no time"),
+        pytest.param(member("main"), BRIEF, id="nobody rests"),
+    ],
+)
+def test_other_limits_move_the_pool(member_: Member, verdict: Verdict) -> None:
+    found = step([member_, busy("spare")], after(("main", verdict)))
+    assert found == Try("spare", verdict.reason, failover=True)
+
+
+@pytest.mark.parametrize(
+    ("rested", "others", "more", "then"),
+    [
+        pytest.param(PASSING, [busy("spare")], {}, NOBODY_IDLE, id="nobody else is idle: a wait"),
+        pytest.param(PASSING, [], {}, NOBODY_IDLE, id="nobody else is there: a wait"),
+        pytest.param(PASSING, [member("spare")], {"size": LARGE_BYTES}, DEAR, id="a large prompt: a wait"),
+        pytest.param(PASSING, [member("spare")], {}, "this call", id="else one hop, and home again"),
+        pytest.param(PASSING, [busy("x"), member("spare")], {}, "this call", id="to the idle one"),
+        pytest.param(
+            PASSING,
+            [member("spare")],
+            {"rules": replace(PLAIN, failover_budget=0)},
+            "this call",
+            id="the first call is no change",
+        ),
+        pytest.param(rest("main", 5_000), [busy("spare")], {}, 5_000, id="at the bound: a wait"),
+        pytest.param(rest("main", 5_001), [busy("spare")], {}, "for good", id="a longer rest: it moves for good"),
+        pytest.param(rest("main", 2_000, source=Source.INFERRED), [busy("spare")], {}, "for good", id="a guess"),
+        pytest.param(rest("main", 2_000, cls=C.QUOTA_EXHAUSTED), [busy("spare")], {}, "for good", id="a quota"),
+        pytest.param(
+            PASSING, [busy("spare")], {"progress": Progress(waited_ms=3_001)}, "this call", id="it has waited enough"
+        ),
+        pytest.param(
+            PASSING, [busy("spare")], {"progress": Progress(waited_ms=3_000)}, 2_000, id="it may wait a little more"
+        ),
+    ],
+)
+def test_a_conversation_whose_profile_is_back_in_a_moment(
+    rested: Cooldown, others: list[Member], more: dict[str, Any], then: Step | str | int
+) -> None:
+    found = step([member("main", rested), *others], **{"held": "main", **more})
+    if isinstance(then, int):
+        assert found == replace(NOBODY_IDLE, delay_ms=then)
+    elif isinstance(then, str):
+        stays = then == "this call"
+        reason = "main is back in a moment" if stays else "first of the profiles that can serve"
+        assert found == Try("spare", reason, moves=not stays)
+    else:
+        assert found == then
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        pytest.param(member("main", PASSING, reauth="x"), id="its key is refused"),
+        pytest.param(member("main", PASSING, admin=Admin.PAUSED), id="it is paused"),
+        pytest.param(member("main", PASSING, vitals=Vitals(open_until=NOW + 1)), id="its circuit is open"),
+        pytest.param(member("x", reauth="x"), id="it has gone"),
+    ],
+)
+def test_one_that_is_out_for_another_reason_is_not_waited_for(out: Member) -> None:
+    spare = Try("spare", "first of the profiles that can serve")
+    assert step([out, busy("spare")], held="main") == spare
+    assert step([out, busy("spare")], after(("main", BRIEF))) == replace(spare, reason=BRIEF.reason, failover=True)
+
+
+def test_a_pin_waits_for_its_profile_as_a_conversation_does() -> None:
+    pool = pool_of([member("main", PASSING), busy("spare")]).chosen(Choice("main", pinned=True))
+    assert step([], pool=pool, held="spare") == NOBODY_IDLE
+    assert isinstance(step([], pool=pool.chosen(Choice("main")), held=None), Try)
+
+
+def test_after_the_wait_a_conversation_goes_on_where_it_was() -> None:
+    found = step([member("main"), member("spare")], Progress(waited_ms=2_000, waiting_for="main"), held="main")
+    assert found == Try("main", "back after the wait", moves=False)
+
+
+# -- who goes along
+
+
+def test_a_call_made_again_does_not_take_the_pool_back_that_has_moved_on() -> None:
+    waited = after(("main", BROKEN), waiting_for="main")
+    pool = pool_of([member("main"), member("spare")])
+    for current in (pool, pool.moved(PROVIDER, "main")):
+        assert step([], waited, pool=current) == Try("main", "again, after the wait")
+    moved = pool.moved(PROVIDER, "main").moved(PROVIDER, "spare", fled_at=NOW)
+    assert step([], waited, pool=moved) == Try("main", "again, after the wait", moves=False)
+
+
+# -- full profiles
+
+
+def queue_for(name: str, until: int | None = None, places: int = 10, carries: int = 10) -> Queue:
+    until_at = None if until is None else NOW + until
+    return Queue(name, f"{name} carries {carries} calls, and takes {places} now", until_at)
+
+
+def test_a_new_conversation_passes_a_full_profile_over_for_itself_alone() -> None:
+    found = step([full("main"), full("b"), busy("c", 9)])
+    assert found == Try("c", "main is full", moves=False)
+
+
+def test_where_all_are_full_it_waits_for_a_place_at_the_first() -> None:
+    assert step([full("main"), full("spare"), member("c", rest("c"))]) == queue_for("main")
+
+
+def test_a_full_profile_is_no_failure_and_nobody_is_refused_for_it() -> None:
+    assert step([full("main")]) == queue_for("main")
+    assert step([full("main")], rules=replace(PLAIN, queue_limit=0)) == queue_for("main")
+
+
+@pytest.mark.parametrize(
+    ("queued_ms", "then"),
+    [
+        pytest.param(0, queue_for("main", 5_000), id="a conversation waits for its own profile"),
+        pytest.param(4_999, queue_for("main", 1), id="for five seconds"),
+        pytest.param(5_000, Try("spare", "main is full", moves=False), id="then this call is served elsewhere"),
+    ],
+)
+def test_a_conversation_keeps_its_place_for_a_while(queued_ms: int, then: Step) -> None:
+    assert step([full("main"), member("spare")], Progress(queued_ms=queued_ms), held="main") == then
+
+
+def test_a_conversation_waits_on_where_nobody_else_has_a_place() -> None:
+    assert step([full("main")], Progress(queued_ms=9_000), held="main") == queue_for("main")
+    assert step([full("main"), full("spare")], Progress(queued_ms=5_000), held="main") == queue_for("main")
+
+
+def test_a_pin_is_waited_for_however_long_it_takes() -> None:
+    pool = pool_of([member("spare"), full("main")]).chosen(Choice("main", pinned=True))
+    assert step([], Progress(queued_ms=10**6), pool=pool) == queue_for("main")
+    assert step([], Progress(queued_ms=10**6), pool=pool, held="main") == queue_for("main")
+    preferred = pool.chosen(Choice("main"))
+    assert step([], pool=preferred) == Try("spare", "main is full", moves=False)
+    other = pool.chosen(Choice("spare", pinned=True))
+    assert isinstance(step([], pool=other), Try)
+
+
+def test_a_strict_choice_waits_for_its_full_profile() -> None:
+    pool = pool_of([full("main"), member("spare")]).chosen(Choice("main", strict=True))
+    assert step([], pool=pool) == queue_for("main")
+
+
+@pytest.mark.parametrize(
+    ("vitals", "carries", "places", "until"),
+    [
+        pytest.param({"ramp": Ramp(NOW - 100, 2)}, 3, 3, 150, id="a ramp takes one more soon"),
+        pytest.param({"ceiling": Ceiling(3, NOW - 100)}, 3, 3, 59_900, id="a ceiling takes one more in a minute"),
+        pytest.param({"ceiling": Ceiling(3, NOW), "ramp": Ramp(NOW, 2)}, 3, 3, 250, id="of both whichever is sooner"),
+        pytest.param({"open_until": NOW - 1}, 1, 1, None, id="a half-open circuit takes one probe"),
+    ],
+)
+def test_when_a_place_comes_about_by_itself(
+    vitals: dict[str, Any], carries: int, places: int, until: int | None
+) -> None:
+    assert step([busy("main", carries, **vitals)]) == queue_for("main", until, places, carries)
+
+
+def test_a_circuit_that_lets_probes_through_soon_is_a_place_too() -> None:
+    opening = [busy("b", 0, open_until=NOW + 7_000), busy("c", 0, open_until=NOW + 6_000)]
+    assert step([full("main"), *opening]) == queue_for("main", 6_000)
+    out = replace(opening[0], admin=Admin.PAUSED)
+    assert step([full("main"), out]) == queue_for("main")
+
+
+def test_after_a_wait_and_a_failure_a_full_profile_is_queued_for() -> None:
+    assert step([full("main"), member("spare")], after(("main", BROKEN), waiting_for="main")) == queue_for("main")
+    members = [full("main"), member("spare", rest("spare"))]
+    found = step(members, after(("main", LIMITED), ("spare", LIMITED), waiting_for="main"))
+    assert found == queue_for("main")
+    spent = replace(PLAIN, failover_budget=1)
+    assert isinstance(step(members, after(("main", LIMITED), ("spare", LIMITED), waiting_for="main"), spent), Refuse)
+    resting = [member("main", rest("main")), full("b"), full("c")]
+    assert step(resting, after(("main", SPENT))) == queue_for("b")
+    assert step([*resting, member("d")], after(("main", SPENT))) == Try("d", SPENT.reason, failover=True)
+
+
+# -- a crowd that loses its profile
+
+STEEP = {"ramp": Ramp(NOW, 0)}
+
+
+def test_whoever_takes_over_is_not_stormed_nor_the_next_in_its_stead() -> None:
+    pool = pool_of([member("main", rest("main")), busy("b", 1, **STEEP), member("c")]).moved(PROVIDER, "b")
+    waiting = queue_for("b", 250, 1, 1)
+    assert step([], after(("main", SPENT)), pool=pool) == waiting
+    assert step([], pool=pool) == waiting
+    assert step([], pool=pool, held="main") == waiting
+    assert step([], pool=pool, held="c") == Try("c", "the conversation stays where it is", moves=False)
+
+
+def test_one_that_is_full_for_another_reason_is_passed_over_while_it_takes_over() -> None:
+    pool = pool_of([member("main", rest("main")), full("b", ramp=Ramp(NOW - 60_000, 0)), member("c")])
+    pool = pool.moved(PROVIDER, "b")
+    assert step([], after(("main", SPENT)), pool=pool) == Try("c", SPENT.reason, failover=True)
+    assert step([], pool=pool) == Try("c", "b is full", moves=False)
+    older = pool_of([full("b", ramp=Ramp(NOW, 10)), member("c")])
+    assert step([], pool=older) == Try("c", "b is full", moves=False)
+
+
+def test_a_herd_has_one_failover_and_the_next_profile_takes_one_call_then_one_more_each_quarter_of_a_second() -> None:
+    """All that were in flight ask again at once, and then each quarter of a second."""
+    pool = pool_of([member("main", rest("main")), busy("b", 3), member("c")]).moved(PROVIDER, "main")
+    began = {}
+    waiting = list(range(8))
+    for turn in range(20):
+        now = NOW + 50 * turn
+        for one in list(waiting):
+            case = Case((Lane(PROVIDER, MODEL),), after(("main", SPENT)), pool, PLAIN, now, 0.5)
+            found = next_step(case)
+            if isinstance(found, Queue):
+                assert (found.profile_id, found.until_at) == ("b", NOW + 250 * (1 + (now - NOW) // 250))
+                continue
+            assert isinstance(found, Try)
+            assert (found.profile_id, found.failover) == ("b", True)
+            if pool.current[PROVIDER] == "main":
+                pool = pool.moved(PROVIDER, "b", fled_at=now)
+            pool = pool.leased("b")
+            began[one] = now - NOW
+            waiting.remove(one)
+    assert list(began.values()) == [0, 250, 500, 750]
+    opened = replace(pool.members["b"].vitals, ramp=None)
+    found = step([], after(("main", SPENT)), pool=pool.known("b", opened))
+    assert found == Try("b", SPENT.reason, failover=True)
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_profile_that_ran_out_gets_no_call_whatever_the_strategy(strategy: Strategy) -> None:
+    rules = replace(PLAIN, strategy=strategy)
+    pool = pool_of([member("main", rest("main")), busy("b", 5)]).moved(PROVIDER, "main")
+    for progress in (UNTRIED, after(("main", SPENT))):
+        found = step([], progress, rules, pool=pool, held="main")
+        assert isinstance(found, Try)
+        assert found.profile_id == "b"
+
+
+# -- too many calls at once
+
+CROWDED = replace(LIMITED, crowded=True)
+FEWER = busy("main", 3, ceiling=Ceiling(3, NOW))
+
+
+@pytest.mark.parametrize(
+    ("members", "tried", "then"),
+    [
+        pytest.param([FEWER, member("b")], 1, Try("b", LIMITED.reason, failover=True, moves=False), id="one hop"),
+        pytest.param([FEWER, full("b")], 1, queue_for("b"), id="or a place there"),
+        pytest.param([FEWER], 1, Wait("main", 1_000, LIMITED.reason), id="nobody else: again after a backoff"),
+        pytest.param([FEWER], 3, Wait("main", 4_000, LIMITED.reason), id="a longer one each time"),
+        pytest.param([FEWER], 4, Refuse(Why.LIMITED, "no other profile is left"), id="while it has calls left"),
+        pytest.param(
+            [member("main", rest("main")), member("b")],
+            1,
+            Try("b", LIMITED.reason, failover=True),
+            id="one that rests has lost the pool all the same",
+        ),
+        pytest.param(
+            [member("main", rest("main", scope=Scope.KEY_MODEL, model=MODEL)), member("b")],
+            1,
+            Try("b", LIMITED.reason, failover=True),
+            id="or rests for this model",
+        ),
+        pytest.param([member("b")], 1, Try("b", LIMITED.reason, failover=True), id="so has one that has gone"),
+    ],
+)
+def test_a_provider_speaks_of_too_many_calls_at_once(members: list[Member], tried: int, then: Step) -> None:
+    assert step(members, after(*[("main", CROWDED)] * tried)) == then
+
+
+def test_the_call_that_was_one_too_many_waits_for_a_place_and_is_made_again() -> None:
+    waited = after(("main", CROWDED), waiting_for="main")
+    assert step([FEWER], waited) == queue_for("main", 60_000, 3, 3)
+    assert step([replace(FEWER, in_flight=2)], waited) == Try("main", "again, after the wait")
+
+
+def test_a_target_says_how_often_a_crowded_profile_is_asked() -> None:
+    none = replace(PLAIN, retry_budget=0)
+    assert isinstance(step([FEWER], after(("main", CROWDED)), none), Refuse)
+    assert isinstance(step([FEWER, member("b")], after(("main", CROWDED)), replace(PLAIN, failover_budget=0)), Wait)
+
+
+# -- circuits
+
+
+def test_an_open_circuit_is_passed_over_and_a_half_open_one_takes_one_probe() -> None:
+    assert step([busy("main", 0, open_until=NOW + 1), member("b")]) == Try("b", "first of the profiles that can serve")
+    assert step([busy("main", 0, open_until=NOW)]) == Try("main", "first of the profiles that can serve")
+    found = step([busy("main", 1, open_until=NOW), member("b")])
+    assert found == Try("b", "main is full", moves=False)
+
+
+def test_open_circuits_tell_when_the_first_lets_a_probe_through() -> None:
+    members = [
+        busy("main", 0, open_until=NOW + 9_000),
+        busy("b", 0, open_until=NOW + 7_000),
+        member("c", reauth="x"),
+    ]
+    assert step(members) == Refuse(Why.BROKEN, "the circuit of every profile that could serve is open", NOW + 7_000)
+    assert step([*members, member("d", rest("d", 8_000))]) == Refuse(
+        Why.LIMITED, "no profile can serve now", NOW + 7_000
+    )

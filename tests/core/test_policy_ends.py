@@ -9,10 +9,23 @@ from hypothesis import strategies as st
 
 from tests.core.build import MODEL, NOW, PROVIDER, judged, member
 from tray_app.core import quota
-from tray_app.core.policy import MAX_AMBIGUOUS, Backoff, Case, Progress, Refuse, Rules, Tried, Try, Wait, next_step
+from tray_app.core.policy import (
+    MAX_AMBIGUOUS,
+    Backoff,
+    Case,
+    Lane,
+    Progress,
+    Refuse,
+    Rules,
+    Tried,
+    Try,
+    Wait,
+    next_step,
+)
 from tray_app.core.pool import Pool, pool_of
 from tray_app.core.values import Action, Admin, Cooldown, ErrorClass, Scope, Source, Verdict
 
+LANES = (Lane(PROVIDER, MODEL),)
 NAMES = ("a", "b", "c", "d")
 FAILURES = [cls for cls in ErrorClass if cls not in (ErrorClass.OK, ErrorClass.MID_STREAM_ERROR)]
 TURNED_BACK = (Action.SERVE, Action.RETURN)  # the pipeline hands these to the client at once
@@ -29,13 +42,13 @@ class Story:
     steps: list[Try | Wait | Refuse] = field(default_factory=list)
 
     def step(self, chance: float) -> Try | Wait | Refuse:
-        case = Case(MODEL, PROVIDER, self.progress, self.pool, self.rules, self.now, chance)
+        case = Case(LANES, self.progress, self.pool, self.rules, self.now, chance)
         self.steps.append(next_step(case))
         return self.steps[-1]
 
     def call(self, step: Try, verdict: Verdict, took_ms: int) -> None:
         failovers = self.progress.failovers + (step.failover and self.progress.last is not None)
-        tried = (*self.progress.tried, Tried(step.profile_id, verdict))
+        tried = (*self.progress.tried, Tried(step.profile_id, verdict, MODEL))
         self.progress = replace(self.progress, tried=tried, failovers=failovers, waiting_for=None)
         self.now += took_ms
         if step.profile_id in self.pool.members:
@@ -44,7 +57,10 @@ class Story:
     def _learn(self, name: str, verdict: Verdict) -> None:
         if verdict.action is Action.REAUTH:
             self.pool = self.pool.marked(name, verdict.reason)
-        elif cooldown := quota.cooldown_for(name, MODEL, verdict, self.now):
+        elif found := quota.cooldown_for(name, MODEL, verdict, self.now, self.pool.members[name].vitals.ladder, 0.5):
+            cooldown, ladder = found
+            member = self.pool.members[name]
+            self.pool = self.pool.known(name, replace(member.vitals, ladder=ladder))
             self.pool, _ = self.pool.rested(cooldown)
 
     def wait(self, step: Wait, overslept_ms: int) -> None:
@@ -175,10 +191,10 @@ def test_nobody_is_refused_while_a_fresh_profile_is_ready_and_the_budgets_last(
     end, last = story.steps[-1], story.progress.last
     assert isinstance(end, Refuse)
     stopped = rules.stop_on_auth_error and last is not None and last.verdict.action is Action.REAUTH
-    case = Case(MODEL, PROVIDER, story.progress, story.pool, rules, story.now, 0)
+    case = Case(LANES, story.progress, story.pool, rules, story.now, 0)
     may_be_paid = sum(one.verdict.ambiguous for one in story.progress.tried) > MAX_AMBIGUOUS
     if len(story.progress.tried) < rules.max_attempts and case.may_change and not stopped and not may_be_paid:
-        assert not case.fresh()
+        assert not list(case.fresh())
     assert end.resets_at is None or end.resets_at >= story.now
 
 
@@ -190,6 +206,8 @@ def test_an_undisturbed_request_tries_every_profile_when_no_budget_forbids_it(
     generous = replace(rules, failover_budget=None, max_attempts=100, stop_on_auth_error=False)
     story = told(data, generous, answers=clear_verdicts, disturbed=False)
     called = {one.profile_id for one in story.progress.tried}
+    if any(one.verdict.cls is ErrorClass.NETWORK for one in story.progress.tried):
+        return  # all are at one address, and it cannot be reached
     for name, one in story.pool.members.items():
         assert name in called or one.phase(story.now, MODEL).value != "ready"
 

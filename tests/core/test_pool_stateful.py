@@ -17,8 +17,9 @@ ACCOUNTS = ("work", "home")
 NAMES = tuple(f"{provider}-{number}" for provider in PROVIDERS for number in range(3))
 MODELS = ("a/b", "a/b:free", "c/d")
 OF_ACCOUNTS = (Scope.ACCOUNT, Scope.ACCOUNT_MODEL, Scope.ACCOUNT_FREE_MODELS)
+OF_PROVIDERS = (Scope.MODEL, Scope.PROVIDER)
 OF_MODELS = (Scope.KEY_MODEL, Scope.MODEL, Scope.MODEL_PROVIDER, Scope.ACCOUNT_MODEL)
-SCOPES = (Scope.KEY, Scope.KEY_MODEL, Scope.MODEL, Scope.MODEL_PROVIDER, *OF_ACCOUNTS)
+SCOPES = (Scope.KEY, Scope.KEY_MODEL, Scope.MODEL, Scope.MODEL_PROVIDER, Scope.PROVIDER, *OF_ACCOUNTS)
 BETTER = {
     Source.HEADER: (Source.PROBE, Source.INFERRED),
     Source.BODY: (Source.PROBE, Source.INFERRED),
@@ -81,7 +82,16 @@ class PoolMachine(RuleBasedStateMachine):
         if name in self.model:
             self.model[name].profile = joining.profile
         else:
-            self.model[name] = Modelled(joining.profile)
+            self.model[name] = Modelled(joining.profile, rests=self._shared_with(joining.profile))
+
+    def _shared_with(self, newcomer: Profile) -> dict[Rest, tuple[int, Source]]:
+        """What a newcomer rests: as its account does, and its provider."""
+        shared: dict[Rest, tuple[int, Source]] = {}
+        for one in self.model.values():
+            if one.profile.provider == newcomer.provider:
+                scopes = OF_PROVIDERS + (OF_ACCOUNTS if one.profile.account == newcomer.account else ())
+                shared.update({rest: held for rest, held in one.rests.items() if rest[0] in scopes})
+        return shared
 
     @precondition(lambda self: self.model)
     @rule(data=st.data())
@@ -156,6 +166,8 @@ class PoolMachine(RuleBasedStateMachine):
         if name not in self.model:
             return []
         origin = self.model[name].profile
+        if scope in OF_PROVIDERS:
+            return [key for key, one in self.model.items() if one.profile.provider == origin.provider]
         if scope not in OF_ACCOUNTS:
             return [name]
         wallet = (origin.provider, origin.account)

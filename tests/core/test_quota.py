@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,11 +12,19 @@ from hypothesis import strategies as st
 from tests.core.build import MODEL, NOW, at, judged, member, unhurried
 from tray_app.core.evidence import ACTION
 from tray_app.core.pool import pool_of
-from tray_app.core.quota import DAY_MS, UNSTATED_MS, cooldown_for, next_start, window_end
-from tray_app.core.values import Action, ErrorClass, Scope, Source, Verdict, Window
+from tray_app.core.quota import DAY_MS, Ladder, cooldown_for, is_free, next_start, spent_until, window_end
+from tray_app.core.values import Action, Cooldown, ErrorClass, Scope, Source, Verdict, Window
 
 LIMITS = [cls for cls in ErrorClass if ACTION[cls] in (Action.COOL, Action.PARK)]
 moments = st.integers(at("2000-01-01"), at("2090-01-01"))
+GROUND = Ladder()
+MINUTE = 60_000
+
+
+def rest_of(verdict: Verdict, model: str | None = MODEL, ladder: Ladder = GROUND, chance: float = 0.5) -> Cooldown:
+    found = cooldown_for("main", model, verdict, NOW, ladder, chance)
+    assert found is not None
+    return found[0]
 
 
 @pytest.mark.parametrize(
@@ -139,22 +148,27 @@ def told(cls: ErrorClass, **fields: object) -> Verdict:
             id="or until the window that is known otherwise",
         ),
         pytest.param(
-            told(ErrorClass.QUOTA_EXHAUSTED),
-            NOW + UNSTATED_MS[ErrorClass.QUOTA_EXHAUSTED],
+            told(ErrorClass.QUOTA_EXHAUSTED, window=Window.MONTH),
+            next_start(Window.MONTH, NOW),
             Source.INFERRED,
-            id="a spent quota of unknown window is looked at again after half an hour",
+            id="whether or not there is a message",
         ),
         pytest.param(
-            told(ErrorClass.RATE_LIMITED, message="daily limit"),
-            NOW + UNSTATED_MS[ErrorClass.RATE_LIMITED],
+            told(ErrorClass.QUOTA_EXHAUSTED),
+            NOW + 10 * MINUTE,
+            Source.INFERRED,
+            id="a spent quota of unknown window is looked at again after ten minutes",
+        ),
+        pytest.param(
+            told(ErrorClass.RATE_LIMITED, message="daily limit", window=Window.DAY),
+            NOW + 2_000,
             Source.INFERRED,
             id="a rate limit rests for seconds, whatever its message says",
         ),
     ],
 )
 def test_a_rest_lasts(verdict: Verdict, until: int, source: Source) -> None:
-    rest = cooldown_for("main", MODEL, verdict, NOW)
-    assert rest is not None
+    rest = rest_of(verdict)
     assert (rest.until_at, rest.source, rest.since_at) == (until, source, NOW)
     assert (rest.profile_id, rest.error_class) == ("main", verdict.cls)
     assert rest.reason == "it is spent"
@@ -164,7 +178,7 @@ def test_a_rest_lasts(verdict: Verdict, until: int, source: Source) -> None:
     "cls", [pytest.param(cls, id=f"{cls.value} rests nobody") for cls in ErrorClass if cls not in LIMITS]
 )
 def test_only_limits_rest_anybody(cls: ErrorClass) -> None:
-    assert cooldown_for("main", MODEL, judged(cls), NOW) is None
+    assert cooldown_for("main", MODEL, judged(cls), NOW, GROUND, 0.5) is None
 
 
 @pytest.mark.parametrize(
@@ -188,8 +202,7 @@ def test_only_limits_rest_anybody(cls: ErrorClass) -> None:
 def test_a_rest_names_the_model_where_its_scope_needs_it(
     scope: Scope, model: str, kept: Scope, named: str | None
 ) -> None:
-    rest = cooldown_for("main", model, judged(ErrorClass.RATE_LIMITED, scope), NOW)
-    assert rest is not None
+    rest = rest_of(judged(ErrorClass.RATE_LIMITED, scope), model)
     assert (rest.scope, rest.model) == (kept, named)
 
 
@@ -203,12 +216,98 @@ def test_a_rest_names_the_model_where_its_scope_needs_it(
 def test_a_rest_keeps_away_at_least_the_call_that_met_the_limit(
     cls: ErrorClass, scope: Scope, model: str | None, retry_after_s: float | None
 ) -> None:
-    rest = cooldown_for("main", model, judged(cls, scope, retry_after_s=retry_after_s), NOW)
-    assert rest is not None
+    rest = rest_of(judged(cls, scope, retry_after_s=retry_after_s), model)
     pool, changed = pool_of([member("main")]).rested(rest)
     assert changed == (rest,)
     assert not pool.routable("openrouter", model, NOW)
     assert pool.routable("openrouter", model, rest.until_at)
+
+
+@pytest.mark.parametrize(
+    ("model", "free"),
+    [
+        pytest.param("a/b:free", True, id="a free variant"),
+        pytest.param("a/b", False, id="another model"),
+        pytest.param("a/b:free-ish", False, id="a name that only holds the word"),
+        pytest.param(None, False, id="no model"),
+    ],
+)
+def test_a_free_model_is_known_by_its_name(model: str | None, free: bool) -> None:
+    assert is_free(model) is free
+
+
+# -- limits that name no time
+
+RATE = told(ErrorClass.RATE_LIMITED)
+SPENT = told(ErrorClass.QUOTA_EXHAUSTED)
+
+
+@pytest.mark.parametrize(
+    ("before_ms", "chance", "rest_ms"),
+    [
+        pytest.param(0, 0.0, 2_000, id="the first rest is two seconds"),
+        pytest.param(0, 0.99, 2_000, id="by whatever chance"),
+        pytest.param(2_000, 0.0, 2_000, id="the second at least as much"),
+        pytest.param(2_000, 0.5, 4_000, id="halfway to three times the one before"),
+        pytest.param(2_000, 0.75, 5_000, id="three quarters of the way"),
+        pytest.param(5_000, 0.5, 8_500, id="each from the one before"),
+        pytest.param(50_000, 0.5, 76_000, id="still under the bound"),
+        pytest.param(120_000, 0.5, 120_000, id="two minutes at most"),
+        pytest.param(120_000, 0.0, 2_000, id="and by chance down again"),
+        pytest.param(500, 0.9, 2_000, id="a shorter one counts as the base"),
+    ],
+)
+def test_the_ladder_of_a_rate(before_ms: int, chance: float, rest_ms: int) -> None:
+    ladder, until = Ladder(before_ms, 7).climbed(RATE, NOW, chance)
+    assert until == NOW + rest_ms
+    assert ladder == Ladder(rest_ms, 7)
+
+
+def test_the_ladder_of_a_quota_is_ten_minutes_an_hour_then_the_next_day() -> None:
+    ladder, rests = Ladder(rate_ms=9), []
+    for _ in range(4):
+        ladder, until = ladder.climbed(SPENT, NOW, 0.5)
+        rests.append(until)
+    assert rests == [NOW + 10 * MINUTE, NOW + 60 * MINUTE, next_start(Window.DAY, NOW), next_start(Window.DAY, NOW)]
+    assert ladder == Ladder(9, 4)
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        pytest.param("2026-09-29T22:59:59", "2026-09-30", id="more than an hour before midnight: until midnight"),
+        pytest.param("2026-09-29T23:30", "2026-09-30T00:30", id="less: an hour all the same"),
+    ],
+)
+def test_the_top_of_a_quotas_ladder_is_never_lower_than_the_step_before(now: str, until: str) -> None:
+    assert Ladder(quota=2).climbed(SPENT, at(now), 0.5) == (Ladder(quota=3), at(until))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "after"),
+    [
+        pytest.param(RATE, Ladder(4_000, 1), id="a rate climbs"),
+        pytest.param(SPENT, Ladder(2_000, 2), id="a quota climbs"),
+        pytest.param(told(ErrorClass.RATE_LIMITED, retry_after_s=3), Ladder(2_000, 1), id="a stated time does not"),
+        pytest.param(told(ErrorClass.QUOTA_EXHAUSTED, window=Window.WEEK), Ladder(2_000, 1), id="a window does not"),
+    ],
+)
+def test_only_what_names_no_time_climbs(verdict: Verdict, after: Ladder) -> None:
+    before = Ladder(2_000, 1)
+    found = cooldown_for("main", MODEL, verdict, NOW, before, 0.5)
+    assert found is not None
+    assert found[1] == after
+    assert (found[1] is before) is (after == before)
+
+
+@unhurried
+@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=30))
+def test_however_often_a_rate_is_met_it_rests_between_two_seconds_and_two_minutes(chances: list[float]) -> None:
+    ladder, before = GROUND, 2_000
+    for chance in chances:
+        ladder, until = ladder.climbed(RATE, NOW, chance)
+        assert 2_000 <= until - NOW <= min(120_000, max(2_000, 3 * before))
+        before = until - NOW
 
 
 # The days on which summer time begins and ends in California, as the time zone database gives them.
@@ -234,3 +333,22 @@ def test_every_midnight_of_a_year_in_california_is_met(begins: str, ends: str) -
         assert next_start(Window.PACIFIC_DAY, midnight - 1) == midnight
         assert next_start(Window.PACIFIC_DAY, midnight) > midnight
         day += timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("message", "scope", "window"),
+    [
+        pytest.param(
+            "reached its monthly spending limit", Scope.ACCOUNT, None, id="an account's money may come sooner"
+        ),
+        pytest.param("suspended, monthly invoice unpaid", Scope.ACCOUNT, None, id="so may a payment"),
+        pytest.param("Key limit exceeded (monthly limit)", Scope.KEY, Window.MONTH, id="a key's cap is the calendar's"),
+        pytest.param("add credit or raise the monthly limit", Scope.KEY, Window.MONTH, id="whatever it says of credit"),
+        pytest.param("your monthly included credits are used", Scope.ACCOUNT, Window.MONTH, id="what a plan includes"),
+        pytest.param("monthly budget of $5 exceeded", Scope.ACCOUNT, Window.MONTH, id="a budget"),
+        pytest.param("nothing", Scope.ACCOUNT, None, id="no period at all"),
+    ],
+)
+def test_what_the_calendar_ends(message: str, scope: Scope, window: Window | None) -> None:
+    verdict = replace(judged(ErrorClass.QUOTA_EXHAUSTED, scope), message=message)
+    assert spent_until(verdict, NOW) == (None if window is None else next_start(window, NOW))

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.core.build import profile
 from tests.host.ordinary_user import ordinary_user, shared_folder
-from tray_app.core.policy import Backoff, Rules
+from tray_app.core.breaker import BreakerRules
+from tray_app.core.policy import Backoff, Lane, Rules, Strategy, Target
 from tray_app.core.providers import BUILT_IN, KeyHeader
+from tray_app.core.score import Weights
 from tray_app.core.values import Protocol
 from tray_app.host import settings
 from tray_app.host.settings import Fault, Faulty, Settings, load, parse, set_in_file, without_effect
@@ -121,6 +125,7 @@ def test_targets_and_routes_are_lists_of_tables() -> None:
         [targets.backoff]
         jitter = "equal"
         [[targets]]
+        provider_id = "Gemini"
         [[routes]]
         model = "sonnet"
         targets = ["openrouter:anthropic/claude-sonnet-4.5", "anthropic:claude-sonnet-4-5"]
@@ -132,6 +137,56 @@ def test_targets_and_routes_are_lists_of_tables() -> None:
     assert one.backoff is not None and one.backoff.jitter == "equal"
     assert (other.capabilities, other.enabled, other.operator_priority, other.policy_tags) == (("chat",), True, 0, ())
     assert found.routes[0].targets[1] == "anthropic:claude-sonnet-4-5"
+    assert (one.profile_id, other.profile_id) == ("openrouter-main", "google-*")
+    assert found.ways() == {
+        "sonnet": (Lane("openrouter", "anthropic/claude-sonnet-4.5"), Lane("anthropic", "claude-sonnet-4-5"))
+    }
+
+
+NAMES = [
+    ('profile = "openrouter-main"', "openrouter-main"),
+    ('profile = "main"\nprovider_id = "openrouter"', "openrouter-main"),
+    ('profile = "openrouter-main"\nprovider_id = "openrouter"', "openrouter-main"),
+    ('target_id = "openrouter-main"', "openrouter-main"),
+    ('provider_id = "openrouter"', "openrouter-*"),
+    ('target_id = "t1"\nprovider_id = "openrouter"', "openrouter-*"),
+]
+
+
+@pytest.mark.parametrize(("text", "profile_id"), NAMES, ids=[text for text, _ in NAMES])
+def test_the_profile_that_a_target_stands_for(text: str, profile_id: str) -> None:
+    found, _ = parse(f"[[targets]]\n{text}\n")
+    assert found is not None and found.targets[0].profile_id == profile_id
+
+
+def test_a_target_lies_over_its_profile_and_its_rules_over_those_for_all() -> None:
+    found, _ = parse(
+        """
+        [[targets]]
+        provider_id = "openrouter"
+        concurrency_limit = 3
+        [[targets]]
+        profile = "openrouter-main"
+        operator_priority = 7
+        policy_tags = ["work", "eu"]
+        capabilities = ["chat", "embeddings"]
+        enabled = false
+        retry_budget = 1
+        failover_budget = "all"
+        backoff = { base_ms = 5 }
+        circuit_breaker = { failure_threshold = 2 }
+        """
+    )
+    assert found is not None
+    main, other = profile("openrouter-main"), profile("groq-main", provider="groq")
+    laid = found.overlaid(replace(main, tags=("eu", "x")))
+    assert (laid.priority, laid.tags, laid.enabled) == (7, ("eu", "x", "work"), False)
+    assert laid.capabilities == ("chat", "embeddings")
+    assert found.overlaid(other) == other
+    rules = found.rules()
+    assert rules.target("openrouter-main") == Target(1, (None,), Backoff(base_ms=5), None, BreakerRules(2))
+    assert rules.target("openrouter-spare") == Target(concurrency_limit=3)
+    assert rules.target("groq-main") == Target()
 
 
 # -- what the policy and the proxy get
@@ -141,6 +196,18 @@ RULES = [
     ("switcher.retry = 1", Rules(retry_budget=1)),
     ("switcher.retry = 1\nswitcher.retry_budget = 0", Rules(retry_budget=0)),  # the long name wins
     ('switcher.failover_budget = "all"', Rules(failover_budget=None)),
+    ("switcher.short_wait_s = 0.5", Rules(short_wait_ms=500)),
+    ("switcher.failback_after_s = 7", Rules(failback_ms=7000)),
+    ('switcher.strategy = "score"', Rules(strategy=Strategy.SCORE)),
+    ("switcher.concurrency_limit = 3\nswitcher.queue_limit = 4", Rules(concurrency_limit=3, queue_limit=4)),
+    ("switcher.timeout = 9", Rules(slow_ms=9)),
+    ("switcher.timeout = 9\nswitcher.max_expected_latency_ms = 8", Rules(slow_ms=8)),
+    (
+        "switcher.routing_weights = { health = 2, latency = 3, failure = 4, priority = 5 }",
+        Rules(weights=Weights(2, 3, 4, 5)),
+    ),
+    ("switcher.circuit_breaker.half_open_after_ms = 9", Rules(breaker=BreakerRules(half_open_after_ms=9))),
+    ("quota.reserve_percent = 5\nquota.warn_at = [50]", Rules(reserve_percent=5, warn_at=(50,))),
     ("switcher.failover_budget = 0", Rules(failover_budget=0)),
     ("switcher.max_attempts = 7", Rules(max_attempts=7)),
     ("switcher.hold_until_reset_s = 1.5", Rules(hold_ms=1500)),
@@ -221,6 +288,12 @@ FAULTS: list[tuple[str, str, list[str]]] = [
     ("a table within a list", "[[targets]]\n\n[targets.backoff]\njitter = 1\n[[targets]]", ["line 4: targets.0.backoff.jitter: expected str, got int"]),
     ("an inline table", "[switcher]\nretry = 1\nbackoff = { base_ms = -1 }", ["line 3: switcher.backoff.base_ms: expected int >= 0"]),
     ("something missing", "\n[[routes]]\nmodel = 'x'", ["line 2: routes.0.targets: is missing"]),
+    ("a target of nothing", "[[targets]]\nenabled = true", ["line 1: targets.0.profile: is missing: name a profile, such as openrouter-main"]),
+    ("a target twice", "[[targets]]\nprofile = 'a'\n[[targets]]\nprofile = 'a'", ["line 3: targets.1: is a second target for a"]),
+    ("a route twice", "[[routes]]\nmodel = 'm'\ntargets = ['openai:x']\n[[routes]]\nmodel = 'm'\ntargets = ['openai:y']", ["line 5: routes.1.model: is a second route called m"]),
+    ("a route to nowhere", "[[routes]]\nmodel = 'm'\ntargets = []", ["line 3: routes.0.targets: is empty; give \"provider:model\" for each way"]),
+    ("a way without a model", "[[routes]]\nmodel = 'm'\ntargets = ['openai:', 'x']", ["line 3: routes.0.targets: 'openai:' is not of the form \"provider:model\"", "line 3: routes.0.targets: 'x' is not of the form \"provider:model\""]),
+    ("a way to nobody", "[[routes]]\nmodel = 'm'\ntargets = ['nobody:x']", ["line 3: routes.0.targets: no provider is called 'nobody'"]),
     ("another address", '[proxy]\nhost = "0.0.0.0"', ["line 2: proxy.host: is not the loopback address; set proxy.allow_remote = true if that is meant"]),
     ("no address", '[proxy]\nhost = ""', ["line 2: proxy.host: is not the loopback address; set proxy.allow_remote = true if that is meant"]),
     ("a provider without address", "[providers.mine]", ["line 1: providers.mine: needs a base_url, since no provider of that name is built in"]),
@@ -350,7 +423,7 @@ STARTS = [
     ("an inline table", "switcher = { retry = 1 } # inline\n"),
     ("tables within", "[switcher.backoff] # within\nbase_ms = 1\n"),
     ("tables out of order", "[switcher]\nretry = 1\n[proxy]\nport = 1 # port\n[switcher.backoff]\nbase_ms = 7\n"),
-    ("a list of tables first", "[[targets]]\nprofile = 'a' # a\n[targets.backoff]\n[[targets]]\n"),
+    ("a list of tables first", "[[targets]]\nprofile = 'a' # a\n[targets.backoff]\n[[targets]]\nprofile = 'b'\n"),
     ("a byte order mark", "\ufeff[switcher] # mark\nretry = 1\n"),
     ("line ends of both kinds", "[switcher]\r\nretry = 1 # mixed\n"),
     ("no line end", "[switcher]\nretry = 1 # last"),
@@ -452,14 +525,12 @@ def test_settings_without_effect_are_those_that_the_file_gives(path: Path) -> No
         strategy = "score"
         [switcher.circuit_breaker]
         failure_threshold = 3
-        [[routes]]
-        model = "m"
-        targets = []
+        [history]
+        keep_days = 3
         """
     )
     assert load(path).switcher.retry == 1
-    given = without_effect(path)
-    assert set(given) <= {"switcher.strategy", "switcher.circuit_breaker", "routes"}
+    assert without_effect(path) == ["history"]
     path.write_text("[switcher]\nretry = 1\n[proxy]\nport = 0\n")
     assert without_effect(path) == []
 

@@ -10,6 +10,7 @@ from tray_app.core.values import (
     Admin,
     AttemptEnded,
     AttemptStarted,
+    CircuitChanged,
     Cooldown,
     CooldownCleared,
     CooldownSet,
@@ -22,6 +23,8 @@ from tray_app.core.values import (
     Profile,
     ProfileRemoved,
     ProfileSeen,
+    Queued,
+    QuotaSeen,
     ReauthChanged,
     Remember,
     RequestEnded,
@@ -30,6 +33,7 @@ from tray_app.core.values import (
     RouteSelected,
     Scope,
     Source,
+    UnknownAnswer,
 )
 
 HOUR = 3_600_000
@@ -163,5 +167,9 @@ EVERY_KIND: list[Fact] = [
     seen(),
     ProfileRemoved(MAIN, T0),
     Remember("preferred", MAIN),
+    Queued(id_of(1), T0, 3, False, "the profile is full"),
+    CircuitChanged(MAIN, T0, "open", "the provider failed"),
+    QuotaSeen(MAIN, "wallet", "key", "warned", T0, 50.0, 2.5, "usd", T0 + HOUR, "probe", "95 % of key limit are used"),
+    UnknownAnswer("abc", "openrouter", 418, '{"provider": "openrouter", "status": 418}', T0),
     Lifecycle("app.start", T0, "listening on http://127.0.0.1:4417", "0.1"),
 ]

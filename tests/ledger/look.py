@@ -18,6 +18,7 @@ TABLES = (
     "usage_hour",
     "cooldown",
     "app_state",
+    "unknown_answer",
 )
 
 

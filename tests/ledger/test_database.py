@@ -184,7 +184,7 @@ UNUSABLE = [
     pytest.param(bad_page, "is damaged", id="a broken page"),
     pytest.param(bad_index, "is damaged", id="a broken index"),
     pytest.param(contradictory, "is damaged (NULL value in profile.removed_at)", id="rows that cannot be"),
-    pytest.param(newer, "was written by a newer version (schema 999, known up to 1)", id="a newer schema"),
+    pytest.param(newer, "was written by a newer version (schema 999, known up to 2)", id="a newer schema"),
     pytest.param(of_another_program, "is the database of another program", id="another program's"),
     pytest.param(with_a_table_missing, "is the database of another program", id="a table missing"),
 ]
@@ -325,7 +325,7 @@ def test_paused_profiles_and_cooldowns_are_saved_from_a_damaged_file(history: Pa
         file.write(b"\xff" * 4096)
     opened = database.open_for_writing(history, NOW)
     with closing(opened.connection) as connection:
-        remembered = database.remember(connection, NOW)
+        remembered = database.remember(connection)
     assert "is damaged" in str(opened.moved_aside)
     members = remembered.pool.members
     assert {name: member.admin for name, member in members.items()} == {MAIN: Admin.PAUSED, BACKUP: Admin.DISABLED}
@@ -502,13 +502,17 @@ def test_the_pool_is_remembered_as_it_was_left(history: Path) -> None:
         ReauthChanged(MAIN, "wallet", T0, True, "the provider refuses the key"),
         CooldownSet(rest(until_at=NOW + 1), "wallet", None, T0),
         CooldownSet(rest(until_at=NOW + 2, scope=Scope.KEY_MODEL, model=MODEL), "wallet", None, T0),
-        CooldownSet(rest(until_at=NOW, scope=Scope.PROVIDER), "wallet", None, T0),  # over
+        CooldownSet(rest(until_at=NOW, scope=Scope.PROVIDER), "wallet", None, T0),  # over: somebody must say so
         Remember("preferred", MAIN),
     ]
     filled(history, *facts)
     with closing(database.open_for_writing(history, NOW).connection) as connection:
-        remembered = database.remember(connection, NOW)
-    resting = (rest(until_at=NOW + 1), rest(until_at=NOW + 2, scope=Scope.KEY_MODEL, model=MODEL))
+        remembered = database.remember(connection)
+    resting = (
+        rest(until_at=NOW + 1),
+        rest(until_at=NOW + 2, scope=Scope.KEY_MODEL, model=MODEL),
+        rest(until_at=NOW, scope=Scope.PROVIDER),
+    )
     assert dict(remembered.pool.members) == {
         BACKUP: Member(profile(BACKUP), Admin.PAUSED, NOW + 60),
         MAIN: Member(profile(MAIN), reauth="the provider refuses the key", cooldowns=resting),
@@ -526,7 +530,7 @@ def test_words_of_another_version_do_not_keep_the_app_from_starting(history: Pat
             " FROM cooldown"
         )
     with closing(database.open_for_writing(history, NOW).connection) as connection:
-        member = database.remember(connection, NOW).pool.members[MAIN]
+        member = database.remember(connection).pool.members[MAIN]
     assert member.admin is Admin.ENABLED
     assert [(one_rest.scope, one_rest.source.value) for one_rest in member.cooldowns] == [(Scope.KEY, "inferred")]
 

@@ -26,7 +26,9 @@ from tests.ledger.facts import (
     started,
     switched,
 )
+from tray_app.core.score import Score
 from tray_app.core.values import (
+    CircuitChanged,
     CooldownCleared,
     CooldownSet,
     Fact,
@@ -35,6 +37,8 @@ from tray_app.core.values import (
     OperatorActed,
     Outcome,
     ProfileRemoved,
+    Queued,
+    QuotaSeen,
     ReauthChanged,
     Remember,
     RequestEnded,
@@ -99,6 +103,30 @@ EVENTS: list[tuple[Fact, dict[str, object]]] = [
         | {"duration_ms": 1234, "reason": "nobody is left"},
     ),
     (seen(new=True), {"event": "profile.added", "profile": MAIN, "reason": "found in cli"}),
+    (
+        RouteSelected(id_of(1), T0, MAIN, "it is current", Score(1.23456, 1.0, -0.1, 0.0, 0.3)),
+        {
+            "event": "route.selected",
+            "score": {"total": 1.2346, "health": 1.0, "latency": -0.1, "failure": 0.0, "priority": 0.3},
+        },
+    ),
+    (
+        Queued(id_of(1), T0, 3, False, "openrouter-main is full"),
+        {"event": "admission.queued", "waiting": 3, "reason": "openrouter-main is full"},
+    ),
+    (Queued(id_of(1), T0, 100, True, "full"), {"event": "admission.rejected", "waiting": 100}),
+    (
+        CircuitChanged(MAIN, T0, "open", "the provider failed"),
+        {"event": "circuit.change", "profile": MAIN, "circuit": "open", "reason": "the provider failed"},
+    ),
+    (
+        QuotaSeen(MAIN, "wallet", "key", "warned", T0, 50.0, 2.5, "usd", T0, "probe", "95 % of key limit are used"),
+        {"event": "quota.update", "kind": "warned", "limit": 50.0, "remaining": 2.5, "unit": "usd", "until": TIME},
+    ),
+    (
+        QuotaSeen(MAIN, "wallet", "account", "probe", T0, None, 2.5, "usd", None, "probe", "asked"),
+        {"event": "quota.update", "kind": "probe", "scope": "account", "remaining": 2.5},
+    ),
     (ProfileRemoved(MAIN, T0), {"event": "profile.removed", "profile": MAIN}),
     (
         ReauthChanged(MAIN, "wallet", T0, True, "the provider refuses the key"),

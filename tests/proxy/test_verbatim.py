@@ -42,7 +42,7 @@ def test_headers_pass_but_for_credentials_and_the_connections_own(tmp_path: Path
         "cookie": "secret=1",
         "connection": "keep-alive, x-hop",
         "x-hop": "1",
-        "x-o-switcher-tags": "t",
+        "x-o-switcher-hop": "t",
         "te": "trailers",
         "accept-encoding": "gzip, br",
     }
@@ -53,7 +53,7 @@ def test_headers_pass_but_for_credentials_and_the_connections_own(tmp_path: Path
         for name in ("anthropic-beta", "anthropic-version", "http-referer", "x-title", "session-id", "user-agent"):
             assert seen[name] == sent[name]
         assert seen["accept-encoding"] == "gzip, br"
-        assert not {"cookie", "connection", "x-hop", "x-o-switcher-tags", "te", "x-api-key"} & seen.keys()
+        assert not {"cookie", "connection", "x-hop", "x-o-switcher-hop", "te", "x-api-key"} & seen.keys()
         assert seen["host"] == httpx.URL(rig.simulator.url).netloc.decode()
 
 

@@ -170,6 +170,7 @@ def test_the_control_paths_tell_and_change_the_same(simulate: Simulate, knock: K
     script = f'[[key]]\nname = "new"\nkey = "{KEY}"\nsteps = [{{do = "overloaded"}}]'
     assert client.post(f"{sim}/script", content=script).json() == {"ok": True, "keys": ["new"]}
     assert client.post("chat/completions", json=question()).status_code == 503
+    assert client.post(f"{sim}/release").json() == {"released": 0}
 
 
 def test_a_script_with_a_fault_is_refused_and_the_old_one_stays(
@@ -225,6 +226,7 @@ def test_stopping_tears_connections_down_and_can_be_repeated(request_bytes: Requ
             await asyncio.open_connection("127.0.0.1", port)
         assert await reader.read() == b""
         assert not simulator.calls[0].client_left
+        assert simulator.log.under_way("one") == 0
         writer.close()
 
     asyncio.run(scene())

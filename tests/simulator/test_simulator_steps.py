@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -21,6 +23,14 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def soon(true: Callable[[], bool]) -> bool:
+    """Whether it comes true within the time that a test may wait."""
+    until = time.monotonic() + 5
+    while not true() and time.monotonic() < until:
+        time.sleep(0.002)
+    return true()
 
 
 def statuses(client: httpx.Client, body: dict[str, Any], calls: int) -> list[int]:
@@ -51,6 +61,64 @@ def test_a_step_for_a_model_leaves_the_others_alone(simulate: Simulate, knock: K
     assert statuses(client, free, 2) == [429, 429]
     assert statuses(client, paid, 2) == [200, 402]
     assert statuses(client, free, 1) == [429]
+
+
+def test_a_step_above_so_many_calls_is_for_those_that_find_as_many_under_way(
+    simulate: Simulate, knock: Knock, question: Question
+) -> None:
+    limit = 'above=2, do="rate_limit", of="concurrency"'
+    other = '[[key]]\nname = "other"\nkey = "sk-other"\n'
+    simulator = simulate(f'{{{limit}}}, {{times=2, do="ok", held=true}}, {{do="ok"}}', more=other)
+    one, two, three = (knock(simulator) for _ in range(3))
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(one.post, "chat/completions", json=question())
+        second = pool.submit(two.post, "chat/completions", json=question())
+        assert soon(lambda: simulator.counts()["one"] == 2)
+        refused = three.post("chat/completions", json=question())
+        assert (refused.status_code, refused.json()["error"]["message"]) == (
+            429,
+            "Rate limit exceeded: too many concurrent requests",
+        )
+        assert knock(simulator, "sk-other").post("chat/completions", json=question()).status_code == 200
+        assert simulator.release() == 2
+        assert [done.result().status_code for done in (first, second)] == [200, 200]
+    assert soon(lambda: all(seen.ended for seen in simulator.calls))
+    assert three.post("chat/completions", json=question()).status_code == 200
+
+
+def test_what_is_held_goes_on_in_the_order_of_the_calls(simulate: Simulate, knock: Knock, question: Question) -> None:
+    simulator = simulate('{times=3, do="no_credit", held=true}, {do="ok"}')
+    ended: list[int] = []
+
+    def ask(number: int) -> None:
+        assert knock(simulator).post("chat/completions", json=question()).status_code == 402
+        ended.append(number)
+
+    with ThreadPoolExecutor() as pool:
+        for number in range(3):
+            pool.submit(ask, number)
+            assert soon(lambda number=number: simulator.counts()["one"] == number + 1)
+        assert [seen.status for seen in simulator.calls] == [None] * 3
+        assert simulator.release() == 3
+    assert sorted(ended) == [0, 1, 2]
+    assert [seen.status for seen in simulator.calls] == [402] * 3
+    assert simulator.release() == 0
+
+
+def test_who_leaves_while_held_is_held_no_more(simulate: Simulate, knock: Knock, question: Question) -> None:
+    simulator = simulate('{do="ok", held=true}')
+    with pytest.raises(httpx.ReadTimeout):
+        knock(simulator).post("chat/completions", json=question(), timeout=0.05)
+    assert soon(lambda: simulator.calls[0].client_left)
+    assert simulator.release() == 0
+
+
+def test_a_good_answer_may_carry_further_headers(simulate: Simulate, knock: Knock, question: Question) -> None:
+    client = knock(simulate('{do="ok", headers={"x-ratelimit-remaining-requests"="7"}}'))
+    for stream in (False, True):
+        answer = client.post("chat/completions", json=question(stream))
+        assert (answer.status_code, answer.headers["x-ratelimit-remaining-requests"]) == (200, "7")
+        assert ("one answers: hello" in answer.text) is not stream  # a stream has it in pieces
 
 
 def test_a_step_for_a_path_leaves_the_others_alone(simulate: Simulate, knock: Knock, question: Question) -> None:

@@ -142,6 +142,8 @@ def test_changed_settings_are_obeyed_and_a_faulty_change_is_not(tmp_path: Path) 
     script = parse(script_of(a='{do="server_error"}'), "test")
     with SimulatorThread(script) as simulator:
         home, token = prepared(tmp_path, simulator.url, ["a"])
+        for rule in ("failure_threshold", "sliding_window_size"):  # no circuit in the way
+            assert command(tmp_path, "config", "set", f"switcher.circuit_breaker.{rule}", "1000").returncode == 0
         served = serve(home)
         assert ask(served.url, token).headers["x-o-switcher-attempts"] == "4"
         assert command(tmp_path, "config", "set", "switcher.retry", "1").returncode == 0

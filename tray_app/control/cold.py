@@ -15,6 +15,7 @@ from tray_app.control.callers import NotRunning
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import Registry
 from tray_app.control.verbs import Argument, Refused, verb_named
+from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
 from tray_app.core.values import Fact, OperatorActed
 from tray_app.host import instance, settings
@@ -26,8 +27,9 @@ from tray_app.ledger import batch, database
 class ColdCaller:
     """Carries out verbs on the files themselves while no app runs. `cold` makes one."""
 
-    def __init__(self, home: Home, registry: Registry, facts: list[Fact]) -> None:
+    def __init__(self, home: Home, registry: Registry, facts: list[Fact], rules: Rules) -> None:
         self._home = home
+        self._rules = rules
         self._registry = registry
         self._facts = facts
 
@@ -50,7 +52,7 @@ class ColdCaller:
         return msgspec.to_builtins(handler(self, checked))
 
     def _list(self, _: Mapping[str, Argument]) -> object:
-        return summary.profile_views(self._registry.cell.pool, _now())
+        return summary.profile_views(self._registry.cell.pool, _now(), self._rules, self._registry.providers())
 
     def _token(self, given: Mapping[str, Argument]) -> object:
         client = str(given.get("client") or "default")
@@ -63,6 +65,11 @@ class ColdCaller:
         if trace is None:
             raise Refused("not_found", f"no request has the id {given['request_id']!r}")
         return trace
+
+    def _unknown_answers(self, _: Mapping[str, Argument]) -> object:
+        from tray_app.ledger.queries import History
+
+        return summary.unknown_lines(History(self._home.history).unknown_answers())
 
     def _history(self, given: Mapping[str, Argument]) -> object:
         from tray_app.ledger.queries import History
@@ -86,6 +93,7 @@ def _number(value: Argument) -> int | None:
 
 _HANDLERS: Mapping[str, Callable[[ColdCaller, Mapping[str, Argument]], object]] = {
     "profiles-list": ColdCaller._list,
+    "unknown-answers": ColdCaller._unknown_answers,
     "token": ColdCaller._token,
     "inspect": ColdCaller._inspect,
     "history": ColdCaller._history,
@@ -128,15 +136,17 @@ def _opened(home: Home) -> Iterator[ColdCaller]:
         raise Refused("unavailable", str(error)) from error
     facts: list[Fact] = []
     providers = chosen.known_providers()
-    registry = Registry(Cell(), vault, lambda: providers, facts.append, _now, lambda: chosen.proxy.port)
+    registry = Registry(
+        Cell(), vault, lambda: providers, facts.append, _now, lambda: chosen.proxy.port, chosen.overlaid
+    )
     try:
         connection = database.open_for_writing(home.history, _now()).connection
     except (OSError, sqlite3.Error) as error:
         raise Refused("unavailable", f"{home.history} cannot be opened: {error}") from error
     try:
-        remembered = database.remember(connection, _now())
+        remembered = database.remember(connection)
         registry.restore(remembered.pool.members)
-        yield ColdCaller(home, registry, facts)
+        yield ColdCaller(home, registry, facts, chosen.rules())
         batch.write(connection, facts, batch.Unfinished())
     finally:
         connection.close()

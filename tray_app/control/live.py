@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tray_app.control.views import SwitchView
-from tray_app.core.values import AttemptEnded, Fact, FailedOver, Outcome, RequestEnded
+from tray_app.core.values import Fact, FailedOver, RequestEnded
 
 DAY_MS = 86_400_000
-OFFLINE_STATUS = 503  # of a failed request: nobody could be reached
 
 
 @dataclass(slots=True)
@@ -18,7 +17,6 @@ class Live:
     day_at: int = 0
     requests_today: int = 0
     last_switch: SwitchView | None = None
-    offline: bool = False
 
     def see(self, fact: Fact) -> bool:
         """Take note; whether something changed that a person would want to see at once."""
@@ -26,21 +24,14 @@ class Live:
             case FailedOver(_, at, from_profile, to_profile, reason, manual):
                 self.last_switch = SwitchView(at, from_profile, to_profile, reason, manual)
                 return True
-            case AttemptEnded():
-                return self._turn(offline=False) if fact.status_code else False
             case RequestEnded():
                 return self._request(fact)
             case _:
                 return False
-
-    def _turn(self, *, offline: bool) -> bool:
-        changed, self.offline = self.offline is not offline, offline
-        return changed
 
     def _request(self, fact: RequestEnded) -> bool:
         if fact.ended_at >= self.day_at + DAY_MS:
             self.day_at += (fact.ended_at - self.day_at) // DAY_MS * DAY_MS
             self.requests_today = 0
         self.requests_today += 1
-        unreachable = fact.outcome is Outcome.FAILED and fact.status_code == OFFLINE_STATUS
-        return self._turn(offline=True) if unreachable else False
+        return False

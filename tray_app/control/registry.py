@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from tray_app.agents.found import Found
 from tray_app.control.verbs import Refused
 from tray_app.core.address import BadAddress, base_of
@@ -24,7 +26,8 @@ from tray_app.core.values import (
 )
 from tray_app.host.vault import Entry, Vault, VaultError, fingerprint
 
-PREFERRED = "preferred"  # under this name the operator's choice is remembered
+CHOICE = "choice"  # under this name the operator's choice is remembered
+_OF_PROVIDER = " account "  # in the name of an account that the provider has told
 _LABEL = re.compile(r"^[a-z0-9][a-z0-9._-]{0,39}$")
 
 
@@ -32,7 +35,7 @@ _LABEL = re.compile(r"^[a-z0-9][a-z0-9._-]{0,39}$")
 class Registry:
     """Carries out what is asked about profiles. For the event-loop thread only.
 
-    `own_port` is the port that the proxy listens on, 0 where it does not.
+    `own_port` is the port that the proxy listens on, 0 where it does not; `overlay` is what settings make of a profile.
     """
 
     cell: Cell
@@ -41,6 +44,7 @@ class Registry:
     record: Callable[[Fact], None]
     clock: Callable[[], int]
     own_port: Callable[[], int]
+    overlay: Callable[[Profile], Profile] = lambda profile: profile
 
     # -- at start
 
@@ -60,7 +64,7 @@ class Registry:
         return dict(sorted(entries.items(), key=lambda item: item[1].added_at))
 
     def _member(self, profile_id: str, entry: Entry, known: Member | None) -> Member:
-        profile = _profile(profile_id, entry)
+        profile = self._profile(profile_id, entry, known)
         if known is None:
             return Member(profile)
         same_key = known.profile.fingerprint == profile.fingerprint
@@ -145,7 +149,8 @@ class Registry:
         self._save(lambda: self.vault.rename(profile, new, label))
         # calls in flight give their lease back under the old name, so none is taken along
         rests = tuple(replace(rest, profile_id=new) for rest in member.cooldowns)
-        profile_now = replace(member.profile, id=new, label=label, account=_account(entry, new))
+        account = new if member.profile.account == profile else member.profile.account
+        profile_now = replace(member.profile, id=new, label=label, account=account)
         renamed = replace(member, profile=profile_now, in_flight=0, cooldowns=rests)
         was_preferred = self.cell.pool.preferred == profile
         self.cell.set(self.cell.pool.renamed(profile, renamed))
@@ -163,7 +168,7 @@ class Registry:
         for rest in new.cooldowns:
             self.record(CooldownSet(rest, account, None, now))
         if was_preferred:
-            self.record(Remember(PREFERRED, new.profile.id))
+            self.remember_choice()
 
     def change(
         self,
@@ -214,12 +219,61 @@ class Registry:
         except VaultError as error:
             raise Refused("unavailable", str(error)) from error
 
+    def remember_choice(self) -> None:
+        """Have the operator's choice, or that there is none, survive a restart."""
+        choice = self.cell.pool.choice
+        self.record(Remember(CHOICE, msgspec.json.encode(choice).decode() if choice else ""))
+
+    # -- what happens by itself
+
+    def refresh(self) -> None:
+        """Have every profile as the settings, which have changed, make it."""
+        entries, members = self.vault.entries(), self.cell.pool.members
+        fresh = {name: self._profile(name, entries[name], members[name]) for name in members if name in entries}
+        self.cell.set(self.cell.pool.adjusted(lambda profile: fresh.get(profile.id, profile)))
+
+    def belongs(self, profile: str, account: str) -> str | None:
+        """The provider says which account a key is of. What a person should know of it, if it is news."""
+        member, entry = self.cell.pool.members.get(profile), self.vault.entries().get(profile)
+        if member is None or entry is None or entry.account:
+            return None
+        named = f"{entry.provider}{_OF_PROVIDER}{account}"
+        if member.profile.account == named:
+            return None
+        self.cell.set(self.cell.pool.joined(replace(member, profile=replace(member.profile, account=named))))
+        self._seen(self.cell.pool.members[profile], new=False)
+        others = [name for name, one in self.cell.pool.members.items() if one.profile.account == named]
+        if len(others) < 2:
+            return None
+        return f"{' and '.join(others)} are keys of one account at {entry.provider}: they share its limits"
+
     # -- shared
+
+    def _profile(self, profile_id: str, entry: Entry, known: Member | None) -> Profile:
+        account = entry.account
+        same_key = known is not None and known.profile.fingerprint == entry.fingerprint
+        if not account and known is not None and same_key and _OF_PROVIDER in known.profile.account:
+            account = known.profile.account  # as the provider itself has said
+        profile = Profile(
+            profile_id,
+            entry.provider,
+            entry.label,
+            account or profile_id,  # a key without a named account is an account of its own
+            entry.base_url,
+            entry.fingerprint,
+            entry.tail,
+            entry.source,
+            entry.priority,
+            entry.tags,
+            entry.added_at,
+        )
+        return self.overlay(profile)
 
     def _join(self, profile_id: str, entry: Entry) -> str:
         self._save(lambda: self.vault.put(profile_id, entry))
-        new = profile_id not in self.cell.pool.members
-        self.cell.set(self.cell.pool.joined(Member(_profile(profile_id, entry))))
+        known = self.cell.pool.members.get(profile_id)
+        new = known is None
+        self.cell.set(self.cell.pool.joined(Member(self._profile(profile_id, entry, known))))
         self._seen(self.cell.pool.members[profile_id], new=new)
         return profile_id
 
@@ -288,24 +342,3 @@ def unknown_profile(profile: str, known: Iterable[str]) -> Refused:
 
 def _tags(text: str) -> tuple[str, ...]:
     return tuple(tag.strip() for tag in text.split(",") if tag.strip())
-
-
-def _profile(profile_id: str, entry: Entry) -> Profile:
-    return Profile(
-        profile_id,
-        entry.provider,
-        entry.label,
-        _account(entry, profile_id),
-        entry.base_url,
-        entry.fingerprint,
-        entry.tail,
-        entry.source,
-        entry.priority,
-        entry.tags,
-        entry.added_at,
-    )
-
-
-def _account(entry: Entry, profile_id: str) -> str:
-    """A key without a named account is an account of its own."""
-    return entry.account or profile_id

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from tray_app.control import summary
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
-from tray_app.control.registry import PREFERRED, Registry, unknown_profile
+from tray_app.control.registry import CHOICE, Registry, unknown_profile
 from tray_app.control.verbs import Argument, Refused, verb_named
-from tray_app.control.views import ReportView, Status
+from tray_app.control.views import AskedView, ReportView, Status
+from tray_app.core.affinity import Conversations
 from tray_app.core.history import Hour, PastRequest, Trace
-from tray_app.core.pool import Cell, Member
+from tray_app.core.policy import Rules
+from tray_app.core.pool import Cell, Choice, Member
+from tray_app.core.probes import Told
 from tray_app.core.providers import Provider
 from tray_app.core.values import (
     Admin,
     CooldownCleared,
+    CooldownSet,
     Fact,
     FailedOver,
     OperatorActed,
     Phase,
     ProfileSeen,
     ReauthChanged,
-    Remember,
 )
 
 if TYPE_CHECKING:
@@ -65,6 +70,11 @@ class Service:
     autostart: Autostart
     stop: Callable[[], None]
     notices: Callable[[], tuple[str, ...]]
+    conversations: Conversations
+    waiting: Callable[[], int]
+    pressure_from: Callable[[], int]
+    ask: Callable[[str], Awaitable[Told | None] | None]
+    rules: Callable[[], Rules]
 
     # -- what is shown
 
@@ -72,17 +82,20 @@ class Service:
         """The state of the moment."""
         now, pool = self.clock(), self.cell.pool
         active = summary.active_profile(pool, self.providers(), now)
-        state = summary.app_state(pool, active, self.live.offline, now)
+        state = summary.app_state(pool, active, now)
+        waiting = self.waiting()
         health = self.health()
         ledger = "ok" if health.trouble is None else f"{health.trouble}; {health.held} records are held in memory"
         notices = (*self.notices(), *([health.notice] if health.notice else []))
+        if waiting >= self.pressure_from():
+            notices = (*notices, f"{waiting} requests wait for a place: agents ask for more than the profiles take")
         return Status(
             self.about.version,
             self.about.url,
             state,
             summary.headline(state, active, pool, now),
             active,
-            summary.profile_views(pool, now),
+            summary.profile_views(pool, now, self.rules(), self.providers()),
             self.live.last_switch,
             self.live.requests_today,
             ledger,
@@ -92,6 +105,8 @@ class Service:
             self.about.config_path,
             self.about.started_at,
             notices,
+            waiting,
+            summary.choice_view(pool, now),
         )
 
     async def report_view(self) -> ReportView:
@@ -127,17 +142,63 @@ class Service:
             raise unknown_profile(profile, self.cell.pool.members)
         return member
 
-    def _use(self, actor: str, profile: str) -> dict[str, object]:
+    def _use(self, actor: str, profile: str, strict: bool = False) -> dict[str, object]:
+        return self._choose(actor, "use", Choice(profile, strict=strict))
+
+    def _pin(self, actor: str, profile: str, for_s: float | None = None, strict: bool = False) -> dict[str, object]:
+        until = None if for_s is None else self.clock() + round(_span(for_s, "a pin") * 1000)
+        return self._choose(actor, "pin", Choice(profile, pinned=True, strict=strict, until_at=until))
+
+    def _choose(self, actor: str, verb: str, choice: Choice) -> dict[str, object]:
+        """Let that profile serve, from the next request on and in every conversation of its provider."""
+        profile = choice.profile_id
         member = self._member(profile)
         before = self._current(member.profile.provider)
-        self.cell.set(self.cell.pool.prefers(profile))
-        self.record(Remember(PREFERRED, profile))
-        self._act(actor, "use", profile)
+        self._begin_anew(member)
+        self.cell.set(self.cell.pool.chosen(choice))
+        self.registry.remember_choice()
+        words = summary.choice_words(choice, self.clock())
+        self._act(actor, verb, profile, words)
         if before not in (None, profile):
             self.record(FailedOver(None, self.clock(), before, profile, f"chosen by the operator ({actor})", True))
         phase = member.phase(self.clock())
-        note = "" if phase is Phase.READY else f"; it is {phase.value} now, so others serve until it is back"
-        return {"profile": profile, "message": f"{profile} is preferred from now on{note}"}
+        others = "nobody serves" if choice.strict else "others serve"
+        note = "" if phase is Phase.READY else f"; it is {phase.value} now, so {others} until it is back"
+        return {"profile": profile, "until_at": choice.until_at, "message": f"{profile} is {words}{note}"}
+
+    def _begin_anew(self, member: Member) -> None:
+        """Conversations on the provider's other profiles go along with what the operator chose."""
+        for name, other in self.cell.pool.members.items():
+            if other.profile.provider == member.profile.provider and name != member.profile.id:
+                self.conversations.leave(name)
+
+    def _unpin(self, actor: str) -> dict[str, object]:
+        choice = self.cell.pool.choice
+        if choice is None:
+            raise Refused("conflict", "nothing is pinned or preferred")
+        self.cell.set(self.cell.pool.chosen(None))
+        self.registry.remember_choice()
+        self._act(actor, "unpin", choice.profile_id)
+        return {"profile": choice.profile_id, "message": f"{choice.profile_id} is no longer {_kind(choice)}"}
+
+    def recall(self, state: Mapping[str, str]) -> None:
+        """At the start: the choice that was made before."""
+        try:
+            choice = msgspec.json.decode(state.get(CHOICE, ""), type=Choice)
+        except msgspec.DecodeError:
+            return
+        if choice.profile_id in self.cell.pool.members:
+            self.cell.set(self.cell.pool.chosen(choice))
+
+    def save_deadlines(self) -> None:
+        """Have the record hold every cooldown and pause as it is now."""
+        now = self.clock()
+        for member in self.cell.pool.members.values():
+            for rest in member.cooldowns:
+                self.record(CooldownSet(rest, member.profile.account, None, now))
+            if member.admin_until_at is not None:
+                self.record(ProfileSeen(member.profile, member.admin, member.admin_until_at, now, new=False))
+        self.registry.remember_choice()
 
     def _current(self, provider: str) -> str | None:
         ready = self.cell.pool.routable(provider, None, self.clock())
@@ -166,9 +227,7 @@ class Service:
                 raise Refused("conflict", f"{profile} waits for no reset; pause it with --for 2h, or without an end")
             until, detail = resting.until_at, "until its limit resets"
         elif for_s is not None:
-            if not 0 < for_s <= 366 * 86_400:
-                raise Refused("bad_argument", "a pause lasts more than nothing and at most a year")
-            until, detail = self.clock() + round(for_s * 1000), f"for {in_words(for_s)}"
+            until, detail = self.clock() + round(_span(for_s, "a pause") * 1000), f"for {in_words(for_s)}"
         return self._administer(actor, "pause", profile, Admin.PAUSED, until, detail)
 
     def _resume(self, actor: str, profile: str) -> dict[str, object]:
@@ -198,15 +257,34 @@ class Service:
             "message": f"{profile} is {said}" + (f" {detail}" if detail else ""),
         }
 
-    def _retry_now(self, actor: str, profile: str | None = None, all: bool = False) -> dict[str, object]:
+    async def _retry_now(self, actor: str, profile: str | None = None, all: bool = False) -> dict[str, object]:
         if (profile is None) == (not all):
             raise Refused("bad_argument", "name one profile, or say --all")
         names = list(self.cell.pool.members) if profile is None else [self._member(profile).profile.id]
         cleared = [name for name in names if self._cleared(name, f"asked for by the operator ({actor})")]
         self._act(actor, "retry-now", profile)
-        self.live.offline = False
         words = f"cleared: {', '.join(cleared)}" if cleared else "nothing was held against them"
-        return {"profiles": cleared, "message": words}
+        told = await self._asked(names)
+        pool, now = self.cell.pool, self.clock()
+        left = {name: summary.quota_words(pool, name, now) for name in told if told[name] and name in pool.members}
+        answers = [f"{name}: {words}" for name, words in left.items() if words is not None]
+        return {"profiles": cleared, "message": "; ".join([words, *answers])}
+
+    async def _quota(self, actor: str, profile: str | None = None) -> list[AskedView]:
+        """Ask, and tell what is known now."""
+        names = list(self.cell.pool.members) if profile is None else [self._member(profile).profile.id]
+        told = await self._asked(names)
+        pool, known, now = self.cell.pool, self.providers(), self.clock()
+        return [
+            summary.asked_view(pool, name, name in told, bool(told.get(name)), known, now)
+            for name in names
+            if name in pool.members  # one may have gone meanwhile
+        ]
+
+    async def _asked(self, names: list[str]) -> dict[str, Told | None]:
+        """What the providers of those profiles tell; those that cannot be asked are left out."""
+        asked = {name: asking for name in names if (asking := self.ask(name)) is not None}
+        return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
 
     def _cleared(self, name: str, reason: str) -> bool:
         member, now = self.cell.pool.members[name], self.clock()
@@ -239,6 +317,10 @@ class Service:
             raise Refused("bad_argument", "since is no time in milliseconds since 1970")
         history = await asyncio.to_thread(self.history)
         return await asyncio.to_thread(history.recent, limit, profile=profile, model=model, since=since)
+
+    async def _unknown_answers(self, actor: str) -> list[dict[str, object]]:
+        history = await asyncio.to_thread(self.history)
+        return summary.unknown_lines(await asyncio.to_thread(history.unknown_answers))
 
     def _profile(self, verb: str, actor: str, given: Mapping[str, Argument]) -> dict[str, Any]:
         done = PROFILE_VERBS[verb](self.registry, **given)
@@ -279,10 +361,14 @@ class Service:
     def expire(self) -> None:
         """End the cooldowns and pauses whose time has come."""
         now = self.clock()
-        pool, ended, resumed = self.cell.pool.expired(now)
-        if not ended and not resumed:
+        before = self.cell.pool
+        pool, ended, resumed = before.expired(now)
+        if pool is before:
             return
         self.cell.set(pool)
+        if before.choice is not None and pool.choice is None:
+            self.registry.remember_choice()
+            self._act("app", "unpin", before.choice.profile_id, "its time is over")
         for cooldown in ended:
             member = pool.members.get(cooldown.profile_id)
             account = member.profile.account if member else cooldown.profile_id
@@ -308,6 +394,16 @@ def _report_view(history: History, status: Status, day_at: int, now: int) -> Rep
     )
 
 
+def _span(for_s: float, what: str) -> float:
+    if not 0 < for_s <= 366 * 86_400:
+        raise Refused("bad_argument", f"{what} lasts more than nothing and at most a year")
+    return for_s
+
+
+def _kind(choice: Choice) -> str:
+    return "pinned" if choice.pinned else "preferred"
+
+
 def in_words(seconds: float) -> str:
     """A length of time as people say it: `45 s`, `30 min`, `2 h 15 min`, `3 d`."""
     whole = round(seconds)
@@ -322,6 +418,9 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "status": Service._status,
     "use": Service._use,
     "next": Service._next,
+    "pin": Service._pin,
+    "unpin": Service._unpin,
+    "quota": Service._quota,
     "pause": Service._pause,
     "resume": Service._resume,
     "drain": Service._drain,
@@ -330,6 +429,7 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "retry-now": Service._retry_now,
     "inspect": Service._inspect,
     "history": Service._history,
+    "unknown-answers": Service._unknown_answers,
     "token": Service._token,
     "report": Service._report,
     "autostart": Service._autostart,

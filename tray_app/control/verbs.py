@@ -70,12 +70,20 @@ def _of_kind(verb: str, parameter: Parameter, value: object) -> Argument:
 
 
 _PROFILE = Parameter("profile", str, "a profile's id, such as openrouter-main", required=True)
+_STRICT = Parameter("strict", bool, "nobody else may serve, even if it fails")
 _FOR = Parameter("for_s", float, "seconds after which it ends by itself")
 
 _TABLE = (
     Verb("status", "one screen of state"),
-    Verb("use", "prefer a profile; failover stays on", (_PROFILE,)),
+    Verb("use", "prefer a profile; failover stays on unless strict", (_PROFILE, _STRICT)),
+    Verb("pin", "hold a profile in use; failover stays on unless strict", (_PROFILE, _FOR, _STRICT)),
+    Verb("unpin", "end what was pinned or preferred"),
     Verb("next", "move on to the next profile that can serve"),
+    Verb(
+        "quota",
+        "ask the providers what is left, and show what is known",
+        (Parameter("profile", str, "a profile's id; all of them without it"),),
+    ),
     Verb(
         "pause",
         "take a profile out of use for a while",
@@ -135,6 +143,7 @@ _TABLE = (
             Parameter("tags", str, "policy tags, separated by commas"),
         ),
     ),
+    Verb("unknown-answers", "the kinds of errors that no rule knew, without anything of yours"),
     Verb("token", "a client's local token", (Parameter("client", str, "the client's name"),)),
     Verb("report", "a one-time address of the usage report"),
     Verb("autostart", "launch at login", (Parameter("enabled", bool, "on or off; neither: only tell"),)),

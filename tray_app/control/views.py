@@ -43,6 +43,64 @@ class ProfileView:
     base_url: str
     source: str  # where the key came from: "cli", "env OPENROUTER_API_KEY", "opencode auth.json", ...
     tags: tuple[str, ...] = ()
+    pinned: bool = False  # the operator holds it in use
+    score: float = 0.0  # as the routing score has it now
+    health: float = 1.0  # 0 to 1
+    circuit: str = "closed"  # breaker.Circuit
+    quota: str | None = None  # in words, what is known to be left
+    used_percent: float | None = None  # of the allowance that is nearest to its end
+    title: str = ""  # the provider's name as people write it
+    rest: str | None = None  # in words: why it does not serve, when it is back, and where that is known from
+    rests: tuple[RestView, ...] = ()  # every limit that rests it, or models of it, now
+    left: QuotaView | None = None  # the allowance that `quota` puts in words
+
+
+@dataclass(frozen=True, slots=True)
+class RestView:
+    """One limit that a profile waits out. `model` is None where it rests the whole profile, or all free models."""
+
+    scope: str  # values.Scope
+    model: str | None
+    reason: str
+    resets_at: int
+    source: str  # values.Source
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaView:
+    """One allowance of a profile: what is known to be left of it."""
+
+    profile: str
+    name: str
+    remaining: float | None
+    limit: float | None
+    unit: str
+    used_percent: float | None
+    resets_at: int | None
+    source: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskedView:
+    """What came of asking a profile's provider what is left. `known` holds what answers have told, too."""
+
+    profile: str
+    asked: bool
+    answered: bool
+    words: str  # what came of it, or why nobody was asked
+    known: tuple[QuotaView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceView:
+    """What the operator chose, and until when."""
+
+    profile: str
+    pinned: bool
+    strict: bool
+    until_at: int | None
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +133,8 @@ class Status:
     config_path: str
     started_at: int
     notices: tuple[str, ...] = ()  # what the user should know and could mend, one sentence each
+    waiting: int = 0  # requests that wait for a place
+    choice: ChoiceView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ RETRY_AFTER_CAP_S = 60
 
 _STATUS = {
     Why.NO_PROFILE: 503,
+    Why.NO_MATCH: 503,
+    Why.BUSY: 503,
     Why.PAUSED: 503,
     Why.REAUTH: 403,
     Why.LIMITED: 429,
@@ -31,6 +33,8 @@ _STATUS = {
 
 _SAYS = {
     Why.NO_PROFILE: "O-Switcher holds no key for this provider. Add one: o-switcher profiles add PROVIDER --label main",
+    Why.NO_MATCH: "No profile fits the tags or the kind of this request. See: o-switcher list",
+    Why.BUSY: "Too many requests wait for a place already.",
     Why.PAUSED: "Every profile is paused, draining or disabled. See: o-switcher status",
     Why.REAUTH: "The provider refuses the key of every profile. Give a new one: o-switcher profiles set PROFILE --key",
     Why.LIMITED: "No profile can serve this request now.",
@@ -90,7 +94,7 @@ def refused(
 def _retry_after(refuse: Refuse, now: int) -> int | None:
     if refuse.why is Why.OFFLINE:
         return 5
-    if refuse.why is not Why.LIMITED or refuse.resets_at is None:
+    if refuse.why not in (Why.LIMITED, Why.BUSY) or refuse.resets_at is None:
         return None
     seconds = max(1, -(-(refuse.resets_at - now) // 1000))
     return min(seconds, RETRY_AFTER_CAP_S)

@@ -106,3 +106,13 @@ class Numbers:
     failovers: int
     attempts: int
     median_ttft_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownKind:
+    """Errors of one kind that no rule knew: a JSON line of its shape, and how often and when it was met (ms)."""
+
+    line: str
+    count: int
+    first_at: int
+    last_at: int

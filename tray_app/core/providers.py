@@ -146,3 +146,23 @@ def protocol_of(path: str) -> Protocol:
         if path.endswith(ending):
             return protocol
     return Protocol.OTHER
+
+
+_CAPABILITIES = (
+    ("/embeddings", "embeddings"),
+    ("/images/generations", "images"),
+    ("/images/edits", "images"),
+    ("/audio/speech", "audio"),
+    ("/audio/transcriptions", "audio"),
+    ("/moderations", "moderations"),
+    (":embedContent", "embeddings"),
+    ("/rerank", "rerank"),
+)
+_CHATS = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.MESSAGES, Protocol.GEMINI, Protocol.OLLAMA})
+
+
+def capability_of(path: str) -> str | None:
+    """What a target must be able to do to serve that path; None where any may, as for lists of models."""
+    if protocol_of(path) in _CHATS:
+        return "chat"
+    return next((capability for ending, capability in _CAPABILITIES if path.endswith(ending)), None)

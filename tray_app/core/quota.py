@@ -3,34 +3,66 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from tray_app.core.values import Action, Cooldown, ErrorClass, Scope, Source, Verdict, Window
+from tray_app.core.values import Action, Cooldown, Scope, Source, Verdict, Window
 
-UNSTATED_MS = {
-    ErrorClass.RATE_LIMITED: 10_000,
-    ErrorClass.QUOTA_EXHAUSTED: 30 * 60_000,  # until a top-up may have happened: one call then finds out
-}
+RATE_BASE_MS, RATE_MOST_MS = 2_000, 120_000
+QUOTA_STEPS_MS = (10 * 60_000, 60 * 60_000)  # then until the provider's next period
 _WINDOWS = (
     (re.compile(r"daily|per[ _-]?day|/ ?day\b|\b[rt]pd\b"), Window.DAY),
     (re.compile(r"weekly|per[ _-]?week|/ ?week\b"), Window.WEEK),
     (re.compile(r"monthly|per[ _-]?month|/ ?month\b"), Window.MONTH),
 )
 _TOTAL = re.compile(r"total limit")
+_MONEY = re.compile(r"credit|balance|billing|spend|payment|top.?up|suspended")  # somebody may pay before the month ends
 NAMES_A_MODEL = frozenset({Scope.KEY_MODEL, Scope.MODEL, Scope.MODEL_PROVIDER, Scope.ACCOUNT_MODEL})
 DAY_MS = 86_400_000
 
 
-def cooldown_for(profile_id: str, model: str | None, verdict: Verdict, now: int) -> Cooldown | None:
-    """The rest that `verdict` calls for, or None: it keeps away at least the call that met it. `now` is ms."""
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """How far a profile has climbed by limits in a row that named no time. A success leads back to the ground.
+
+    `rate_ms` is the latest rest for a rate, `quota` counts rests for a quota.
+    """
+
+    rate_ms: int = 0
+    quota: int = 0
+
+    def climbed(self, verdict: Verdict, now: int, chance: float) -> tuple[Ladder, int]:
+        """One step up, and when the rest that it stands for ends.
+
+        A rate: decorrelated jitter between 2 s and three times the rest before, at most 2 minutes. A quota:
+        10 minutes, an hour, then until the provider's next period: midnight UTC, the usual rule.
+        """
+        if verdict.action is Action.COOL:
+            most = max(RATE_BASE_MS, 3 * self.rate_ms)
+            rest = min(RATE_MOST_MS, round(RATE_BASE_MS + chance * (most - RATE_BASE_MS)))
+            return replace(self, rate_ms=rest), now + rest
+        if self.quota < len(QUOTA_STEPS_MS):
+            until = now + QUOTA_STEPS_MS[self.quota]
+        else:
+            until = max(next_start(Window.DAY, now), now + QUOTA_STEPS_MS[-1])
+        return replace(self, quota=self.quota + 1), until
+
+
+def cooldown_for(
+    profile_id: str, model: str | None, verdict: Verdict, now: int, ladder: Ladder, chance: float
+) -> tuple[Cooldown, Ladder] | None:
+    """The rest that `verdict` calls for and the ladder after it; None: it rests nobody.
+
+    It keeps away at least the call that met it. `now` is ms, `chance` is uniform in [0, 1).
+    """
     if verdict.action not in (Action.COOL, Action.PARK):
         return None
-    until, source = _until(verdict, now)
+    until, source, ladder = _until(verdict, now, ladder, chance)
     scope = verdict.scope
     if scope is Scope.ACCOUNT_FREE_MODELS and not is_free(model):
         scope = Scope.ACCOUNT_MODEL  # a free model that is not called so, such as a router
     named = model if scope in NAMES_A_MODEL else None
-    return Cooldown(profile_id, scope, named, until, now, verdict.cls, source, verdict.reason)
+    return Cooldown(profile_id, scope, named, until, now, verdict.cls, source, verdict.reason), ladder
 
 
 def is_free(model: str | None) -> bool:
@@ -38,16 +70,28 @@ def is_free(model: str | None) -> bool:
     return model is not None and model.endswith(":free")
 
 
-def _until(verdict: Verdict, now: int) -> tuple[int, Source]:
+def _until(verdict: Verdict, now: int, ladder: Ladder, chance: float) -> tuple[int, Source, Ladder]:
     if verdict.retry_after_s is not None:
-        return now + max(1, round(verdict.retry_after_s * 1000)), verdict.source
+        return now + max(1, round(verdict.retry_after_s * 1000)), verdict.source, ladder
     if verdict.action is Action.PARK and (reset := _next_period(verdict, now)) is not None:
-        return reset, Source.INFERRED
-    return now + UNSTATED_MS[verdict.cls], Source.INFERRED
+        return reset, Source.INFERRED, ladder
+    ladder, until = ladder.climbed(verdict, now, chance)
+    return until, Source.INFERRED, ladder
 
 
 def _next_period(verdict: Verdict, now: int) -> int | None:
-    return next_start(verdict.window, now) if verdict.window else window_end(verdict.message or "", now)
+    return next_start(verdict.window, now) if verdict.window else spent_until(verdict, now)
+
+
+def spent_until(verdict: Verdict, now: int) -> int | None:
+    """When what a spent quota's message names begins anew, in ms; None where it names nothing that the calendar ends.
+
+    An account's money is back when somebody pays, whatever period its message speaks of; what a plan includes is not.
+    """
+    message = verdict.message or ""
+    if verdict.scope is Scope.ACCOUNT and _MONEY.search(message.lower()) and "included" not in message:
+        return None
+    return window_end(message, now)
 
 
 def window_end(message: str, now: int) -> int | None:

@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tray_app.core.score import Score
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -102,6 +106,8 @@ class Phase(StrEnum):
 
     READY = "ready"
     COOLING = "cooling"
+    PROBING = "probing"  # the circuit is half open: one call at a time finds out
+    OPEN = "circuit open"
     REAUTH = "needs re-authentication"
     DRAINING = "draining"
     PAUSED = "paused"
@@ -134,6 +140,8 @@ class Profile:
     priority: int = 0
     tags: tuple[str, ...] = ()
     created_at: int = 0
+    capabilities: tuple[str, ...] = ()  # empty: whatever is asked
+    enabled: bool = True  # settings may switch a target off
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,8 @@ class Call:
     model: str | None
     stream: bool
     started_at: int
+    tags: frozenset[str] = frozenset()  # only profiles with all of these may serve
+    conversation: bytes | None = None  # what the call belongs to, where that can be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +205,8 @@ class Verdict:
     status: int | None = None
     ambiguous: bool = False  # the call broke off: the provider may have done the work, and may ask to be paid
     window: Window | None = None  # where the answer does not name it in its message
+    crowded: bool = False  # the provider speaks of too many calls at once
+    known: bool = True  # decided by a code or a sentence; else by the status alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +298,56 @@ class RouteSelected:
     at: int
     profile_id: str
     reason: str
+    score: Score | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A request waits for a place (`waiting` counts it), or was turned away since too many wait already."""
+
+    request_id: str
+    at: int
+    waiting: int
+    rejected: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitChanged:
+    """A profile's circuit opened, lets a probe through, or closed."""
+
+    profile_id: str
+    at: int
+    circuit: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaSeen:
+    """What is known of a quota changed in a way that matters. `kind` is `warned`, `probe` or `reset`."""
+
+    profile_id: str
+    account: str
+    scope: str
+    kind: str
+    at: int
+    limit_value: float | None
+    remaining: float | None
+    unit: str | None
+    resets_at: int | None
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownAnswer:
+    """An error that no rule knew. `line` is JSON without anything of the user's; `shape` is equal for equal kinds."""
+
+    shape: str
+    provider: str
+    status: int
+    line: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +451,10 @@ Fact = (
     | AttemptStarted
     | AttemptEnded
     | RouteSelected
+    | Queued
+    | CircuitChanged
+    | QuotaSeen
+    | UnknownAnswer
     | RetryScheduled
     | FailedOver
     | CooldownSet

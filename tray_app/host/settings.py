@@ -189,6 +189,8 @@ def _senseless(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
     proxy = settings.proxy
     if proxy.host not in ("127.0.0.1", "localhost", "::1") and not proxy.allow_remote:
         yield ("proxy", "host"), "is not the loopback address; set proxy.allow_remote = true if that is meant"
+    yield from _senseless_targets(settings)
+    yield from _senseless_routes(settings)
     names = list(map(canonical, settings.providers))
     for place, (name, table) in enumerate(settings.providers.items()):
         if names[place] in names[:place]:
@@ -202,6 +204,33 @@ def _senseless(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
                 base_of(table.base_url)
             except BadAddress as error:
                 yield ("providers", name, "base_url"), str(error)
+
+
+def _senseless_targets(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
+    seen: set[str] = set()
+    for place, table in enumerate(settings.targets):
+        name = table.profile_id
+        if not name:
+            yield ("targets", place, "profile"), "is missing: name a profile, such as openrouter-main"
+        elif name in seen:
+            yield ("targets", place), f"is a second target for {name}"
+        seen.add(name)
+
+
+def _senseless_routes(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
+    known, seen = settings.known_providers(), set()
+    for place, table in enumerate(settings.routes):
+        if table.model in seen:
+            yield ("routes", place, "model"), f"is a second route called {table.model}"
+        seen.add(table.model)
+        if not table.targets:
+            yield ("routes", place, "targets"), 'is empty; give "provider:model" for each way'
+        for target in table.targets:
+            provider, colon, model = target.partition(":")
+            if not colon or not model:
+                yield ("routes", place, "targets"), f'{target!r} is not of the form "provider:model"'
+            elif canonical(provider) not in known:
+                yield ("routes", place, "targets"), f"no provider is called {provider!r}"
 
 
 def _line(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from tray_app.core.policy import Backoff, Rules
+from tray_app.core.breaker import BreakerRules
+from tray_app.core.policy import Backoff, Lane, Rules, Strategy, Target, said_of
 from tray_app.core.providers import BUILT_IN, KeyHeader, Provider, canonical, custom
-from tray_app.core.values import Protocol
+from tray_app.core.score import Weights
+from tray_app.core.values import Profile, Protocol
 
 MOST = 1_000_000_000  # beyond all sense, and short of what arithmetic or the system refuses
 Count = Annotated[int, Meta(ge=0, le=MOST)]
@@ -57,6 +60,8 @@ class SwitcherTable(Struct, frozen=True, forbid_unknown_fields=True):
     strategy: Literal["sticky", "priority", "round_robin", "least_used", "soonest_reset", "score"] = "sticky"
     on_auth_error: Literal["failover", "stop"] = "failover"
     hold_until_reset_s: Annotated[float, Meta(ge=0, le=MOST)] = 0
+    short_wait_s: Annotated[float, Meta(ge=0, le=60)] = 5
+    failback_after_s: Annotated[float, Meta(ge=0, le=MOST)] = 60
 
 
 class TargetTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +78,43 @@ class TargetTable(Struct, frozen=True, forbid_unknown_fields=True):
     backoff: BackoffTable | None = None
     concurrency_limit: Positive | None = None
     circuit_breaker: BreakerTable | None = None
+
+    @property
+    def profile_id(self) -> str:
+        """The profile that it stands for, named whole or by provider and label; `openrouter-*`: all of a provider."""
+        provider = canonical(self.provider_id) if self.provider_id else ""
+        name = self.profile or ("*" if provider else self.target_id or "")
+        return name if not provider or name.startswith(f"{provider}-") else f"{provider}-{name}"
+
+    def rules(self) -> Target:
+        """What it says to the policy."""
+        budget = self.failover_budget
+        return Target(
+            self.retry_budget,
+            None if budget is None else (_budget(budget),),
+            None if self.backoff is None else _backoff(self.backoff),
+            self.concurrency_limit,
+            None if self.circuit_breaker is None else _breaker(self.circuit_breaker),
+        )
+
+
+def _budget(budget: int | str) -> int | None:
+    return budget if isinstance(budget, int) else None  # "all"
+
+
+def _backoff(table: BackoffTable) -> Backoff:
+    return Backoff(table.base_ms, table.multiplier, table.max_ms, table.jitter)
+
+
+def _breaker(table: BreakerTable) -> BreakerRules:
+    return BreakerRules(
+        table.failure_threshold,
+        table.failure_rate_threshold,
+        table.sliding_window_size,
+        table.half_open_after_ms,
+        table.half_open_max_probes,
+        table.success_threshold,
+    )
 
 
 class TimeoutsTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +140,12 @@ class ProviderTable(Struct, frozen=True, forbid_unknown_fields=True):
 class RouteTable(Struct, frozen=True, forbid_unknown_fields=True):
     model: str
     targets: tuple[str, ...]
+
+
+def _lane(target: str) -> Lane:
+    """`openrouter:anthropic/claude-sonnet-4.5` -> a provider and what it calls the model."""
+    provider, _, model = target.partition(":")
+    return Lane(canonical(provider), model)
 
 
 class HistoryTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,16 +188,47 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     def rules(self) -> Rules:
         """What the policy obeys."""
-        table = self.switcher
-        budget = table.failover_budget
+        table, weights = self.switcher, self.switcher.routing_weights
         return Rules(
-            table.retry if table.retry_budget is None else table.retry_budget,
-            None if budget == "all" else budget,
-            table.max_attempts,
-            Backoff(table.backoff.base_ms, table.backoff.multiplier, table.backoff.max_ms, table.backoff.jitter),
+            retry_budget=table.retry if table.retry_budget is None else table.retry_budget,
+            failover_budget=_budget(table.failover_budget),
+            max_attempts=table.max_attempts,
+            backoff=_backoff(table.backoff),
+            short_wait_ms=round(table.short_wait_s * 1000),
             hold_ms=round(table.hold_until_reset_s * 1000),
             stop_on_auth_error=table.on_auth_error == "stop",
+            strategy=Strategy(table.strategy),
+            weights=Weights(weights.health, weights.latency, weights.failure, weights.priority),
+            slow_ms=table.timeout if table.max_expected_latency_ms is None else table.max_expected_latency_ms,
+            breaker=_breaker(table.circuit_breaker),
+            concurrency_limit=table.concurrency_limit,
+            queue_limit=table.queue_limit,
+            failback_ms=round(table.failback_after_s * 1000),
+            reserve_percent=self.quota.reserve_percent,
+            warn_at=self.quota.warn_at,
+            targets={profile: table.rules() for profile, table in self.targets_by_profile().items()},
         )
+
+    def targets_by_profile(self) -> dict[str, TargetTable]:
+        """The targets, by the profile that each stands for."""
+        return {table.profile_id: table for table in self.targets}
+
+    def overlaid(self, profile: Profile) -> Profile:
+        """`profile` as its target has it, if there is one."""
+        table = said_of(self.targets_by_profile(), profile.id)
+        if table is None:
+            return replace(profile, capabilities=(), enabled=True)
+        return replace(
+            profile,
+            priority=table.operator_priority,
+            tags=tuple(dict.fromkeys((*profile.tags, *table.policy_tags))),
+            capabilities=table.capabilities,
+            enabled=table.enabled,
+        )
+
+    def ways(self) -> dict[str, tuple[Lane, ...]]:
+        """Where each route's name leads, in order."""
+        return {table.model: tuple(map(_lane, table.targets)) for table in self.routes}
 
     def known_providers(self) -> dict[str, Provider]:
         """The built-in providers, with those of the file added or overriding."""
@@ -168,17 +247,6 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 # Accepted and checked, but without effect in this version; `config check` says so.
 NOT_YET = (
-    "switcher.routing_weights",
-    "switcher.timeout",
-    "switcher.max_expected_latency_ms",
-    "switcher.concurrency_limit",
-    "switcher.queue_limit",
-    "switcher.backpressure_threshold",
-    "switcher.circuit_breaker",
-    "switcher.strategy",
-    "targets",
-    "routes",
     "history",
-    "quota",
     "notifications",
 )

@@ -23,10 +23,12 @@ from tray_app.core.values import (
     Outcome,
     ProfileRemoved,
     ProfileSeen,
+    QuotaSeen,
     ReauthChanged,
     Remember,
     RequestEnded,
     RequestStarted,
+    UnknownAnswer,
 )
 
 HOUR_MS = 3_600_000
@@ -65,6 +67,12 @@ ATTEMPT_WHOLE = (
 )
 FAILOVER = _insert("failover", _FAILOVER)
 QUOTA = _insert("quota_event", "at profile_id account scope kind resets_at source reason")
+UNKNOWN = (
+    "INSERT INTO unknown_answer VALUES (?, ?, ?, ?, 1, ?, ?)"
+    ' ON CONFLICT DO UPDATE SET "count" = "count" + 1, last_at = excluded.last_at'
+)
+_QUOTA_SEEN = "at profile_id account scope kind resets_at source reason limit_value remaining unit"
+QUOTA_SEEN = _insert("quota_event", _QUOTA_SEEN)
 OPERATOR = _insert("operator_event", _OPERATOR)
 COOLDOWN = _insert("cooldown", "profile_id scope model until_at since_at error_class source reason", replace=True)
 COOLDOWN_OFF = "DELETE FROM cooldown WHERE profile_id = ? AND scope = ? AND model = ?"
@@ -87,6 +95,7 @@ USAGE = (
 _request_start, _request_end = _row_of(_REQUEST_START), _row_of(_REQUEST_END)
 _attempt_start, _attempt_end = _row_of(_ATTEMPT_START), _row_of(_ATTEMPT_END)
 _failover, _operator = _row_of(_FAILOVER), _row_of(_OPERATOR)
+_quota_seen = _row_of(_QUOTA_SEEN)
 
 
 @dataclass(slots=True)
@@ -215,6 +224,10 @@ class _Batch:
             case CooldownCleared(rest, account, at, reason):
                 self._then(COOLDOWN_OFF, rest.profile_id, rest.scope, rest.model or "")
                 self._put(QUOTA, (at, rest.profile_id, account, rest.scope, "reset", None, "inferred", reason))
+            case UnknownAnswer(shape, provider, status, line, at):
+                self._put(UNKNOWN, (shape, provider, status, line, at, at))
+            case QuotaSeen():
+                self._put(QUOTA_SEEN, _quota_seen(fact))
             case ReauthChanged(profile_id, account, at, needed, reason):
                 self._then(REAUTH, reason if needed else None, profile_id)
                 kind = "reauth" if needed else "reset"

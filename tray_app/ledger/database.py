@@ -274,8 +274,8 @@ def requests_since(connection: sqlite3.Connection, since: int) -> int:
     return int(row[0] or 0)
 
 
-def remember(connection: sqlite3.Connection, now: int) -> Remembered:
-    """Profiles, operator states, re-authentication marks and cooldowns that still hold at `now`."""
+def remember(connection: sqlite3.Connection) -> Remembered:
+    """Profiles, operator states, re-authentication marks and cooldowns; also those that have ended meanwhile."""
     members = []
     for row in _rows(connection, "SELECT * FROM profile WHERE removed_at IS NULL ORDER BY created_at, id"):
         profile = Profile(
@@ -291,17 +291,16 @@ def remember(connection: sqlite3.Connection, now: int) -> Remembered:
             tuple(tag for tag in row["tags"].split(",") if tag),
             row["created_at"],
         )
-        rests = _cooldowns(connection, profile.id, now)
+        rests = _cooldowns(connection, profile.id)
         admin = _known(Admin, row["admin_state"]) or Admin.ENABLED
         members.append(Member(profile, admin, row["admin_until_at"], row["reauth_reason"], rests))
     state = {row["name"]: row["value"] for row in _rows(connection, "SELECT name, value FROM app_state")}
     return Remembered(pool_of(members), state)
 
 
-def _cooldowns(connection: sqlite3.Connection, profile_id: str, now: int) -> tuple[Cooldown, ...]:
-    sql = "SELECT * FROM cooldown WHERE profile_id = ? AND until_at > ?"
+def _cooldowns(connection: sqlite3.Connection, profile_id: str) -> tuple[Cooldown, ...]:
     found = []
-    for row in _rows(connection, sql, profile_id, now):
+    for row in _rows(connection, "SELECT * FROM cooldown WHERE profile_id = ?", profile_id):
         scope, error = _known(Scope, row["scope"]), _known(ErrorClass, row["error_class"])
         source = _known(Source, row["source"]) or Source.INFERRED
         if scope is not None and error is not None:

@@ -13,9 +13,11 @@ from pathlib import Path
 import msgspec
 
 from tray_app.core.redact import redact
+from tray_app.core.score import Score
 from tray_app.core.values import (
     AttemptEnded,
     AttemptStarted,
+    CircuitChanged,
     Cooldown,
     CooldownCleared,
     CooldownSet,
@@ -25,6 +27,8 @@ from tray_app.core.values import (
     OperatorActed,
     ProfileRemoved,
     ProfileSeen,
+    Queued,
+    QuotaSeen,
     ReauthChanged,
     RequestEnded,
     RequestStarted,
@@ -194,6 +198,13 @@ class Line(msgspec.Struct, omit_defaults=True, rename={"from_": "from"}):
     actor: str | None = None
     verb: str | None = None
     version: str | None = None
+    waiting: int | None = None
+    circuit: str | None = None
+    kind: str | None = None
+    limit: float | None = None
+    remaining: float | None = None
+    unit: str | None = None
+    score: dict[str, float] | None = None
     reason: str | None = None
 
 
@@ -215,8 +226,11 @@ def _iso(at: int) -> str:
 def _request(fact: Fact) -> Line | None:
     """The line for a step of a request."""
     match fact:
-        case RouteSelected(request_id, at, profile, reason):
-            return Line(_iso(at), "route.selected", request_id, profile=profile, reason=reason)
+        case RouteSelected(request_id, at, profile, reason, score):
+            return Line(_iso(at), "route.selected", request_id, profile=profile, reason=reason, score=_terms(score))
+        case Queued(request_id, at, waiting, rejected, reason):
+            event = "admission.rejected" if rejected else "admission.queued"
+            return Line(_iso(at), event, request_id, waiting=waiting, reason=reason)
         case AttemptStarted():
             return Line(_iso(fact.started_at), "attempt.start", fact.request_id, fact.seq, profile=fact.profile_id)
         case AttemptEnded():
@@ -291,6 +305,10 @@ def _pool(fact: Fact) -> Line | None:
             line = Line(_iso(at), "cooldown.cleared", profile=rest.profile_id, reason=reason)
             line.scope = rest.scope.value
             return line
+        case CircuitChanged(profile_id, at, circuit, reason):
+            return Line(_iso(at), "circuit.change", profile=profile_id, circuit=circuit, reason=reason)
+        case QuotaSeen():
+            return _quota_update(fact)
         case ReauthChanged(profile_id, _, at, needed, reason):
             return Line(_iso(at), "profile.reauth", profile=profile_id, needed=needed, reason=reason)
         case OperatorActed(at, actor, verb, profile_id, detail):
@@ -304,6 +322,30 @@ def _pool(fact: Fact) -> Line | None:
             return Line(_iso(at), event, version=version, reason=redact(reason))
         case _:
             return None
+
+
+def _quota_update(fact: QuotaSeen) -> Line:
+    return Line(
+        _iso(fact.at),
+        "quota.update",
+        profile=fact.profile_id,
+        scope=fact.scope,
+        kind=fact.kind,
+        limit=fact.limit_value,
+        remaining=fact.remaining,
+        unit=fact.unit,
+        until=None if fact.resets_at is None else _iso(fact.resets_at),
+        reason=fact.reason,
+    )
+
+
+def _terms(score: Score | None) -> dict[str, float] | None:
+    """The score with its four terms, rounded for reading."""
+    if score is None:
+        return None
+    named = {"total": score.total, "health": score.health, "latency": score.latency}
+    named |= {"failure": score.failure, "priority": score.priority}
+    return {name: round(value, 4) for name, value in named.items()}
 
 
 def _cooldown_set(rest: Cooldown, request_id: str | None, at: int) -> Line:

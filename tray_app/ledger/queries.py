@@ -16,9 +16,9 @@ from sqlalchemy import Engine, NullPool, create_engine, func
 from sqlalchemy import select as sums
 from sqlmodel import Session, SQLModel, col, select
 
-from tray_app.core.history import Hour, Numbers, PastAttempt, PastFailover, PastRequest, Share, Trace
+from tray_app.core.history import Hour, Numbers, PastAttempt, PastFailover, PastRequest, Share, Trace, UnknownKind
 from tray_app.ledger.database import uri_of
-from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, UsageHourRow
+from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, UnknownAnswerRow, UsageHourRow
 
 _Value = TypeVar("_Value")
 
@@ -81,6 +81,12 @@ class History:
         query = select(FailoverRow).order_by(col(FailoverRow.id).desc()).limit(limit)
         with self._session() as session:
             return [_value(PastFailover, row) for row in session.exec(query)]
+
+    def unknown_answers(self) -> list[UnknownKind]:
+        """The kinds of errors that no rule knew, the latest first."""
+        query = select(UnknownAnswerRow).order_by(col(UnknownAnswerRow.last_at).desc())
+        with self._session() as session:
+            return [UnknownKind(row.line, row.count, row.first_at, row.last_at) for row in session.exec(query)]
 
     def hours(self, since: int) -> list[Hour]:
         """Sums by hour from `since` (ms) on; hours without requests are left out."""

@@ -202,6 +202,21 @@ class CooldownRow(SQLModel, table=True):
     reason: str
 
 
+class UnknownAnswerRow(SQLModel, table=True):
+    """A kind of error that no rule knew, without anything of the user's."""
+
+    __tablename__ = "unknown_answer"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    shape: str = Field(primary_key=True)
+    provider: str
+    status: int
+    line: str
+    count: int
+    first_at: int
+    last_at: int
+
+
 class AppStateRow(SQLModel, table=True):
     """What the app remembers across restarts, such as the preferred profile."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -15,8 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from tray_app.core import ids
+from tray_app.core.affinity import Opening, conversation_from, opening_of
 from tray_app.core.ending import Ending, refused
 from tray_app.core.providers import Provider, canonical, protocol_of
 from tray_app.core.redact import brief
@@ -220,6 +223,8 @@ class Door:
             asked.model[:MAX_MODEL] if isinstance(asked.model, str) else None,
             asked.stream is True or route.path.endswith(":streamGenerateContent"),
             now,
+            _tags(heads.get(b"x-o-switcher-tags", b"")),
+            conversation_from(client, scope["headers"], asked) if route.protocol in _TALKS else None,
         )
 
     async def _body(self, heads: Heads, receive: Receive, protocol: Protocol) -> bytes:
@@ -360,39 +365,56 @@ def _without_key(query: bytes) -> bytes:
     return b"&".join(part for part in query.split(b"&") if not part.startswith((b"key=", b"api_key=")))
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    """The two fields that routing needs; the rest of a body is passed on unread."""
-
-    model: object = None
-    stream: object = None
-
-
-_NOTHING_ASKED = _Asked()
-_asked_decoder = msgspec.json.Decoder(_Asked)
+_NOTHING_ASKED = Opening()
+_TALKS = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.MESSAGES, Protocol.GEMINI, Protocol.OLLAMA})
 _JSON_PATHS = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.MESSAGES, Protocol.OLLAMA})
 
 
-def _asked(heads: Heads, body: bytes, route: Route) -> _Asked:
-    """Model and stream of a JSON body. A broken one is refused where only JSON can be meant."""
-    if route.protocol is Protocol.GEMINI:
-        return _Asked(route.path.rpartition("/")[2].partition(":")[0])
+def _tags(value: bytes) -> frozenset[str]:
+    """The policy tags that a client asks for, separated by commas."""
+    return frozenset(tag.strip() for tag in value.decode("latin-1").split(",") if tag.strip()) if value else _NO_TAGS
+
+
+_NO_TAGS: frozenset[str] = frozenset()
+
+
+def _asked(heads: Heads, body: bytes, route: Route) -> Opening:
+    """What a JSON body says of model, stream and conversation. A broken one is refused where only JSON can be meant."""
     kind, encoding = heads.get(b"content-type", b""), heads.get(b"content-encoding", b"")
     strict = route.protocol in _JSON_PATHS
-    if not body or (b"json" not in kind and not strict):
-        return _NOTHING_ASKED
-    if strict and kind and b"json" not in kind.lower():
+    if strict and body and kind and b"json" not in kind.lower():
         raise _turn_away(415, "this address takes JSON: send content-type: application/json", route.protocol)
+    asked = _NOTHING_ASKED
+    if body and (strict or b"json" in kind):
+        asked = _read(body, encoding, strict, route.protocol)
+    if route.protocol is Protocol.GEMINI:  # the model stands in the path
+        return structs.replace(asked, model=route.path.rpartition("/")[2].partition(":")[0])
+    return asked
+
+
+def _read(body: bytes, encoding: bytes, strict: bool, protocol: Protocol) -> Opening:
     try:
         if encoding.lower() != b"gzip":
-            return _asked_decoder.decode(body)
+            return opening_of(body)
         plain = _inflated(body)
-        return _asked_decoder.decode(plain) if plain is not None else _NOTHING_ASKED
+        return opening_of(plain) if plain is not None else _NOTHING_ASKED
     except msgspec.ValidationError:
         return _NOTHING_ASKED
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, zlib.error) as error:
+        if (asked := _leniently(body)) is not None:
+            return asked
         if strict and encoding in (b"", b"gzip", b"identity"):
-            raise _turn_away(400, f"the body is not valid JSON: {str(error)[:120]}", route.protocol) from error
+            raise _turn_away(400, f"the body is not valid JSON: {str(error)[:120]}", protocol) from error
         return _NOTHING_ASKED
+
+
+def _leniently(body: bytes) -> Opening | None:
+    """A body that msgspec refuses and others take, such as one with half an emoji, which JavaScript clients send."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return Opening(document.get("model"), document.get("stream")) if isinstance(document, dict) else None
 
 
 def _inflated(body: bytes) -> bytes | None:

@@ -11,18 +11,35 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol as Interface
 
-from tray_app.core import ending, quota
-from tray_app.core.classify import classify
-from tray_app.core.policy import Case, Progress, Refuse, Rules, Tried, Try, Wait, Why, next_step
-from tray_app.core.pool import Cell
-from tray_app.core.providers import Provider
+from tray_app.core import breaker, ending, quota, widening
+from tray_app.core.affinity import Conversations
+from tray_app.core.classify import classify, judge
+from tray_app.core.policy import (
+    Case,
+    Lane,
+    Progress,
+    Queue,
+    Refuse,
+    Rules,
+    Strategy,
+    Tried,
+    Try,
+    Wait,
+    Why,
+    next_step,
+)
+from tray_app.core.pool import Cell, Member
+from tray_app.core.providers import Provider, capability_of
 from tray_app.core.redact import brief
+from tray_app.core.rewrite import with_model
+from tray_app.core.unknown import unknown_answer
 from tray_app.core.values import (
     Action,
     Admin,
     AttemptEnded,
     AttemptStarted,
     Call,
+    CircuitChanged,
     CooldownSet,
     ErrorClass,
     Fact,
@@ -31,6 +48,7 @@ from tray_app.core.values import (
     Headers,
     Outcome,
     Profile,
+    Queued,
     ReauthChanged,
     RequestEnded,
     RequestStarted,
@@ -40,10 +58,14 @@ from tray_app.core.values import (
     Unreachable,
     Verdict,
 )
+from tray_app.core.vitals import Vitals
 from tray_app.proxy.accept import Accepted, Rejected, accept
+from tray_app.proxy.admission import Admission
 from tray_app.proxy.http1 import Response
 from tray_app.proxy.relay import Answer, Relay, Whole
 
+SAME_MS = 1_000  # a rest that grows by less is no news
+BUSY_RETRY_MS = 5_000  # what a client is told to wait when the queue is full
 SHORT_PATH = 32  # too short to hold a key: the usual paths are recorded without a search for one
 
 
@@ -59,6 +81,8 @@ class Means:
 
     `clock` gives ms since the epoch, `ticks` monotonic seconds, `chance` a number in [0, 1);
     `settled` returns when everything recorded so far is safe; `stopping` says that the app is going down.
+    `routes` gives the ways of a name that stands for several providers' models; `heard` is shown the headers
+    of every answer, for what they say of a quota.
     """
 
     cell: Cell
@@ -71,6 +95,10 @@ class Means:
     ticks: Callable[[], float]
     chance: Callable[[], float]
     stopping: Callable[[], bool]
+    routes: Callable[[str], tuple[Lane, ...]]
+    heard: Callable[[Profile, list[tuple[bytes, bytes]], str | None], None]
+    conversations: Conversations
+    admission: Admission[Step]
 
 
 async def serve(call: Call, means: Means) -> Answer:
@@ -95,13 +123,20 @@ class _Request:
         self.call = call
         self.means = means
         self.progress = Progress()
+        self.lanes: tuple[Lane, ...] = ()
         self.provider = call.provider or ""
         self._began = means.ticks()
+        self._queued_since: float | None = None
+        self._queued_ms = 0
         self._attempt: _Attempt | None = None
         self._profile_id: str | None = None  # of the latest call: whose answer the client gets
         self._calls = 0
         self._ttft_ms: int | None = None
         self._over = False
+        self._held: str | None = None  # who holds the conversation
+        # a prompt cache is a model's: what another model does in the same session is another matter
+        self._talk = None if call.conversation is None else call.conversation + (call.model or "").encode()
+        self._capability = capability_of(call.path)
         means.record(
             RequestStarted(
                 call.id,
@@ -119,15 +154,16 @@ class _Request:
     # -- the loop
 
     async def run(self) -> Answer:
-        call, means = self.call, self.means
-        if call.provider is None:
-            found = means.cell.pool.default_provider(call.protocol, means.providers())
-            self.provider = found or ""
+        means = self.means
+        self.lanes = self._ways()
+        self.provider = self.lanes[0].provider
+        if self._talk is not None:
+            self._held = means.conversations.find(self._talk, means.clock())
         last: Rejected | None = None
         while True:
-            match self._next_step():
-                case Try() as step:
-                    tried = await self._try(step)
+            match await self._admitted(self._offered()):
+                case _Attempt() as attempt:
+                    tried = await self._try(attempt)
                     if not isinstance(tried, Rejected):
                         return tried
                     last = tried
@@ -136,18 +172,68 @@ class _Request:
                 case Refuse() as step:
                     return await self._refuse(step, last)
 
-    def _next_step(self) -> Try | Wait | Refuse:
-        means = self.means
+    def _ways(self) -> tuple[Lane, ...]:
+        """Where the call may go: as its path says, or as a route of that name, or to the default pool."""
+        call, means = self.call, self.means
+        if call.provider is not None:
+            return (Lane(call.provider, call.model),)
+        if call.model is not None and (ways := means.routes(call.model)):
+            known = means.providers()
+            spoken = tuple(
+                way for way in ways if way.provider in known and call.protocol in known[way.provider].protocols
+            )
+            return spoken or ways
+        found = means.cell.pool.default_provider(call.protocol, means.providers())
+        return (Lane(found or "", call.model),)
+
+    def _next_step(self) -> Try | Wait | Queue | Refuse:
+        means, call = self.means, self.call
         case = Case(
-            self.call.model,
-            self.provider,
+            self.lanes,
             self.progress,
             means.cell.pool,
             means.rules(),
             means.clock(),
             means.chance(),
+            self._held,
+            len(call.body),
+            call.tags,
+            self._capability,
         )
         return next_step(case)
+
+    def _offered(self) -> Step | Queue:
+        """The next step; a call is begun in the same turn, so that its place is taken."""
+        if self._queued_since is not None:
+            waited = round((self.means.ticks() - self._queued_since) * 1000)
+            self.progress = replace(self.progress, queued_ms=waited)
+        step = self._next_step()
+        if not isinstance(step, Try):
+            return step
+        if self._queued_since is None and self.means.admission.is_wanted(step.profile_id):
+            return Queue(step.profile_id, f"others wait for {step.profile_id} already")
+        return self._start(step)
+
+    async def _admitted(self, step: Step | Queue) -> Step:
+        """`step`, or what comes of it once there is a place."""
+        if not isinstance(step, Queue):
+            return step
+        means = self.means
+        waiting, limit = len(means.admission), means.rules().queue_limit
+        rejected = waiting >= limit
+        means.record(Queued(self.call.id, means.clock(), waiting + (not rejected), rejected, step.reason))
+        if rejected:
+            reason = f"{waiting} calls wait for a place already"
+            return Refuse(Why.BUSY, reason, means.clock() + BUSY_RETRY_MS)
+        self._queued_since = began = means.ticks()
+        try:
+            tried = tuple(one.profile_id for one in self.progress.tried)
+            alike = (self.lanes, self.call.tags, self._capability, self._held, tried)
+            return await means.admission.place(step, self._offered, alike)
+        finally:
+            self._queued_since = None
+            self._queued_ms += round((means.ticks() - began) * 1000)
+            self.progress = replace(self.progress, queued_ms=0)
 
     async def _wait(self, step: Wait) -> None:
         last = self.progress.last
@@ -160,12 +246,14 @@ class _Request:
 
     # -- one attempt
 
-    async def _try(self, step: Try) -> Answer | Rejected:
-        attempt = self._start(step)
-        response = await self.means.upstream.send(self.call, attempt.profile)
+    async def _try(self, attempt: _Attempt) -> Answer | Rejected:
+        means, profile = self.means, attempt.profile
+        response = await means.upstream.send(self._worded(attempt), profile)
         if isinstance(response, Unreachable):
             return self._rejected(attempt, Rejected(response))
         attempt.response = response
+        means.cell.set(means.cell.pool.reached(profile.base_url, means.clock()), visible=means.cell.pool.offline)
+        means.heard(profile, response.headers, attempt.lane.model)
         judged = await accept(self.call, response)
         if isinstance(judged, Accepted):
             return self._accepted(attempt, judged)
@@ -174,73 +262,110 @@ class _Request:
             return await self._verbatim(response, rejected)
         return rejected
 
+    def _worded(self, attempt: _Attempt) -> Call:
+        """The call as that way spells it."""
+        call, model = self.call, attempt.lane.model
+        if model == call.model or model is None:
+            return call
+        return replace(call, body=with_model(call.body, model), model=model)
+
     def _start(self, step: Try) -> _Attempt:
-        """Lease the profile in the same tick in which it was chosen."""
+        """Lease the profile in the same turn in which it was chosen."""
         means, now = self.means, self.means.clock()
-        pool = means.cell.pool
-        member = pool.members[step.profile_id]
+        lane = step.lane or self.lanes[0]
         last = self.progress.last
-        means.cell.set(pool.leased(step.profile_id), visible=False)
         if step.failover and last is not None:
             self.progress = replace(self.progress, failovers=self.progress.failovers + 1)
-            self._switch(last, step, now)
-        else:
-            self._take_over(step, now)
+            self._switch(last, step, lane, now)
+        elif step.moves:
+            self._take_over(step, lane, now)
+        pool = means.cell.pool
+        member = pool.members[step.profile_id]
+        means.cell.set(pool.leased(step.profile_id), visible=False)
         self._calls += 1
-        self._profile_id = member.profile.id
-        attempt = self._attempt = _Attempt(member.profile, self._calls, means.ticks())
-        means.record(RouteSelected(self.call.id, now, step.profile_id, step.reason))
-        means.record(AttemptStarted(self.call.id, attempt.seq, step.profile_id, self.call.model, now))
+        self._profile_id, self.provider = member.profile.id, lane.provider
+        self.progress = replace(self.progress, waiting_for=None)
+        attempt = self._attempt = _Attempt(member.profile, lane, self._calls, means.ticks(), step.moves)
+        score = means.rules().score_of(member, now)
+        means.record(RouteSelected(self.call.id, now, step.profile_id, step.reason, score))
+        means.record(AttemptStarted(self.call.id, attempt.seq, step.profile_id, lane.model, now))
         return attempt
 
-    def _take_over(self, step: Try, now: int) -> None:
-        """The current profile was out before this request came: whoever serves now is current."""
+    def _take_over(self, step: Try, lane: Lane, now: int) -> None:
+        """The current profile was out before this request came, or another is due: whoever serves now is current."""
         means, pool = self.means, self.means.cell.pool
-        before = pool.members.get(pool.current.get(self.provider, ""))
+        before = pool.members.get(pool.holder(lane.provider, lane.model) or "")
         if before is not None and before.profile.id == step.profile_id:
             return
-        means.cell.set(pool.moved(self.provider, step.profile_id))
-        if before is not None:
-            reason = f"{before.profile.id} is {before.phase(now, self.call.model).value}"
+        well = before is not None and before.serves(now, lane.model)
+        in_turn = well and means.rules().strategy is not Strategy.STICKY  # as the strategy has it: no failover
+        fled_at = None if well or before is None else now
+        of_a_model = before is not None and (
+            pool.current.get(lane.provider) != before.profile.id if well else before.serves(now, None)
+        )
+        model = lane.model if of_a_model else None
+        pool = pool.moved(lane.provider, step.profile_id, fled_at=fled_at, model=model)
+        means.cell.set(pool, visible=not in_turn)
+        if before is not None and not in_turn:
+            reason = step.reason if well else f"{before.profile.id} is {before.phase(now, lane.model).value}"
             manual = before.admin_now(now) is not Admin.ENABLED
             means.record(FailedOver(self.call.id, now, before.profile.id, step.profile_id, reason, manual))
 
-    def _switch(self, last: Tried, step: Try, now: int) -> None:
-        """Change the pool's profile once, however many requests find the old one dead.
+    def _switch(self, last: Tried, step: Try, lane: Lane, now: int) -> None:
+        """Change the pool's profile once, however many requests find the old one dead; for a model, if it is only that.
 
-        A model that one profile lacks, or a request too dear for what it has left, says nothing of the
-        profile: only this request goes elsewhere.
+        A request too dear for what the profile has left, or a rate limit that is over in a moment, says nothing of
+        the profile: only this request goes elsewhere.
         """
-        means, pool, verdict = self.means, self.means.cell.pool, last.verdict
-        only_here = verdict.cls is ErrorClass.MODEL_UNAVAILABLE or verdict.scope is Scope.REQUEST
-        if not only_here and pool.current.get(self.provider) not in (last.profile_id, None):
-            return
-        if not only_here:
-            means.cell.set(pool.moved(self.provider, step.profile_id))
-        means.record(FailedOver(self.call.id, now, last.profile_id, step.profile_id, step.reason, manual=False))
+        means, pool, left, reason = self.means, self.means.cell.pool, last.profile_id, step.reason
+        if not step.moves:
+            reason = f"for this call alone: {reason}"
+        else:
+            current = pool.members.get(pool.holder(lane.provider, lane.model) or "")
+            if current is not None and current.profile.id != left:
+                if current.serves(now, lane.model):
+                    return  # another request has seen to it
+                left, reason = current.profile.id, f"{current.profile.id} is {current.phase(now, lane.model).value}"
+            model = lane.model if _is_of_a_model(last.verdict) else None
+            means.cell.set(pool.moved(lane.provider, step.profile_id, fled_at=now, model=model))
+        means.record(FailedOver(self.call.id, now, left, step.profile_id, reason, manual=False))
 
     def _accepted(self, attempt: _Attempt, accepted: Accepted) -> Answer:
+        means, call = self.means, self.call
         attempt.ttft_ms = self._ttft_ms = self._since(attempt.began)
-        body = Relay(accepted, self.call.protocol, self.call.id, self.finish, self.means.settled)
+        self._open_up(attempt.profile.id)
+        if self._talk is not None and (attempt.moves or self._held is None):
+            means.conversations.hold(self._talk, attempt.profile.id, means.clock())
+        body = Relay(accepted, call.protocol, call.id, self.finish, means.settled)
         # a stream may end in words of our own, so its length is never promised
         headers = passed_on(accepted.response.headers, accepted.response.status, promised=not accepted.events)
         return Answer(accepted.response.status, headers + self._marks(), body)
 
+    def _open_up(self, profile_id: str) -> None:
+        """The first answer of a profile that took over: whoever waits for it may come."""
+        cell = self.means.cell
+        member = cell.pool.members.get(profile_id)
+        if member is not None and member.vitals.ramp is not None:
+            cell.set(cell.pool.known(profile_id, replace(member.vitals, ramp=None)), visible=False)
+            self.means.admission.pump()
+
     def _rejected(self, attempt: _Attempt, rejected: Rejected) -> Rejected:
         """Judge the answer, end the attempt, and let the pool learn from it."""
-        verdict = classify(self.provider, rejected.answer, self.means.clock() / 1000)
-        self.progress = replace(
-            self.progress, tried=(*self.progress.tried, Tried(attempt.profile.id, verdict)), waiting_for=None
-        )
+        judgement = judge(attempt.profile.provider, rejected.answer, self.means.clock() / 1000)
+        verdict = judgement.verdict
+        if not judgement.known and isinstance(rejected.answer, Head):
+            self.means.record(unknown_answer(attempt.profile.provider, rejected.answer, self.means.clock()))
+        tried = Tried(attempt.profile.id, verdict, attempt.lane.model)
+        self.progress = replace(self.progress, tried=(*self.progress.tried, tried), waiting_for=None)
+        self._learn(attempt.profile, attempt.lane, verdict)
         self._end_attempt(Outcome.FAILED, verdict, len(rejected.held))
-        self._learn(attempt.profile, verdict)
         return rejected
 
     def _returns(self, rejected: Rejected) -> bool:
         last = self.progress.last
         return last is not None and last.verdict.action is Action.RETURN and rejected.response is not None
 
-    def _learn(self, profile: Profile, verdict: Verdict) -> None:
+    def _learn(self, profile: Profile, lane: Lane, verdict: Verdict) -> None:
         means, now = self.means, self.means.clock()
         member = means.cell.pool.members.get(profile.id)
         if member is None or member.profile.fingerprint != profile.fingerprint:
@@ -250,14 +375,39 @@ class _Request:
                 means.cell.set(means.cell.pool.marked(profile.id, verdict.reason))
                 means.record(ReauthChanged(profile.id, profile.account, now, True, verdict.reason))
             return
-        cooldown = quota.cooldown_for(profile.id, self.call.model, verdict, now)
-        if cooldown is None:
+        if verdict.crowded and member.in_flight > 1:  # others are under way: it takes these, and no more
+            vitals = member.vitals.crowded(member.in_flight - 1, now)
+            means.cell.set(means.cell.pool.known(profile.id, vitals), visible=False)
             return
-        pool, changed = means.cell.pool.rested(cooldown)
-        if changed:
-            means.cell.set(pool)
-        for one in changed:
-            means.record(CooldownSet(one, profile.account, self.call.id, now))
+        self._rest(member, lane, verdict, now)
+
+    def _rest(self, member: Member, lane: Lane, verdict: Verdict, now: int) -> None:
+        """Rest what the limit concerns, and more where two accounts have met it."""
+        means, profile, ladder = self.means, member.profile, member.vitals.ladder
+        found = quota.cooldown_for(profile.id, lane.model, verdict, now, ladder, means.chance())
+        if found is None:
+            return
+        cooldown, climbed = found
+        if climbed is not ladder:
+            if any(one.key == cooldown.key and one.until_at > now for one in member.cooldowns):
+                return  # it rests already: calls that were under way have met the same limit
+            means.cell.set(means.cell.pool.known(profile.id, replace(member.vitals, ladder=climbed)), visible=False)
+        rests = [cooldown]
+        if widening.is_shared_kind(verdict):
+            limit = widening.Limit(profile.provider, profile.account, lane.model, verdict.cls, verdict.code, now)
+            limits, scope = widening.seen(means.cell.pool.limits, limit)
+            means.cell.set(replace(means.cell.pool, limits=limits), visible=False)
+            if scope is not None:
+                rests.append(widening.widened(cooldown, scope, lane.model, now))
+        for rest in rests:
+            before = {one.key: one.until_at for m in means.cell.pool.members.values() for one in m.cooldowns}
+            pool, changed = means.cell.pool.rested(rest)
+            if changed:
+                means.cell.set(pool)
+            for one in changed:
+                if one.until_at - before.get(one.key, 0) < SAME_MS:
+                    continue  # the same words again, to a call that was under way
+                means.record(CooldownSet(one, pool.members[one.profile_id].profile.account, self.call.id, now))
 
     # -- ends
 
@@ -274,11 +424,12 @@ class _Request:
     async def _refuse(self, step: Refuse, last: Rejected | None) -> Answer:
         if step.why is Why.LAST_ANSWER and last is not None and last.response is not None:
             return await self._verbatim(last.response, last)
-        members = self.means.cell.pool.ordered(self.provider)
+        providers = {lane.provider for lane in self.lanes}
+        members = [m for m in self.means.cell.pool.members.values() if m.profile.provider in providers]
         now = self.means.clock()
         end = ending.exhausted(step, self.call.protocol, members, self.call.model, now, self.call.id)
         outcome = Outcome.FAILED if step.why in (Why.BROKEN, Why.OFFLINE) else Outcome.EXHAUSTED
-        if step.why in (Why.NO_PROFILE, Why.PAUSED):
+        if step.why in (Why.NO_PROFILE, Why.NO_MATCH, Why.PAUSED, Why.BUSY):
             outcome = Outcome.REFUSED
         await self._settle(outcome, end.status, len(end.body), step.reason)
         return Answer(end.status, end.headers + self._marks(), Whole(end.body))
@@ -293,19 +444,22 @@ class _Request:
             outcome = Outcome.INTERRUPTED
         attempt = self._attempt
         if attempt is not None:
-            verdict = classify(self.provider, failure, self.means.clock() / 1000) if failure else None
+            verdict = classify(attempt.profile.provider, failure, self.means.clock() / 1000) if failure else None
             self._end_attempt(outcome, verdict, sent)
             if failure is not None:
-                self._move_on(attempt.profile, failure)
+                self._move_on(attempt, failure)
         status = attempt.response.status if attempt is not None and attempt.response is not None else None
         self._close(outcome, status, sent, failure.message if failure else None)
 
-    def _move_on(self, profile: Profile, failure: Unreachable) -> None:
+    def _move_on(self, attempt: _Attempt, failure: Unreachable) -> None:
         """A stream broke off under the client, which will ask again: then it should meet another profile."""
-        means, pool, now = self.means, self.means.cell.pool, self.means.clock()
-        others = [m for m in pool.routable(self.provider, self.call.model, now) if m.profile.id != profile.id]
-        if others and pool.current.get(self.provider) == profile.id:
-            means.cell.set(pool.moved(self.provider, others[0].profile.id))
+        means, pool, now, profile = self.means, self.means.cell.pool, self.means.clock(), attempt.profile
+        if self._talk is not None:
+            means.conversations.forget(self._talk)
+        lane = attempt.lane
+        others = [m for m in pool.routable(lane.provider, lane.model, now) if m.profile.id != profile.id]
+        if others and pool.holder(lane.provider, lane.model) == profile.id:
+            means.cell.set(pool.moved(lane.provider, others[0].profile.id, fled_at=now))
             reason = f"its stream broke off: {failure.message}"
             means.record(FailedOver(self.call.id, now, profile.id, others[0].profile.id, reason, manual=False))
 
@@ -315,9 +469,41 @@ class _Request:
             return
         if attempt.response is not None:
             attempt.response.close()
-        means = self.means
-        means.cell.set(means.cell.pool.released(attempt.profile.id), visible=False)
-        means.record(attempt.ended(self.call.id, means.clock(), self._since(attempt.began), outcome, verdict, size))
+        means, now = self.means, self.means.clock()
+        took = self._since(attempt.began)
+        member = means.cell.pool.members.get(attempt.profile.id)
+        if member is not None:
+            vitals = self._shown(member, attempt, outcome, verdict, now)
+            means.cell.set(means.cell.pool.released(attempt.profile.id, vitals), visible=False)
+            self._tell_circuit(member, vitals, now, verdict)
+        means.record(attempt.ended(self.call.id, now, took, outcome, verdict, size))
+        means.admission.pump()
+
+    def _shown(self, member: Member, attempt: _Attempt, outcome: Outcome, verdict: Verdict | None, now: int) -> Vitals:
+        """What the attempt has shown of its profile."""
+        means, vitals = self.means, member.vitals
+        rules = means.rules().breaker_of(member.profile.id)
+        if outcome is Outcome.SERVED:
+            return vitals.succeeded(attempt.ttft_ms, now, rules)
+        if verdict is None or not breaker.counts(verdict.cls):
+            return vitals
+        if verdict.cls is ErrorClass.NETWORK and not verdict.ambiguous:
+            if verdict.status is not None:
+                return vitals  # a gateway on the way, or a region: not the profile's
+            base, pool = member.profile.base_url, means.cell.pool
+            means.cell.set(pool.unreachable(base, now), visible=not pool.offline)
+            if not pool.blames(base, now):
+                return vitals  # as far as anyone can tell it is this machine that is cut off: bench nobody
+        return vitals.failed(now, rules)
+
+    def _tell_circuit(self, member: Member, vitals: Vitals, now: int, verdict: Verdict | None) -> None:
+        before, after = member.vitals.open_until, vitals.open_until
+        if before == after:
+            return
+        self.means.cell.set(self.means.cell.pool)  # a person can see it
+        circuit = "closed" if after is None else "open"
+        reason = "probes were answered" if after is None else (verdict.reason if verdict else "calls failed")
+        self.means.record(CircuitChanged(member.profile.id, now, circuit, reason))
 
     def _close(self, outcome: Outcome, status: int | None, size: int, reason: str | None = None) -> None:
         if self._over:
@@ -333,7 +519,7 @@ class _Request:
                 self._profile_id,
                 self._calls,
                 self.progress.failovers,
-                self.progress.waited_ms,
+                self.progress.waited_ms + self._queued_ms,
                 self._ttft_ms,
                 self._since(self._began),
                 size,
@@ -358,13 +544,23 @@ def marks(request_id: str, profile_id: str | None = None, attempts: int = 0, fai
     )
 
 
+def _is_of_a_model(verdict: Verdict) -> bool:
+    """Whether a refusal concerns a model alone: the profile goes on with others."""
+    if verdict.cls is ErrorClass.MODEL_UNAVAILABLE:
+        return True
+    of_a_model = verdict.scope in quota.NAMES_A_MODEL or verdict.scope is Scope.ACCOUNT_FREE_MODELS
+    return of_a_model and verdict.action in (Action.COOL, Action.PARK)
+
+
 @dataclass(slots=True)
 class _Attempt:
     """The call that is running. Closing it once releases its lease and is its record."""
 
     profile: Profile
+    lane: Lane
     seq: int
     began: float
+    moves: bool
     response: Response | None = None
     ttft_ms: int | None = None
 
@@ -398,6 +594,7 @@ class _Attempt:
         return None
 
 
+Step = _Attempt | Wait | Refuse
 _UPSTREAM_IDS = frozenset({b"x-request-id", b"request-id", b"x-generation-id"})
 _NOT_PASSED_ON = frozenset(
     {

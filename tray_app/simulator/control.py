@@ -1,4 +1,4 @@
-"""The simulator's own paths, `/sim/...`: read the log, swap the script, begin anew.
+"""The simulator's own paths, `/sim/...`: read the log, swap the script, begin anew, let go of what is held.
 
 They answer programs of this machine only: not a page in a browser, not a name that resolves to it.
 """
@@ -33,6 +33,8 @@ class Controlled(Protocol):
 
     def reset(self) -> None: ...
 
+    def release(self) -> int: ...
+
 
 def answer(request: Request, simulator: Controlled) -> Reply:
     if request.header(b"origin") is not None or not _is_here(request.header(b"host")):
@@ -47,7 +49,9 @@ def answer(request: Request, simulator: Controlled) -> Reply:
         case "POST", "reset":
             simulator.reset()
             return _json({"ok": True})
-        case _, "calls" | "counts" | "script" | "reset" as name:
+        case "POST", "release":
+            return _json({"released": simulator.release()})
+        case _, "calls" | "counts" | "script" | "reset" | "release" as name:
             return _refused(errors.wrong_method("GET" if name in ("calls", "counts") else "POST"))
     return _refused(errors.no_such_path())
 

@@ -30,10 +30,16 @@ _SHAPE_HEADERS = {
 
 
 class Desk:
-    """One script being played: the keys it knows, how far each has come, and what each has spent."""
+    """One script being played: the keys it knows, how far each has come, and what each has spent.
 
-    def __init__(self, script: Script, clock: Callable[[], float], seed: int) -> None:
+    `under_way` tells how many calls of a key, by its name, are being answered.
+    """
+
+    def __init__(
+        self, script: Script, clock: Callable[[], float], seed: int, under_way: Callable[[str], int] = lambda name: 0
+    ) -> None:
         self._script, self._clock, self._seed = script, clock, seed
+        self._under_way = under_way
         self._keys = {key.settings.key: key for key in script.keys}
         self._walks: dict[str, Walk] = {}
         self._spent: defaultdict[str, float] = defaultdict(float)
@@ -138,7 +144,8 @@ class Desk:
         return hashlib.sha256(b"%d %b %b " % (self._seed, name.encode(), path.encode()) + digest).hexdigest()
 
     def _step(self, key: Key, path: str, model: str, *, costs: bool) -> Step | None:
-        return self._walk(key).next(key.steps, path, model, self._clock(), costs=costs)
+        others = self._under_way(key.name)
+        return self._walk(key).next(key.steps, path, model, self._clock(), others, costs=costs)
 
     def _walk(self, key: Key) -> Walk:
         walk = self._walks.get(key.course)

@@ -96,13 +96,14 @@ class Entry:
 
 
 class Log:
-    """The newest calls, and how many of those that cost something each key has had."""
+    """The newest calls, how many of those that cost something each key has had, and how many it has under way."""
 
     def __init__(self, tell: Callable[[Seen], object] | None = None) -> None:
         self._tell = tell
         self._entries: deque[Entry] = deque(maxlen=KEPT)
         self._numbers = count(1)
         self._counts: Counter[str] = Counter()
+        self._under_way: Counter[str] = Counter()
 
     def open(self, request: Request, connection: int, at: int, judged: Judged, caller: Caller) -> Entry:
         """A new entry; it is in the log at once, so that calls which hang are seen too."""
@@ -123,6 +124,7 @@ class Log:
             request.digest,
         )
         self._entries.append(entry)
+        self._under_way[entry.key_name or ""] += 1
         if judged.counted and caller.name is not None:
             self._counts[caller.name] += 1
         return entry
@@ -130,12 +132,21 @@ class Log:
     def close(self, entry: Entry, ms: float, *, completed: bool = False, client_left: bool = False) -> None:
         """The call has come to its end, whichever it was."""
         entry.ms, entry.completed, entry.client_left = ms, completed, client_left
+        self._under_way[entry.key_name or ""] -= 1
         if self._tell is not None:
             self._tell(entry.seen())
 
     def clear(self) -> None:
         self._entries.clear()
         self._counts.clear()
+
+    def under_way(self, name: str) -> int:
+        """Calls of that key that are being answered."""
+        return self._under_way[name]
+
+    def none_under_way(self) -> None:
+        """All connections are torn down."""
+        self._under_way.clear()
 
     def calls(self) -> list[Seen]:
         return [entry.seen() for entry in self._entries]

@@ -1,4 +1,4 @@
-"""A reply turned into acts: bytes to send, seconds to wait, or the way to leave the connection. Pure.
+"""A reply turned into acts: bytes to send, seconds or a word to wait for, the way to leave the connection. Pure.
 
 Framing, cuts and false lengths are decided here, so that the wire only has to play what it is given.
 """
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from http import HTTPStatus
 
-from .values import BEFORE_HEAD, Ending, Reply, Request
+from .values import BEFORE_HEAD, Ending, Gate, Reply, Request
 
-Act = bytes | float | Ending
+Act = bytes | float | Gate | Ending
 
 # A reset overtakes bytes that the peer has not read yet (on Linux it does not, elsewhere it may).
 RESET_LINGER_S = 0.02
@@ -24,6 +24,8 @@ def acts(reply: Reply, request: Request, date: bytes) -> Iterator[Act]:
 
     `date` is the current time as HTTP writes it.
     """
+    if reply.held:
+        yield Gate.RELEASE
     if reply.delay_s:
         yield reply.delay_s
     if reply.raw is not None:

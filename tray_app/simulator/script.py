@@ -115,7 +115,7 @@ class _Reader:
 
     def _step(self, table: dict[str, object], spot: Spot, shape: Shape) -> Step:
         kind = self._kind(table, spot)
-        looks = Shape.__struct_fields__ if kind.shapes else ("delay_ms",)
+        looks = Shape.__struct_fields__ if kind.shapes else ("held", "delay_ms")
         mine = {"do", *kind.__struct_fields__, *When.__struct_fields__, *looks}
         self._known(table, tuple(mine), spot)
         when = self._struct(When, _only(table, When.__struct_fields__), spot)

@@ -35,13 +35,14 @@ class Simulator:
     ) -> None:
         self._clock, self._seed = clock, seed
         self._script = script
-        self._desk = Desk(script, clock, seed)
         self._numbers = count(1)
         self._server: asyncio.Server | None = None
         self._date = (0, b"")
         self._url = ""
         self.log = Log(on_call)
+        self._desk = Desk(script, clock, seed, self.log.under_way)
         self.wires: set[Wire] = set()
+        self.held: list[Wire] = []
 
     async def start(self, port: int = 0, host: str = "127.0.0.1") -> None:
         """Bind (port 0: any free one). `ValueError` for a host that is not this machine's loopback."""
@@ -65,6 +66,7 @@ class Simulator:
         await server.wait_closed()
         while self.wires:  # noqa: ASYNC110 - each is told of its end in one of the loop's next rounds
             await asyncio.sleep(0)
+        self.log.none_under_way()
 
     @property
     def url(self) -> str:
@@ -83,12 +85,19 @@ class Simulator:
     def replace(self, script: Script) -> None:
         """Behave by this script from the next request on; the log stays."""
         self._script = script
-        self._desk = Desk(script, self._clock, self._seed)
+        self._desk = Desk(script, self._clock, self._seed, self.log.under_way)
 
     def reset(self) -> None:
         """Every key at its first step again, and an empty log."""
         self.replace(self._script)
         self.log.clear()
+
+    def release(self) -> int:
+        """Let the answers that are held go on, in the order of their calls; how many there were."""
+        held, self.held = self.held, []
+        for wire in held:
+            wire.go_on()
+        return len(held)
 
     def answer(self, request: Request, connection: int) -> tuple[Reply, Entry | None]:
         """What to send, and the entry that the wire keeps up to date. Control calls have none."""

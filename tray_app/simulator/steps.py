@@ -23,12 +23,16 @@ MODELS = (
 
 
 class When(Struct, frozen=True, kw_only=True):
-    """How long a step lasts, and which calls it is for. `model` and `path` may hold `*` and `?`."""
+    """How long a step lasts, and which calls it is for. `model` and `path` may hold `*` and `?`.
+
+    `above` makes it a limit of calls at once: it is for those that find so many others of the key under way.
+    """
 
     times: Annotated[int, Meta(ge=1)] | None = None
     for_s: Annotated[float, Meta(gt=0)] | None = None
     model: str | None = None
     path: str | None = None
+    above: Annotated[int, Meta(ge=0)] | None = None
 
     @property
     def ends(self) -> bool:
@@ -36,13 +40,14 @@ class When(Struct, frozen=True, kw_only=True):
 
     @property
     def narrowed(self) -> bool:
-        return self.model is not None or self.path is not None
+        return self.model is not None or self.path is not None or self.above is not None
 
-    def suits(self, path: str, model: str, *, costs: bool) -> bool:
+    def suits(self, path: str, model: str, under_way: int, *, costs: bool) -> bool:
         """Whether the step is for this call. What costs nothing (`key`, `models` ...) it must name itself."""
         if self.path is None and not costs:
             return False
-        return _fits(self.path, path) and _fits(self.model, model)
+        crowded = self.above is None or under_way >= self.above
+        return crowded and _fits(self.path, path) and _fits(self.model, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,9 @@ class Step:
 
     def reply(self, ask: Ask) -> Reply:
         reply = self.behaviour.reply(ask)
-        if ask.shape.delay_ms:
-            return replace(reply, delay_s=reply.delay_s + ask.shape.delay_ms / 1000)
+        shape = ask.shape
+        if shape.held or shape.delay_ms:
+            return replace(reply, held=shape.held, delay_s=reply.delay_s + shape.delay_ms / 1000)
         return reply
 
 

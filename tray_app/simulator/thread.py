@@ -68,6 +68,9 @@ class SimulatorThread:
     def reset(self) -> None:
         self._on_loop(self._simulator.reset)
 
+    def release(self) -> int:
+        return self._on_loop(self._simulator.release)
+
     def _on_loop(self, look: Callable[[], _T]) -> _T:
         async def look_there() -> _T:
             return look()

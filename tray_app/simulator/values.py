@@ -30,12 +30,19 @@ class Ending(Enum):
     RST = "rst"  # torn down
 
 
+class Gate(Enum):
+    """Where a reply stops until somebody lets it go on."""
+
+    RELEASE = "release"
+
+
 class Shape(Struct, frozen=True, kw_only=True):
     """How a good answer is made and cut up. Script, key, step and request may each set a part of it."""
 
     text: str = ""  # empty: who answers, and what was said
     chars: Chars = 0  # the least length of the text
     chunks: Chunks = 6  # pieces of text in a stream
+    held: bool = False  # before the head, until the simulator is told to release what it holds
     delay_ms: Pause = 0  # before the head
     chunk_delay_ms: Pause = 0  # between the pieces of text
     comments: Annotated[int, Meta(ge=0, le=1_000)] = 1  # `: OPENROUTER PROCESSING` before the first event
@@ -182,6 +189,7 @@ class Reply:
     pieces: tuple[bytes, ...] = ()
     chunked: bool = False
     burst: bool = False
+    held: bool = False
     delay_s: float = 0.0
     pause_s: float = 0.0
     paced: range = range(0)

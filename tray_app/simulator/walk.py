@@ -15,9 +15,11 @@ class Walk:
         self._answered = [0] * len(steps)
         self._begun: list[float | None] = [None] * len(steps)
 
-    def next(self, steps: tuple[Step, ...], path: str, model: str, now: float, *, costs: bool) -> Step | None:
-        """The step that answers this call, which is counted against it."""
-        number = self._find(steps, path, model, now, costs)
+    def next(
+        self, steps: tuple[Step, ...], path: str, model: str, now: float, under_way: int, *, costs: bool
+    ) -> Step | None:
+        """The step that answers this call, which is counted against it. `under_way`: other calls of the key."""
+        number = self._find(steps, path, model, now, under_way, costs)
         if number is None:
             return None
         self._answered[number] += 1
@@ -27,13 +29,16 @@ class Walk:
 
     def peek(self, steps: tuple[Step, ...], now: float) -> Step | None:
         """The step that an ordinary call would meet; nothing is counted."""
-        number = self._find(steps, "chat/completions", "", now, costs=True)
+        number = self._find(steps, "chat/completions", "", now, 0, costs=True)
         return None if number is None else steps[number]
 
-    def _find(self, steps: tuple[Step, ...], path: str, model: str, now: float, costs: bool) -> int | None:
+    def _find(
+        self, steps: tuple[Step, ...], path: str, model: str, now: float, under_way: int, costs: bool
+    ) -> int | None:
         last = len(steps) - 1
         for number, step in enumerate(steps):
-            if step.when.suits(path, model, costs=costs) and (number == last or not self._spent(number, step, now)):
+            suits = step.when.suits(path, model, under_way, costs=costs)
+            if suits and (number == last or not self._spent(number, step, now)):
                 return number
         return None
 

@@ -18,7 +18,7 @@ from typing import Protocol, cast
 from .intake import Intake, NotHTTP
 from .log import Entry, Log
 from .reply import Act, acts, keeps_open
-from .values import Ending, Reply, Request
+from .values import Ending, Gate, Reply, Request
 
 PIPELINE_LIMIT = 64  # requests waiting on one connection before it is read no further
 DISCARD_S = 1.0  # how long a body that was refused is still read, so that the refusal arrives
@@ -28,13 +28,16 @@ _NOT_HTTP = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close
 
 
 class House(Protocol):
-    """Where connections belong: who answers, what is written down, and who is still there."""
+    """Where connections belong: who answers, what is written down, who is still there and who is held."""
 
     @property
     def log(self) -> Log: ...
 
     @property
     def wires(self) -> set[Wire]: ...
+
+    @property
+    def held(self) -> list[Wire]: ...
 
     def answer(self, request: Request, connection: int) -> tuple[Reply, Entry | None]: ...
 
@@ -70,8 +73,12 @@ class Wire(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._full = False
-        if self._timer is None:
+        if self._timer is None and self not in self._house.held:
             self._resume()
+
+    def go_on(self) -> None:
+        """What was held is held no more."""
+        self._resume()
 
     def eof_received(self) -> None:
         self._left()
@@ -116,6 +123,9 @@ class Wire(asyncio.Protocol):
                     self._send(data)
                 case float() as seconds:
                     self._timer = self._loop.call_later(seconds, self._resume)
+                    return
+                case Gate():
+                    self._house.held.append(self)
                     return
                 case None:
                     self._complete()
@@ -171,6 +181,8 @@ class Wire(asyncio.Protocol):
         self._playing = None
         self._intake.deaf = True
         self._waiting.clear()
+        if self in self._house.held:
+            self._house.held.remove(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

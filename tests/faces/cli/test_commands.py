@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -92,7 +94,20 @@ def run(rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
 
 @pytest.mark.parametrize(
     "words",
-    [("status",), ("list",), ("use", "x"), ("next",), ("pause", "x"), ("retry-now", "--all"), ("stop",), ("report",)],
+    [
+        ("status",),
+        ("list",),
+        ("use", "x"),
+        ("pin", "x"),
+        ("unpin",),
+        ("quota",),
+        ("quota", "x"),
+        ("next",),
+        ("pause", "x"),
+        ("retry-now", "--all"),
+        ("stop",),
+        ("report",),
+    ],
     ids=" ".join,
 )
 def test_what_needs_the_app_ends_with_3_and_one_line(cold: Run, words: tuple[str, ...]) -> None:
@@ -140,6 +155,9 @@ def test_profiles_can_be_kept_without_the_app(cold: Run, tmp_path: Path) -> None
         pytest.param(("profiles", "set", "x"), "", 1, "what to change", id="nothing to change"),
         pytest.param(("inspect", "x"), "", 1, "no request", id="unknown request"),
         pytest.param(("dance",), "", 2, "dance", id="unknown command"),
+        pytest.param(("pin",), "", 2, "PROFILE", id="pin nothing"),
+        pytest.param(("doctor", "--out", "x"), "", 2, "--collect", id="out without collect"),
+        pytest.param(("doctor", "--force"), "", 2, "--collect", id="force without collect"),
         pytest.param(("history", "--limit", "0"), "", 2, "limit", id="limit"),
         pytest.param(("profiles", "add"), "", 2, "PROVIDER", id="missing argument"),
         pytest.param(("history", "--since", "soon"), "", 1, "no duration", id="since"),
@@ -161,8 +179,8 @@ def test_settings_are_shown_checked_and_changed(cold: Run, tmp_path: Path) -> No
     shown = json.loads(cold("config", "show", "--json").out)
     assert shown["switcher.retry"] == 1 and shown["secrets.store"] == "file"
     assert "switcher.retry = 1" in cold("config", "show").out
-    assert cold("config", "set", "switcher.strategy", "score").code == 0
-    assert "switcher.strategy is known, but has no effect" in cold("config", "check").out
+    assert cold("config", "set", "history.keep_days", "30").code == 0
+    assert "history is known, but has no effect" in cold("config", "check").out
     report = json.loads(cold("config", "check", "--json").out)
     assert report["faults"] == [] and report["notes"]
     (tmp_path / "config.toml").write_text("[proxy]\nprt = 1\n")
@@ -202,8 +220,85 @@ def test_one_screen_of_state(rig: Rig, run: Run) -> None:
     assert "openrouter-a -> openrouter-b: the account is out of credit" in shown.out
     assert "* openrouter-b" in shown.out and "today     2 requests" in shown.out
     assert json.loads(run("status", "--json").out)["active"] == "openrouter-b"
-    assert "cooling" in run("list").out
-    assert [one["state"] for one in json.loads(run("list", "--json").out)] == ["cooling", "ready"]
+    rest = "back in 10 min (the account is out of credit, assumed)"
+    assert rest in shown.out
+    listed = run("list").out
+    assert rest in listed and "cooling" in listed
+    assert listed.split("\n")[0].split("  ")[0] == "PROFILE"
+    found = json.loads(run("list", "--json").out)
+    assert [(one["state"], one["circuit"], one["admin_state"]) for one in found] == [
+        ("cooling", "closed", "enabled"),
+        ("ready", "closed", "enabled"),
+    ]
+    assert found[0]["rest"] == rest and found[0]["rests"][0]["resets_at"] == found[0]["resets_at"]
+    assert found[1]["health"] == 1.0 and found[1]["score"] > 0
+    assert {"quota", "left", "used_percent", "pinned", "title"} <= found[0].keys()
+
+
+def test_a_choice_is_shown_with_its_end_in_words(rig: Rig, run: Run) -> None:
+    assert run("pin", "openrouter-b", "--for", "38m").out == "openrouter-b is pinned until it ends in 38 min\n"
+    shown = run("status").out
+    assert "chosen    openrouter-b, pinned until it ends in 38 min\n" in shown
+    assert "ready, pinned" in shown and "waiting" not in shown
+    assert json.loads(run("status", "--json").out)["choice"]["words"] == "pinned until it ends in 38 min"
+    assert run("unpin").out == "openrouter-b is no longer pinned\n"
+    assert "chosen    " not in run("status").out
+    again = run("unpin")
+    assert (again.code, again.err) == (1, "o-switcher: nothing is pinned or preferred\n")
+    strict = json.loads(run("use", "openrouter-b", "--strict", "--json").out)
+    assert strict["message"] == "openrouter-b is preferred from now on, strictly: nobody else may serve"
+    assert run("pin", "openrouter-a", "--strict").out.endswith("strictly: nobody else may serve\n")
+    assert run("pin", "openrouter-a", "--for", "soon").code == 1
+
+
+def test_requests_that_wait_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = "[switcher]\nconcurrency_limit = 1\n"
+    with running(tmp_path / "home", script_of(a='{do="ok", delay_ms=1500}'), settings=settings) as rig:
+        run = runner(Here(tmp_path / "home", []), capsys, monkeypatch)
+        clients = [Thread(target=rig.chat) for _ in range(2)]
+        for client in clients:
+            client.start()
+        deadline = time.monotonic() + 1.2
+        while not rig.app.service.status().waiting and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert "waiting   1 request for a place\n" in run("status").out
+        for client in clients:
+            client.join()
+
+
+def test_a_quota_is_a_table_and_a_line_for_whom_nobody_can_ask(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = script_of(a=OK, b=OK).replace('name = "a"\n', 'name = "a"\nlimit = 50.0\nlimit_reset = "monthly"\n', 1)
+    with running(tmp_path / "home", script) as rig:
+        run = runner(Here(tmp_path / "home", []), capsys, monkeypatch)
+        address = ("--base-url", rig.simulator.url)
+        assert run("profiles", "add", "groq", "--label", "x", *address, stdin=key_of("groq")).code == 0
+        lines = run("quota").out.splitlines()
+        assert lines[0].split() == ["PROFILE", "WHAT", "LEFT", "OF", "USED", "RESETS", "KNOWN", "FROM"]
+        assert lines[1].startswith("openrouter-a  key limit  50 USD     50 USD  0 %   in ")
+        assert re.search(r"in \d+ (d|h|min)  asked \d\d:\d\d:\d\d$", lines[1])
+        assert lines[2].split()[:4] == ["openrouter-b", "key", "limit", "unlimited"]
+        assert lines[3:] == ["", "groq-x: not asked: its provider offers no free question"]
+        assert run("quota", "groq-x").out == "groq-x: not asked: its provider offers no free question\n"
+        found = json.loads(run("quota", "openrouter-a", "--json").out)
+        assert [one["profile"] for one in found] == ["openrouter-a"]
+        assert found[0]["known"][0].keys() == {
+            "profile", "name", "remaining", "limit", "unit", "used_percent", "resets_at", "source", "at",
+        }  # fmt: skip
+        unknown = run("quota", "nobody")
+        assert unknown.code == 1 and "known are: openrouter-a" in unknown.err
+        for name in ("a", "b", "groq"):
+            said = run("quota").out + run("quota", "--json").out + run("list", "--json").out
+            assert key_of(name) not in said and key_of(name)[:-4] not in said
+    assert "no profiles yet" in _quota_of_nobody(tmp_path / "other", capsys, monkeypatch)
+
+
+def _quota_of_nobody(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    with running(folder, script_of(a=OK), names=[]):
+        return runner(Here(folder, []), capsys, monkeypatch)("quota").out
 
 
 def test_the_operators_verbs(rig: Rig, run: Run) -> None:
@@ -214,7 +309,9 @@ def test_the_operators_verbs(rig: Rig, run: Run) -> None:
     assert run("drain", "openrouter-a").out == "openrouter-a is draining\n"
     assert json.loads(run("disable", "openrouter-a", "--json").out)["admin_state"] == "disabled"
     assert run("enable", "openrouter-a").out == "openrouter-a is ready for use\n"
-    assert run("retry-now", "openrouter-a").out == "nothing was held against them\n"
+    assert run("retry-now", "openrouter-a").out == (
+        "nothing was held against them; openrouter-a: key limit: unlimited\n"
+    )
     both = run("pause", "openrouter-a", "--for", "1h", "--until-reset")
     assert both.code == 1 and "not both" in both.err
     unknown = run("use", "nobody")
@@ -290,7 +387,12 @@ def test_history_follows_until_interrupted(rig: Rig, run: Run, monkeypatch: pyte
 
 def test_a_terminal_gets_a_drawn_table(rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    assert "openrouter-a" in run("list").out
+    rig.chat()
+    rig.chat()
+    lines = run("list").out.splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("  openrouter-a"))
+    assert lines[place + 1] == "    back in 10 min (the account is out of credit, assumed)"
+    assert "openrouter-a" in run("status").out
 
 
 # -- reading and writing times

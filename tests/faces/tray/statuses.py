@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tray_app.control.views import AppState, ProfileView, Status, SwitchView
+from tray_app.control.views import AppState, ChoiceView, ProfileView, QuotaView, Status, SwitchView
 
 NOON = 1_782_475_200_000  # 2026-06-26 12:00 UTC, in milliseconds
 MINUTE = 60_000
@@ -31,8 +31,12 @@ def profile(id_: str, **more: Any) -> ProfileView:
         "key_tail": "7f3a",
         "base_url": f"https://{provider}.example/api/v1",
         "source": "cli",
+        "title": _TITLES.get(provider, provider),
     }
     return ProfileView(**{**fields, **more})
+
+
+_TITLES = {"openrouter": "OpenRouter", "anthropic": "Anthropic"}
 
 
 def status(*profiles: ProfileView, **more: Any) -> Status:
@@ -58,23 +62,48 @@ def status(*profiles: ProfileView, **more: Any) -> Status:
 
 
 def cooling(one: ProfileView, until: int = NOON + 125 * MINUTE) -> ProfileView:
-    reason = "rate limit stated by the provider"
+    reason = "the rate limit is reached"
     return replace(one, state="cooling", active=False, reason=reason, resets_at=until, reset_source="header")
 
 
+def left(id_: str, remaining: float = 12.4, **more: Any) -> QuotaView:
+    """What is left of a cap of 50 dollars, until five hours on."""
+    fields: dict[str, Any] = {
+        "profile": id_,
+        "name": "key limit",
+        "remaining": remaining,
+        "limit": 50.0,
+        "unit": "usd",
+        "used_percent": 100 - 2 * remaining,
+        "resets_at": NOON + 300 * MINUTE,
+        "source": "probe",
+        "at": NOON,
+    }
+    return QuotaView(**{**fields, **more})
+
+
+def pinned(one: Status, id_: str, until: int | None = NOON + 38 * MINUTE, **more: Any) -> Status:
+    """`one` with that profile pinned by the operator."""
+    profiles = tuple(replace(each, preferred=each.id == id_, pinned=each.id == id_) for each in one.profiles)
+    return replace(one, profiles=profiles, choice=ChoiceView(id_, True, False, until, "", **more))
+
+
 def paused(one: ProfileView) -> ProfileView:
-    return replace(one, state="paused", admin_state="paused", active=False)
+    reason = "paused by the operator"
+    return replace(one, state="paused", admin_state="paused", active=False, reason=reason)
 
 
 def three(now: int = NOON) -> Status:
     """Three OpenRouter profiles: one has run dry, one serves, one is paused."""
     return status(
-        cooling(profile("openrouter-main"), now + 125 * MINUTE),
+        cooling(
+            profile("openrouter-main", left=left("openrouter-main", resets_at=now + 300 * MINUTE)), now + 38 * MINUTE
+        ),
         profile("openrouter-work", active=True, key_tail="c04e"),
         paused(profile("openrouter-spare", key_tail="91bd")),
         state=AppState.DEGRADED,
         last_switch=SwitchView(
-            now - 3 * MINUTE, "openrouter-main", "openrouter-work", "rate limit stated by the provider", False
+            now - 3 * MINUTE, "openrouter-main", "openrouter-work", "the rate limit is reached", False
         ),
     )
 

@@ -35,8 +35,11 @@ def test_a_left_click_opens_the_report(tray: Runner, desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("label", "verb", "args"),
     [
-        ("openrouter-b", "use", {"profile": "openrouter-b"}),
+        ("openrouter-b:", "use", {"profile": "openrouter-b"}),
         ("Pause openrouter-a", "pause", {"profile": "openrouter-a"}),
+        ("Pin openrouter-b for 1 hour", "pin", {"profile": "openrouter-b", "for_s": 3600}),
+        ("Pin openrouter-b until unpinned", "pin", {"profile": "openrouter-b"}),
+        ("Retry openrouter-a now", "retry-now", {"profile": "openrouter-a"}),
         ("Start at login", "autostart", {"enabled": True}),
         ("Open usage report", "report", {}),
     ],
@@ -49,7 +52,7 @@ def test_a_click_becomes_a_verb(tray: Runner, desk: Desk, label: str, verb: str,
 
 def test_clicks_may_come_in_groups_and_unknown_ones_are_named(tray: Runner, desk: Desk) -> None:
     show(tray, desk, profiles=profiles("a", "b"))
-    events = [(desk.find(label).id, "clicked", ("i", 0), 0) for label in ("openrouter-b", "Open usage report")]
+    events = [(desk.find(label).id, "clicked", ("i", 0), 0) for label in ("openrouter-b:", "Open usage report")]
     (unknown,) = desk.ask_menu("EventGroup", "a(isvu)", [events[0], (4711, "clicked", ("i", 0), 0), events[1]])
     assert unknown == [4711]
     assert [tray.event("ask")["verb"] for _ in range(2)] == ["use", "report"]
@@ -57,7 +60,7 @@ def test_clicks_may_come_in_groups_and_unknown_ones_are_named(tray: Runner, desk
 
 def test_a_click_on_what_is_only_said_does_nothing(tray: Runner, desk: Desk) -> None:
     show(tray, desk, profiles=profiles("a"))
-    for label in ("openrouter-a is serving", "Pause or resume"):
+    for label in ("openrouter-a is serving", "Pause, pin, retry"):
         desk.click(desk.find(label).id)
     desk.click(0)
     desk.click(desk.find("Open usage report").id, "hovered")
@@ -66,7 +69,7 @@ def test_a_click_on_what_is_only_said_does_nothing(tray: Runner, desk: Desk) -> 
 
 def test_a_click_on_an_item_that_has_gone_does_nothing_wrong(tray: Runner, desk: Desk) -> None:
     show(tray, desk, profiles=profiles("a", "b"))
-    old = [desk.find(label).id for label in ("openrouter-b", "Pause openrouter-b", "Pause openrouter-a")]
+    old = [desk.find(label).id for label in ("openrouter-b:", "Pause openrouter-b", "Pause openrouter-a")]
     show(tray, desk, "other", profiles=profiles("a", "c", state="paused"))
     for id_ in old:
         with pytest.raises(CallFailed):
@@ -76,7 +79,7 @@ def test_a_click_on_an_item_that_has_gone_does_nothing_wrong(tray: Runner, desk:
 
 def test_forty_clicks_during_forty_changes_all_mean_what_was_shown(tray: Runner, desk: Desk) -> None:
     show(tray, desk, profiles=profiles("a", "b"))
-    id_ = desk.find("openrouter-b").id
+    id_ = desk.find("openrouter-b:").id
     for turn in range(40):
         names = ("a", "b", "c") if turn % 2 else ("z", "a", "b")
         tray.tell(status={"profiles": profiles(*names), "headline": f"turn {turn}"})
@@ -114,7 +117,7 @@ def test_a_switch_moves_the_mark_without_touching_the_layout(tray: Runner, desk:
     ids = {name: desk.find(f"openrouter-{name}:").id for name in ("a", "b")}
     tray.tell(status={"profiles": profiles("a", "b", active=1)})
     ((updated, removed),) = desk.wait_for("ItemsPropertiesUpdated")
-    states = {id_: properties["toggle-state"] for id_, properties in updated}
+    states = {id_: one["toggle-state"] for id_, one in updated if "toggle-state" in one}
     assert states == {ids["a"]: ("i", 0), ids["b"]: ("i", 1)}
     assert removed == []
     desk.settle()
@@ -124,7 +127,7 @@ def test_a_switch_moves_the_mark_without_touching_the_layout(tray: Runner, desk:
 
 def test_a_new_profile_is_told_once_for_each_parent_that_lists_it(tray: Runner, desk: Desk) -> None:
     show(tray, desk, profiles=profiles("a", "b"))
-    parent = desk.find("Pause or resume").id
+    parent = desk.find("Pause, pin, retry").id
     (before, _) = desk.ask_menu("GetLayout", "iias", 0, 0, [])
     tray.tell(status={"profiles": profiles("a", "b", "c")})
     desk.wait_for("LayoutUpdated", 2)
@@ -182,9 +185,26 @@ def test_fifty_profiles_are_shown_and_updated(tray: Runner, desk: Desk) -> None:
     assert desk.find("openrouter-key__49: ready")
     tray.tell(status={"profiles": profiles(*names, active=49)})
     ((updated, _),) = desk.wait_for("ItemsPropertiesUpdated")
-    assert len(updated) == 2
+    assert len(updated) == 4  # two marks, and how the two are doing in their submenus
     desk.settle()
     assert desk.heard("LayoutUpdated") == []
+
+
+def test_a_time_to_come_is_told_anew_by_itself(tray: Runner, desk: Desk) -> None:
+    at = round(time.time() * 1000) + 61_000  # "in 2 min" for one second more
+    resting = {"id": "openrouter-a", "state": "cooling", "reason": "spent", "resets_at": at, "reset_source": "body"}
+    show(tray, desk, profiles=[resting])
+    until(lambda: "openrouter-a: cooling, back in 1 min" in desk.labels()[2], "the minute did not pass", 5)
+    assert ("openrouter-a: cooling, back in 1 min (spent, stated by OpenRouter)") in desk.labels()
+
+
+def test_a_profile_is_pinned_for_the_rest_of_the_day(tray: Runner, desk: Desk) -> None:
+    show(tray, desk, profiles=profiles("a"))
+    desk.click(desk.find("Pin openrouter-a for today").id)
+    args = tray.event("ask")["args"]
+    assert args.keys() == {"profile", "for_s"}
+    end = time.localtime(time.time() + args["for_s"] + 2)
+    assert (end.tm_hour, end.tm_min) == (0, 0)
 
 
 # an open menu
@@ -197,7 +217,7 @@ def test_about_to_show_has_nothing_to_fetch(tray: Runner, desk: Desk) -> None:
 
 def test_texts_change_in_an_open_menu_but_structure_waits_until_it_closes(tray: Runner, desk: Desk) -> None:
     show(tray, desk, profiles=profiles("a", "b"))
-    parent = desk.find("Pause or resume").id
+    parent = desk.find("Pause, pin, retry").id
     desk.click(parent, "opened")
     tray.tell(status={"profiles": profiles("a", "b", "c"), "headline": "three now"})
     desk.wait_for("ItemsPropertiesUpdated")
@@ -215,7 +235,7 @@ def test_a_click_in_an_open_menu_closes_it(tray: Runner, desk: Desk) -> None:
     desk.click(0, "opened")
     tray.tell(status={"profiles": profiles("a", "b", "c"), "headline": "three now"})
     desk.wait_for("ItemsPropertiesUpdated")
-    desk.click(desk.find("openrouter-b").id)
+    desk.click(desk.find("openrouter-b:").id)
     assert tray.event("ask")["verb"] == "use"
     desk.wait_for("LayoutUpdated", 2)
 

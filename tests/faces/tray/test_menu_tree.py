@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from tests.faces.tray.statuses import NOON, cooling, many, paused, profile, status, three
+from tests.faces.tray.statuses import NOON, cooling, many, paused, pinned, profile, status, three
 from tray_app.control.views import Status
 from tray_app.faces.tray.library import Menu, MenuItem, build
 from tray_app.faces.tray.menu import Item, Kind, face
@@ -55,6 +55,8 @@ def test_a_switch_changes_two_marks_and_texts_and_no_structure() -> None:
     assert changed(changes) == {
         ids["use:p-a"]: {"label": "p-a: ready", "toggle-state": 0},
         ids["use:p-b"]: {"label": "p-b: serving", "toggle-state": 1},
+        ids["state:p-a"]: {"label": "ready"},
+        ids["state:p-b"]: {"label": "serving"},
     }
 
 
@@ -63,7 +65,7 @@ def test_a_new_profile_changes_the_two_levels_that_list_it() -> None:
     ids = numbers(one)
     revision = one.revision
     changes = one.update(menu(many(3)))
-    assert changes.parents == (ROOT, ids["pausing"])
+    assert changes.parents == (ROOT, ids["managing"])
     assert one.revision == revision + 1
     assert numbers(one).items() >= ids.items()
 
@@ -72,7 +74,17 @@ def test_a_pause_changes_only_the_level_it_happens_on() -> None:
     one = tree(many(2))
     ids = numbers(one)
     changes = one.update(menu(status(profile("openrouter-key00", active=True), paused(profile("openrouter-key01")))))
-    assert changes.parents == (ids["pausing"],)
+    assert changes.parents == (ids["profile:openrouter-key01"],)
+
+
+def test_a_pin_changes_texts_and_adds_the_way_back() -> None:
+    one = tree(many(2))
+    ids = numbers(one)
+    changes = one.update(menu(pinned(many(2), "openrouter-key01")))
+    assert changes.parents == (ids["profile:openrouter-key01"],)
+    assert changed(changes) == {
+        ids["headline"]: {"label": "openrouter-key00 is serving; openrouter-key01 is pinned until it ends in 38 min"}
+    }
 
 
 def test_a_number_is_never_given_to_another_item() -> None:

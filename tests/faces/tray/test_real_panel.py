@@ -40,6 +40,6 @@ def test_a_profile_is_chosen_from_the_open_menu(desktop: Desktop) -> None:
 
 def test_a_profile_is_paused_from_the_submenu(desktop: Desktop) -> None:
     desktop.open_menu()
-    desktop.press("Down", "Return")
+    desktop.press("Down", "Right", "Return")
     until(lambda: ("pause", {"profile": "openrouter-work"}) in asked(desktop), "the choice did not arrive")
     until(lambda: any(line.label.endswith("work: paused") for line in desktop.lines()), "no pause is shown")

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tray_app.control.views import AppState, ProfileView, ReportView, Status
+from tray_app.control.views import AppState, ChoiceView, ProfileView, QuotaView, ReportView, RestView, Status
 from tray_app.core.history import Hour, Numbers, PastFailover, PastRequest, Share
 from tray_app.core.ids import request_id
 from tray_app.faces.web import report
@@ -63,8 +63,28 @@ def profile(id_: str, **more: Any) -> ProfileView:
         "key_tail": "7f3a",
         "base_url": f"https://{provider}.example/api/v1",
         "source": "cli",
+        "title": _TITLES.get(provider, provider),
     }
     return ProfileView(**{**fields, **more})
+
+
+_TITLES = {"openrouter": "OpenRouter", "openai": "OpenAI", "anthropic": "Anthropic", "google": "Google Gemini"}
+
+
+def left(id_: str, remaining: float | None = 12.4, **more: Any) -> QuotaView:
+    """What is left of a cap of 50 dollars."""
+    fields: dict[str, Any] = {
+        "profile": id_,
+        "name": "key limit",
+        "remaining": remaining,
+        "limit": 50.0,
+        "unit": "usd",
+        "used_percent": None if remaining is None else 100 - 2 * remaining,
+        "resets_at": NOW + 5 * 24 * HOUR,
+        "source": "probe",
+        "at": NOW - 4 * MINUTE,
+    }
+    return QuotaView(**{**fields, **more})
 
 
 def past(number: int, **more: Any) -> PastRequest:
@@ -122,17 +142,25 @@ def busy_view(**more: Any) -> ReportView:
     """A working day: one profile serves, one rests, the others are in every other state."""
     profiles = (
         profile("openrouter-main", state="cooling", reason="the rate limit is reached", resets_at=NOW + 95 * MINUTE,
-                reset_source="header", account="ann", source="opencode auth.json", preferred=True),
+                reset_source="header", account="ann", source="opencode auth.json", preferred=True, pinned=True,
+                left=left("openrouter-main", None, limit=None, used_percent=None, resets_at=None)),
         profile("openrouter-backup", active=True, in_flight=2, account="ben", key_tail="c91e", source="cli",
-                tags=("paid",)),
+                tags=("paid",), left=left("openrouter-backup")),
         profile("openrouter-spare", account="ben", key_tail="03bd", source="env OPENROUTER_API_KEY",
-                reason="deepseek/deepseek-r1: this model is limited for everybody"),
+                rests=(RestView("model", "deepseek/deepseek-r1", "this model is limited for everybody",
+                                NOW + 25 * MINUTE, "inferred"),),
+                left=left("openrouter-spare", 3.0, name="free requests per day", unit="requests", used_percent=94.0,
+                          resets_at=NOW + 10 * HOUR)),
         profile("openai-work", state="needs re-authentication", reason="the provider refuses the key", key_tail="Xq2A",
                 source="codex auth.json"),
         profile("anthropic-team", state="paused", admin_state="paused", reason="paused by the operator",
                 resets_at=NOW + 26 * HOUR, key_tail="pAAA"),
         profile("google-free", state="cooling", reason="the account is out of credit", resets_at=NOW + 10 * HOUR,
                 reset_source="inferred", key_tail="k0Lm"),
+        profile("openrouter-shaky", state="circuit open", reason="60% of its latest calls failed",
+                resets_at=NOW + 25 * SECOND, key_tail="77ab"),
+        profile("anthropic-back", state="probing", reason="50% of its latest calls failed", resets_at=NOW - SECOND,
+                key_tail="90AA"),
         profile("groq-old", state="disabled", admin_state="disabled", reason="disabled by the operator"),
     )  # fmt: skip
     requests = (
@@ -176,7 +204,8 @@ def busy_view(**more: Any) -> ReportView:
     )
     base = empty_view(**{
         "state": AppState.DEGRADED, "headline": "openrouter-backup is serving", "active": "openrouter-backup",
-        "profiles": profiles, "requests_today": 1247, **more,
+        "profiles": profiles, "requests_today": 1247,
+        "choice": ChoiceView("openrouter-main", True, False, NOW + 38 * MINUTE, ""), **more,
     })  # fmt: skip
     numbers = Numbers(1247, 1229, 17, 11, 19, 1291, 640)
     return replace(base, numbers=numbers, hours=hours, shares=shares, requests=requests, failovers=switches)
@@ -197,7 +226,8 @@ def hostile_view() -> ReportView:
     words = (LONG, SCRIPT, RIGHT_TO_LEFT)
     profiles = tuple(
         profile(f"openrouter-{word}", label=word, state="cooling", reason=word, resets_at=NOW + HOUR, reset_source="body",
-                account=word, source=word, base_url=f"https://{word}", key_tail=word[:4], tags=(word, word))
+                account=word, source=word, base_url=f"https://{word}", key_tail=word[:4], tags=(word, word),
+                left=left("x", 1e15, name=word, unit=word))
         for word in words
     )  # fmt: skip
     requests = tuple(

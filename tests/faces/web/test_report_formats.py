@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.faces.web.report_harness import HOUR, MINUTE, NOW, SECOND, profile
-from tray_app.control.views import AppState, ProfileView
-from tray_app.core.values import Outcome, Phase, Source
+from tests.faces.web.report_harness import HOUR, MINUTE, NOW, SECOND, left, profile
+from tray_app.control.views import AppState, ChoiceView, ProfileView
+from tray_app.core.values import Outcome, Phase
 from tray_app.faces.web.report_formats import Formats
 from tray_app.faces.web.report_texts import ENGLISH, RUSSIAN, Words, words_for
 
@@ -133,52 +133,42 @@ def test_times_are_told_by_the_clock_of_this_machine() -> None:
     assert east.clock(NOW - 20 * HOUR) == "25 Jun 23:35"
 
 
-COOLING: dict[str, Any] = {
-    "state": Phase.COOLING,
-    "reason": "the rate limit is reached",
-    "resets_at": NOW + 90 * MINUTE,
-}
-
-
 @pytest.mark.parametrize(
     ("one", "text"),
     [
         (profile("a-b"), "ready"),
         (profile("a-b", active=True), "serving"),
-        (profile("a-b", reason="m: out of quota"), "ready: m: out of quota"),
+        (profile("a-b", state="some day", active=True), "some day"),
         (
-            profile("a-b", **COOLING, reset_source=Source.HEADER),
-            "cooling until 15:35: the rate limit is reached, time stated by the provider",
+            profile(
+                "openrouter-b", state=Phase.COOLING, reason="spent", resets_at=NOW + 90 * MINUTE, reset_source="body"
+            ),
+            "cooling, back in 90 min (spent, stated by OpenRouter)",
         ),
-        (
-            profile("a-b", **COOLING, reset_source=Source.BODY),
-            "cooling until 15:35: the rate limit is reached, time stated by the provider",
-        ),
-        (
-            profile("a-b", **COOLING, reset_source=Source.PROBE),
-            "cooling until 15:35: the rate limit is reached, time found by asking the provider",
-        ),
-        (
-            profile("a-b", **COOLING, reset_source=Source.INFERRED),
-            "cooling until 15:35: the rate limit is reached, time estimated",
-        ),
-        (profile("a-b", **COOLING), "cooling until 15:35: the rate limit is reached"),
-        (profile("a-b", **{**COOLING, "resets_at": None}), "cooling: the rate limit is reached"),
         (
             profile("a-b", state=Phase.PAUSED, reason="paused by the operator", resets_at=NOW + 20 * HOUR),
-            "paused by the operator until 27 Jun 10:05",
+            "paused by the operator, back in 20 h",
         ),
-        (profile("a-b", state=Phase.DISABLED, reason="disabled by the operator"), "disabled by the operator"),
-        (
-            profile("a-b", state=Phase.REAUTH, reason="the key is revoked"),
-            "needs re-authentication: the key is revoked",
-        ),
-        (profile("a-b", state="circuit open", active=True), "circuit open"),
+        (profile("a-b", state=Phase.OPEN, resets_at=NOW + 30 * SECOND), "circuit open, tried again in 1 min"),
+        (profile("a-b", state=Phase.PROBING, reason="50% failed"), "probing, 50% failed"),
     ],
 )
-def test_a_profiles_state_is_told_in_words(one: ProfileView, text: str) -> None:
-    said = SAID.standing(one)
-    assert said.phase + said.until + (f": {said.reason}" if said.reason else "") + said.source == text
+def test_a_profiles_state_is_told_in_the_words_of_every_face(one: ProfileView, text: str) -> None:
+    assert SAID.phase(one) + "".join(piece for piece, _ in SAID.standing(one)) == text
+
+
+def test_what_others_wrote_is_kept_apart() -> None:
+    one = profile("a-b", state=Phase.COOLING, reason="spent", resets_at=NOW + HOUR)
+    assert [text for text, by_others in SAID.standing(one) if by_others] == ["spent"]
+
+
+def test_what_is_left_and_what_was_chosen_is_told_in_both_languages() -> None:
+    choice = ChoiceView("a-b", True, True, NOW + 38 * MINUTE, "")
+    russian = Formats(RUSSIAN, NOW, time.gmtime)
+    assert SAID.left(left("a-b")) == "key limit: 12.40 of 50 USD left, resets in 5 d"
+    assert russian.left(left("a-b")) == "key limit: осталось 12,40 из 50 USD, сброс через 5 д"
+    assert SAID.choice(choice) == "a-b is pinned until it ends in 38 min, strictly: nobody else may serve"
+    assert russian.choice(choice) == "a-b закреплён, срок кончится через 38 мин, строго: больше никто не отвечает"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +184,6 @@ def test_every_state_and_outcome_has_its_words(words: Words) -> None:
     assert set(words.states) == set(AppState)
     assert set(words.phases) == set(Phase)
     assert set(words.outcomes) == set(Outcome)
-    assert set(words.sources) == set(Source)
     assert set(words.autostart_states) == {True, False, None}
 
 

@@ -95,20 +95,28 @@ def test_the_page_shows_what_the_view_says(browser: Browser, stand: Stand) -> No
             "First byte 640 ms median",
         ]
         assert page.texts(".profiles tbody tr") == [
-            "openrouter-main openrouter.example/api/v1 preferred cooling until 15:40: the rate limit is reached, "
-            "time stated by the provider …7f3a from opencode auth.json ann 0 1,108 99.3% 3.4 s",
-            "openrouter-backup openrouter.example/api/v1 paid serving …c91e from cli ben 2 122 100% 3 s",
-            "openrouter-spare openrouter.example/api/v1 ready: deepseek/deepseek-r1: this model is limited for everybody "
+            "openrouter-main openrouter.example/api/v1 pinned cooling, back in 95 min (the rate limit is reached, "
+            "stated by OpenRouter) key limit: unlimited …7f3a from opencode auth.json ann 0 1,108 99.3% 3.4 s",
+            "openrouter-backup openrouter.example/api/v1 paid serving key limit: 12.40 of 50 USD left, resets in 5 d "
+            "…c91e from cli ben 2 122 100% 3 s",
+            "openrouter-spare openrouter.example/api/v1 ready, deepseek/deepseek-r1 back in 25 min (this model is limited "
+            "for everybody, assumed) free requests per day: 3 of 50 requests left, resets in 10 h "
             "…03bd from env OPENROUTER_API_KEY ben 0 0 – –",
-            "openai-work openai.example/api/v1 needs re-authentication: the provider refuses the key …Xq2A "
+            "openai-work openai.example/api/v1 needs re-authentication, the provider refuses the key …Xq2A "
             "from codex auth.json default 0 9 44.4% 8.2 s",
-            "anthropic-team anthropic.example/api/v1 paused by the operator until 27 Jun 16:05 …pAAA from cli default 0 0 – –",
-            "google-free google.example/api/v1 cooling until 27 Jun 00:05: the account is out of credit, time estimated "
+            "anthropic-team anthropic.example/api/v1 paused by the operator, back in 26 h …pAAA from cli default 0 0 – –",
+            "google-free google.example/api/v1 cooling, back in 10 h (the account is out of credit, assumed) "
             "…k0Lm from cli default 0 0 – –",
+            "openrouter-shaky openrouter.example/api/v1 circuit open, tried again in 1 min (60% of its latest calls failed) "
+            "…77ab from cli default 0 0 – –",
+            "anthropic-back anthropic.example/api/v1 probing, 50% of its latest calls failed …90AA from cli default 0 0 – –",
             "groq-old groq.example/api/v1 disabled by the operator …7f3a from cli default 0 0 – –",
             "openrouter-gone no longer in the pool – – – 2 100% 1.7 s",
             "no profile ended before a profile could serve – – – 6 0% 40 ms",
         ]
+        assert page.text(".choice") == "openrouter-main is pinned until it ends in 38 min"
+        assert page.page.locator("progress").count() == 2
+        assert page.page.locator("progress.low").get_attribute("value") == "6.0"
         assert page.texts(".switches li")[:2] == [
             f"openrouter-main → openrouter-backup the rate limit is reached 4 min ago · {stand.view.requests[1].id}",
             "openrouter-spare → openrouter-main by hand chosen by the operator (tray) 1 h ago",
@@ -200,7 +208,7 @@ def test_hostile_words_are_shown_and_do_nothing(browser: Browser, stand: Stand) 
         assert "<script>alert(1)</script>" in page.text(".requests tbody tr:nth-child(2) .reason")
         assert "{{ 7 * 7 }}" in page.text("#notices")
         assert page.page.locator(".requests .model bdi").first.get_attribute("title") == LONG
-        assert page.text(".profiles tbody tr:nth-child(3) .state").endswith(", time stated by the provider")
+        assert page.text(".profiles tbody tr:nth-child(3) .state").endswith(", stated by OpenRouter)")
         for width in (1280, 360):
             page.page.set_viewport_size({"width": width, "height": 800})
             assert page.page.evaluate(TALLEST) < 800

@@ -19,7 +19,8 @@ from tests.faces.web.report_harness import (
     profile,
     told,
 )
-from tray_app.control.views import AppState, ReportView
+from tray_app.control.views import AppState, ChoiceView, ReportView
+from tray_app.core.values import Phase
 from tray_app.faces.web import report
 
 VIEWS = {"busy": busy_view, "crowded": crowded_view, "empty": empty_view, "hostile": hostile_view}
@@ -144,3 +145,28 @@ def test_a_page_is_made_in_a_moment() -> None:
     began = time.perf_counter()
     report.render(view)
     assert time.perf_counter() - began < 0.5
+
+
+def test_a_preference_a_pin_and_a_strict_one_are_told_apart() -> None:
+    def badge(**more: bool) -> str:
+        one = profile("openrouter-main", preferred=True, pinned=more["pinned"])
+        choice = ChoiceView("openrouter-main", more["pinned"], more["strict"], None, "")
+        page = report.render(told(empty_view(), profiles=(one,), choice=choice))
+        return re.sub(r"<svg.*?</svg>", "", re.findall(r'<span class="badge(?: is-pinned)?">(.*?)</span>', page)[0])
+
+    assert badge(pinned=False, strict=False) == "preferred"
+    assert badge(pinned=True, strict=False) == "pinned"
+    assert badge(pinned=True, strict=True) == "pinned, strict"
+
+
+def test_requests_that_wait_for_a_place_are_told_where_there_are_any() -> None:
+    assert "Waiting for a place" not in report.render(busy_view())
+    assert "<dt>Waiting for a place</dt><dd>3</dd>" in report.render(told(busy_view(), waiting=3))
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_every_phase_has_an_outline_of_its_own(phase: Phase) -> None:
+    page = report.render(told(empty_view(), profiles=(profile("openrouter-main", state=phase.value),)))
+    (shape,) = re.findall(r'class="shape is-([a-z]+)" aria-hidden="true"><use', page)
+    assert f'<symbol id="{shape}"' in page
+    assert f".is-{shape}" in (report.static_file("report.css") or (b"", ""))[0].decode()

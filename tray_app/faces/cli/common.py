@@ -75,8 +75,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column, overflow="fold")
+        for place, column in enumerate(columns):
+            table.add_column(column, overflow="fold", no_wrap=place == 0)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         Console().print(table)
@@ -84,6 +84,21 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[place]) for row in (columns, *rows)) for place in range(len(columns))]
     for row in (columns, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_noted(columns: Sequence[str], rows: Sequence[Sequence[str]], notes: int) -> None:
+    """A table whose last `notes` columns are sentences: on a terminal they stand below their row, to be read whole."""
+    if not sys.stdout.isatty():
+        print_table(columns, rows)
+        return
+    short = len(columns) - notes
+    widths = [max(len(row[place]) for row in (columns, *rows)) for place in range(short)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in (columns, *rows)]
+    typer.secho(lines[0].rstrip(), bold=True)
+    for line, row in zip(lines[1:], rows, strict=True):
+        print(line.rstrip())
+        for note in filter(None, row[short:]):
+            print(f"    {note}")
 
 
 def say(answer: Any) -> None:
@@ -137,33 +152,52 @@ def span(ms: int | None) -> str:
     return f"{ms} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 
+# -- profiles
+
+PROFILE_COLUMNS = ("PROFILE", "STATE", "WHY, UNTIL", "LEFT")
+HELD_COLUMNS = ("PROFILE", "STATE", "WHY, UNTIL", "PRIORITY", "ACCOUNT", "KEY", "FROM")
+POOL_COLUMNS = ("PROFILE", "STATE", "HEALTH", "SCORE", "CIRCUIT", "OPERATOR", "IN FLIGHT", "WHY, UNTIL", "LEFT")
+POOL_NOTES = 2
+
+
 def profile_rows(profiles: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Profiles as rows for `PROFILE_COLUMNS`."""
+    """Profiles as rows for `PROFILE_COLUMNS`: what a person wants to know at a glance."""
+    return [[*_how(one), one["quota"] or ""] for one in profiles]
+
+
+def held_rows(profiles: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """Profiles as rows for `HELD_COLUMNS`: what has been said of them."""
+    return [[*_how(one), str(one["priority"]), one["account"], _tail(one), one["source"]] for one in profiles]
+
+
+def pool_rows(profiles: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """Profiles as rows for `POOL_COLUMNS`: all that decides who is asked."""
+    return [_pool_row(one) for one in profiles]
+
+
+def _pool_row(profile: dict[str, Any]) -> list[str]:
+    name, state, rest = _how(profile)
     return [
-        [
-            ("* " if profile["active"] else "  ") + profile["id"],
-            profile["state"] + (", preferred" if profile["preferred"] else ""),
-            _until(profile),
-            str(profile["priority"]),
-            f"...{profile['key_tail']}" if profile["key_tail"] else "",
-            profile["source"],
-        ]
-        for profile in profiles
+        name,
+        state,
+        f"{profile['health'] * 100:.0f} %",
+        f"{profile['score']:.2f}",
+        profile["circuit"].replace("_", " "),
+        profile["admin_state"],
+        str(profile["in_flight"]),
+        rest,
+        profile["quota"] or "",
     ]
 
 
-_KNOWN_FROM = {
-    "header": ", as the provider says",
-    "body": ", as the provider says",
-    "probe": ", as the provider says",
-    "inferred": " or so",
-}
-PROFILE_COLUMNS = ("PROFILE", "STATE", "WHY, UNTIL", "PRIORITY", "KEY", "FROM")
+def _how(profile: dict[str, Any]) -> list[str]:
+    chosen = ", pinned" if profile["pinned"] else ", preferred" if profile["preferred"] else ""
+    return [
+        ("* " if profile["active"] else "  ") + profile["id"],
+        profile["state"] + chosen,
+        profile["rest"] or "",
+    ]
 
 
-def _until(profile: dict[str, Any]) -> str:
-    words = profile["reason"] or ""
-    if profile["resets_at"]:
-        known = _KNOWN_FROM.get(profile["reset_source"] or "", "")
-        words += f" (back {clock(profile['resets_at'])}{known})"
-    return words.strip()
+def _tail(profile: dict[str, Any]) -> str:
+    return f"...{profile['key_tail']}" if profile["key_tail"] else ""

@@ -9,14 +9,14 @@ import typer
 
 from tray_app.control.verbs import Refused
 from tray_app.faces.cli.common import (
-    PROFILE_COLUMNS,
+    HELD_COLUMNS,
     AsJson,
     Caller,
     Starter,
     anyone,
+    held_rows,
     print_json,
     print_table,
-    profile_rows,
     say,
 )
 
@@ -67,7 +67,7 @@ def register(app: typer.Typer, house: Starter) -> None:
         elif not found:
             print("no profiles yet; add one with: o-switcher profiles add openrouter --label main")
         else:
-            print_table(PROFILE_COLUMNS, profile_rows(found))
+            print_table(HELD_COLUMNS, held_rows(found))
 
     @family.command()
     def remove(profile: ProfileId, as_json: AsJson = False) -> None:

@@ -105,6 +105,10 @@ def _show(found: dict[str, Any]) -> None:
     print(f"{found['headline']}  [{found['state']}]")
     print(f"address   {found['url']}")
     print(f"today     {found['requests_today']} requests")
+    if found["choice"]:
+        print(f"chosen    {found['choice']['profile']}, {found['choice']['words']}")
+    if found["waiting"]:
+        print(f"waiting   {found['waiting']} {'request' if found['waiting'] == 1 else 'requests'} for a place")
     if found["last_switch"]:
         switch = found["last_switch"]
         before = switch["from_profile"] or "none"

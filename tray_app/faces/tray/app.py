@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -18,12 +18,13 @@ from typing import Any, Protocol
 from tray_app.control.views import Status
 from tray_app.faces.tray import language, menu
 from tray_app.faces.tray.availability import Availability, available
-from tray_app.faces.tray.menu import Face, LocalTime, Verb
+from tray_app.faces.tray.menu import Arguments, Face, LocalTime, Verb
 from tray_app.faces.tray.texts import Texts
 
 __all__ = ["Availability", "EndKind", "Tray", "TrayEnd", "available"]
 
 NAME = "o-switcher"
+LONGEST_WAIT_S = 1800.0  # the clock may be set back meanwhile
 COALESCE_SECONDS = 0.06  # GNOME shows blank menus when updates follow one another quicker
 _JOIN_SECONDS = 1.0
 _log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Tray:
     def __init__(
         self,
         status: Callable[[], Status],
-        ask: Callable[[str, Mapping[str, str | bool]], None],
+        ask: Callable[[str, Arguments], None],
         *,
         texts: Texts | None = None,
         clock: Callable[[], float] = time.time,
@@ -143,7 +144,7 @@ class Tray:
                 thread.join(_JOIN_SECONDS)
 
     def _clicked(self, verb: Verb) -> None:
-        self._ask(verb.name, verb.args)
+        self._ask(verb.name, verb.arguments(self._clock(), self._local))
 
     def _wake_to_stop(self) -> None:
         self._stop.set()
@@ -152,18 +153,25 @@ class Tray:
     # the painter
 
     def _paint(self, backend: Backend, first: Face) -> None:
-        shown = first
+        shown, until = first, first.until
         backend.post(lambda: setattr(backend, "visible", True))
-        while self._dirty.wait() and not self._stop.wait(COALESCE_SECONDS):
+        while self._something_to_paint(until):
             self._dirty.clear()
             try:
                 face = self._face()
             except Exception:
                 _log.exception("a status could not be drawn")
+                until = None
                 continue
+            until = face.until
             if face != shown:
                 backend.post(_change(backend, shown, face, self._clicked))
                 shown = face
+
+    def _something_to_paint(self, until: float | None) -> bool:
+        """Wait for a change, or until a time to come is told anew. False: the tray is to stop."""
+        self._dirty.wait(None if until is None else min(max(0.0, until - self._clock()), LONGEST_WAIT_S))
+        return not self._stop.wait(COALESCE_SECONDS)
 
     def _face(self) -> Face:
         if self._texts is None:

@@ -15,10 +15,14 @@ WATCHER = "org.kde.StatusNotifierWatcher"  # where Linux desktops keep their tra
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether a tray is worth starting, and the one line to tell people, if there is one."""
+    """Whether a tray is worth starting, and the one line to tell people, if there is one.
+
+    `headless`: nobody sits at a desktop here, so that none is missed.
+    """
 
     ok: bool
     line: str | None = None
+    headless: bool = False
 
 
 def available(environ: Mapping[str, str] = os.environ) -> Availability:
@@ -38,7 +42,7 @@ def _available_natively(words: Texts) -> Availability:
         import Quartz
 
         if Quartz.CGSessionCopyCurrentDictionary() is None:  # e.g. over ssh
-            return Availability(False, words.no_session)
+            return Availability(False, words.no_session, headless=True)
     return Availability(True)
 
 
@@ -49,7 +53,7 @@ def _available_on_linux(words: Texts, environ: Mapping[str, str]) -> Availabilit
         return Availability(False, words.no_library.format(reason=error))
     if not bus.addresses(environ):
         desktop = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
-        return Availability(False, words.no_bus if desktop else words.no_session)
+        return Availability(False, words.no_bus if desktop else words.no_session, headless=not desktop)
     try:
         return Availability(True, None if bus.has_owner(WATCHER, environ) else words.no_host)
     except bus.Lost as lost:

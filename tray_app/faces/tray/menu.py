@@ -1,7 +1,8 @@
 """What the tray shows for a status: pure, so that it can be tested as a table.
 
 An item's key names it for good (`use:openrouter-main`): desktops keep an item, and an open menu,
-alive across updates by it. What a click means travels with the item as a verb.
+alive across updates by it. What a click means travels with the item as a verb. Times to come are told as
+"in 38 min", so a face holds for so long only as its `until` says.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import groupby
 
-from tray_app.control.views import AppState, ProfileView, Status
-from tray_app.core.values import Phase, Source
+from tray_app.control import wording
+from tray_app.control.views import AppState, ProfileView, QuotaView, Status
+from tray_app.core.values import Phase
 from tray_app.faces.tray.texts import ENGLISH, Texts
 
 LocalTime = Callable[[float], time.struct_time]
 
+Arguments = Mapping[str, str | bool | float]
+
 _LABEL_LENGTH = 100  # a menu wider than this is no longer read
 _REASON_LENGTH = 70
+_SHORTEST_REASON = 24
+_HOUR_S, _DAY_S = 3600, 86_400
 
 
 class Kind(Enum):
@@ -33,10 +39,15 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """What a click asks of the control surface."""
+    """What a click asks of the control surface. `today`: for the rest of the day in which it is clicked."""
 
     name: str
-    args: Mapping[str, str | bool] = field(default_factory=dict)
+    args: Arguments = field(default_factory=dict)
+    today: bool = False
+
+    def arguments(self, now: float, local: LocalTime) -> Arguments:
+        """What goes with it if it is clicked at `now`, in seconds."""
+        return {**self.args, "for_s": _to_midnight(now, local)} if self.today else self.args
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ class Face:
     state: AppState
     tooltip: str  # the first line is the title
     items: tuple[Item, ...]
+    until: float | None = field(default=None, compare=False)  # in seconds: then its times are told anew
 
 
 def face(
@@ -71,7 +83,24 @@ def face(
 ) -> Face:
     """Draw a status. `now` is in seconds; `unseen` is a notification that no desktop would show."""
     words = _Words(texts, now, local)
-    return Face(status.state, words.tooltip(status), tuple(_items(status, words, unseen)))
+    return Face(status.state, words.tooltip(status), tuple(_items(status, words, unseen)), _holds_until(status, now))
+
+
+def _holds_until(status: Status, now: float) -> float | None:
+    """When the first of the times to come is to be told anew."""
+    now_ms = round(now * 1000)
+    ahead = [at for profile in status.profiles for at in _times(profile) if at > now_ms]
+    if status.choice is not None and status.choice.until_at is not None:
+        ahead.append(status.choice.until_at)
+    return min((wording.changes_at(at, now_ms) / 1000 for at in ahead), default=None)
+
+
+def _times(profile: ProfileView) -> Iterator[int]:
+    yield from (rest.resets_at for rest in profile.rests)
+    if profile.resets_at is not None:
+        yield profile.resets_at
+    if profile.left is not None and profile.left.resets_at is not None:
+        yield profile.left.resets_at
 
 
 def _items(status: Status, words: _Words, unseen: str | None) -> Iterator[Item]:
@@ -81,7 +110,7 @@ def _items(status: Status, words: _Words, unseen: str | None) -> Iterator[Item]:
         yield from _switches(status.profiles, words)
     yield _separator(2)
     if status.profiles:
-        yield _pausing(status.profiles, words.texts)
+        yield _managing(status.profiles, words)
     yield from _tail(status, words.texts)
 
 
@@ -113,22 +142,41 @@ def _switches(profiles: tuple[ProfileView, ...], words: _Words) -> Iterator[Item
             )
 
 
-def _pausing(profiles: tuple[ProfileView, ...], texts: Texts) -> Item:
-    children = tuple(_pause_or_resume(profile, texts) for profile in profiles)
-    return Item("pausing", texts.pausing, Kind.SUBMENU, children=children)
+def _managing(profiles: tuple[ProfileView, ...], words: _Words) -> Item:
+    children = tuple(
+        Item(f"profile:{one.id}", _clip(one.id, _LABEL_LENGTH), Kind.SUBMENU, children=tuple(_of(one, words)))
+        for one in profiles
+    )
+    return Item("managing", words.texts.managing, Kind.SUBMENU, children=children)
+
+
+def _of(profile: ProfileView, words: _Words) -> Iterator[Item]:
+    """How a profile is, and what can be done with it."""
+    texts = words.texts
+    yield _text(f"state:{profile.id}", words.state(profile, _LABEL_LENGTH))
+    if profile.left is not None:
+        yield _text(f"left:{profile.id}", words.left(profile.left))
+    yield Item(f"separator:{profile.id}", "", Kind.SEPARATOR)
+    yield _pause_or_resume(profile, texts)
+    yield _action("pin-hour", texts.pin_hour, profile, Verb("pin", {"profile": profile.id, "for_s": _HOUR_S}))
+    yield _action("pin-today", texts.pin_today, profile, Verb("pin", {"profile": profile.id}, today=True))
+    yield _action("pin", texts.pin, profile, Verb("pin", {"profile": profile.id}))
+    if profile.preferred:
+        yield _action("unpin", texts.unpin if profile.pinned else texts.unprefer, profile, Verb("unpin"))
+    yield _action("retry-now", texts.retry_now, profile, Verb("retry-now", {"profile": profile.id}))
 
 
 def _pause_or_resume(profile: ProfileView, texts: Texts) -> Item:
     """Two keys, not one: a click meant as "pause" must never arrive as "resume"."""
     resumes = profile.state in (Phase.PAUSED, Phase.DRAINING)
     name, label = ("resume", texts.resume) if resumes else ("pause", texts.pause)
-    return Item(
-        key=f"{name}:{profile.id}",
-        label=_clip(label.format(id=profile.id), _LABEL_LENGTH),
-        kind=Kind.ACTION,
-        enabled=profile.state != Phase.DISABLED,
-        verb=Verb(name, {"profile": profile.id}),
-    )
+    return _action(name, label, profile, Verb(name, {"profile": profile.id}))
+
+
+def _action(name: str, label: str, profile: ProfileView, verb: Verb) -> Item:
+    text = _clip(label.format(id=profile.id), _LABEL_LENGTH)
+    enabled = profile.state != Phase.DISABLED or name == "unpin"
+    return Item(f"{name}:{profile.id}", text, Kind.ACTION, enabled=enabled, verb=verb)
 
 
 def _tail(status: Status, texts: Texts) -> Iterator[Item]:
@@ -162,9 +210,24 @@ class _Words:
     now: float
     local: LocalTime
 
+    @property
+    def now_ms(self) -> int:
+        return round(self.now * 1000)
+
     def headline(self, status: Status) -> str:
         if not status.profiles:
             return self.texts.no_keys
+        said, choice = self._how(status), status.choice
+        if choice is None or not choice.pinned:
+            return said
+        frame = self.texts.chosen if choice.profile == status.active else self.texts.chosen_elsewhere
+        words = wording.choice_words(choice, self.now_ms, self.texts.wording)
+        return frame.format(headline=said, id=choice.profile, words=words)
+
+    def _how(self, status: Status) -> str:
+        if status.state is AppState.EXHAUSTED and (first := wording.first_back(status.profiles, self.now_ms)):
+            back = wording.back_words(first, self.now_ms, self.texts.wording)
+            return self.texts.exhausted_until.format(id=first.id, back=back)
         if self.texts.headlines is None:
             return status.headline
         return self.texts.headlines[status.state].format(active=status.active or self.texts.nobody)
@@ -176,18 +239,23 @@ class _Words:
         return self.texts.switched.format(time=self.moment(switch.at), to=switch.to_profile, reason=reason)
 
     def profile(self, profile: ProfileView) -> str:
-        return self.texts.profile.format(id=profile.id, state=self.state(profile))
+        room = _LABEL_LENGTH - len(self.texts.profile.format(id=profile.id, state=""))
+        return self.texts.profile.format(id=profile.id, state=self.state(profile, room))
 
-    def state(self, profile: ProfileView) -> str:
-        """E.g. "cooling until 14:05, rate limit stated by the provider"."""
-        if profile.state == Phase.READY:
-            return self.texts.serving if profile.active else self.texts.phases[Phase.READY]
-        words = self.texts.phases.get(profile.state, profile.state)
-        if profile.resets_at is not None:
-            guessed = profile.reset_source == Source.INFERRED
-            frame = self.texts.until_about if guessed else self.texts.until
-            words = frame.format(state=words, time=self.moment(profile.resets_at))
-        return f"{words}, {_clip(profile.reason, _REASON_LENGTH)}" if profile.reason else words
+    def state(self, profile: ProfileView, room: int) -> str:
+        """E.g. "cooling, back in 38 min (rate limit, stated by OpenRouter)"; what others wrote gives way first."""
+        if profile.active and profile.state == Phase.READY:
+            phase = self.texts.serving
+        else:
+            phase = self.texts.phases.get(profile.state, profile.state)
+        pieces = wording.standing(profile, self.now_ms, self.texts.wording)
+        foreign = [text for text, by_others in pieces if by_others]
+        own = sum(len(text) for text, by_others in pieces if not by_others) + len(phase)
+        each = max(_SHORTEST_REASON, (room - own) // max(len(foreign), 1))
+        return phase + "".join(_clip(text, each) if by_others else text for text, by_others in pieces)
+
+    def left(self, left: QuotaView) -> str:
+        return wording.quota_words(left, self.now_ms, self.texts.wording)
 
     def tooltip(self, status: Status) -> str:
         lines = ["O-Switcher", _clip(self.headline(status), _LABEL_LENGTH)]
@@ -203,3 +271,14 @@ class _Words:
         if then[:3] == today[:3]:
             return clock
         return f"{then.tm_mday} {self.texts.months[then.tm_mon - 1]} {clock}"
+
+
+def _to_midnight(now: float, local: LocalTime) -> float:
+    """How many seconds the local day of `now` still has, also where the clocks change in it."""
+    left = _DAY_S - _of_day(local(now))
+    beside = _of_day(local(now + left))
+    return left - beside if beside < _DAY_S / 2 else left + _DAY_S - beside
+
+
+def _of_day(moment: time.struct_time) -> int:
+    return moment.tm_hour * 3600 + moment.tm_min * 60 + moment.tm_sec

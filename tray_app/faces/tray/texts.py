@@ -1,6 +1,7 @@
 """Every sentence the tray shows, in one table for each language.
 
-Reasons, notices and provider names come from elsewhere and are shown as they come.
+Reasons, notices and provider names come from elsewhere and are shown as they come. How a rest, a quota
+and a choice are put is the same for every face: `control.wording`.
 """
 
 # ruff: noqa: RUF001  # Cyrillic letters are what Russian is written in
@@ -10,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tray_app.control import wording
 from tray_app.control.views import AppState
+from tray_app.control.wording import Wording
 from tray_app.core.values import Phase
 
 
@@ -18,18 +21,26 @@ from tray_app.core.values import Phase
 class Texts:
     """The words of one language; braces are filled in by `menu`."""
 
+    wording: Wording
     headlines: Mapping[AppState, str] | None  # None: the status's own sentence, which is English
+    exhausted_until: str
+    chosen: str
+    chosen_elsewhere: str
     no_keys: str
     switched: str
     profile: str
     phases: Mapping[str, str]  # values.Phase in words
     serving: str
-    until: str
-    until_about: str
     nobody: str
-    pausing: str
+    managing: str
+    pin_hour: str
+    pin_today: str
+    pin: str
+    unpin: str
+    unprefer: str
     pause: str
     resume: str
+    retry_now: str
     report: str
     autostart: str
     quit: str
@@ -43,18 +54,26 @@ class Texts:
 
 
 ENGLISH = Texts(
+    wording=wording.ENGLISH,
     headlines=None,
+    exhausted_until="no profile can serve; {id} is {back}",
+    chosen="{headline}, {words}",
+    chosen_elsewhere="{headline}; {id} is {words}",
     no_keys="No keys yet: o-switcher profiles add openrouter --label main",
     switched="{time} switched to {to}: {reason}",
     profile="{id}: {state}",
     phases={phase: phase.value for phase in Phase},
     serving="serving",
-    until="{state} until {time}",
-    until_about="{state} until about {time}",
     nobody="nobody",
-    pausing="Pause or resume",
+    managing="Pause, pin, retry",
+    pin_hour="Pin {id} for 1 hour",
+    pin_today="Pin {id} for today",
+    pin="Pin {id} until unpinned",
+    unpin="Unpin {id}",
+    unprefer="No longer prefer {id}",
     pause="Pause {id}",
     resume="Resume {id}",
+    retry_now="Retry {id} now",
     report="Open usage report",
     autostart="Start at login",
     quit="Quit O-Switcher",
@@ -68,6 +87,7 @@ ENGLISH = Texts(
 )
 
 RUSSIAN = Texts(
+    wording=wording.RUSSIAN,
     headlines={
         AppState.READY: "Работает {active}",
         AppState.DEGRADED: "Работает {active}, часть ключей на отдыхе",
@@ -76,24 +96,33 @@ RUSSIAN = Texts(
         AppState.PAUSED: "Все ключи приостановлены",
         AppState.NEEDS_YOU: "Ни один ключ не принят",
     },
+    exhausted_until="Все ключи исчерпаны; {id} {back}",
+    chosen="{headline}, {words}",
+    chosen_elsewhere="{headline}; {id} {words}",
     no_keys="Ключей ещё нет: o-switcher profiles add openrouter --label main",
     switched="{time} переключено на {to}: {reason}",
     profile="{id}: {state}",
     phases={
         Phase.READY: "готов",
         Phase.COOLING: "отдыхает",
+        Phase.PROBING: "проверяется",
+        Phase.OPEN: "отключён из-за сбоев",
         Phase.REAUTH: "ключ не принят",
         Phase.DRAINING: "завершает запросы",
         Phase.PAUSED: "приостановлен",
         Phase.DISABLED: "отключён",
     },
     serving="работает",
-    until="{state} до {time}",
-    until_about="{state} примерно до {time}",
     nobody="никто",
-    pausing="Приостановить или вернуть",
+    managing="Пауза, закрепление, повтор",
+    pin_hour="Закрепить {id} на 1 час",
+    pin_today="Закрепить {id} на сегодня",
+    pin="Закрепить {id} до отмены",
+    unpin="Открепить {id}",
+    unprefer="Больше не предпочитать {id}",
     pause="Приостановить {id}",
     resume="Вернуть {id}",
+    retry_now="Попробовать {id} сейчас",
     report="Открыть отчёт",
     autostart="Запускать при входе",
     quit="Выйти из O-Switcher",

@@ -23,6 +23,7 @@ from tray_app.faces.web.report_formats import Formats, LocalTime
 from tray_app.faces.web.report_texts import words_for
 
 CHART = "chart.js"
+LOW_PERCENT = 20  # of a quota left: from there on its bar warns
 _CHART_PATH = "django/static/chartkick/Chart.bundle.js"
 _OWN = {"report.css": "text/css; charset=utf-8", "report.js": "text/javascript; charset=utf-8"}
 _STATE_ICONS = {f"state-{state.value}.svg": state for state in AppState}
@@ -31,6 +32,8 @@ _STATE_ICONS = {f"state-{state.value}.svg": state for state in AppState}
 _PHASE_SHAPES: Mapping[str, str] = {
     Phase.READY: "ready",
     Phase.COOLING: "waiting",
+    Phase.PROBING: "probing",
+    Phase.OPEN: "open",
     Phase.REAUTH: "alert",
     Phase.DRAINING: "draining",
     Phase.PAUSED: "paused",
@@ -112,6 +115,7 @@ def _environment() -> Environment:
     environment.globals["static"] = _address
     environment.globals["phase_shape"] = _phase_shape
     environment.globals["outcome_shape"] = _outcome_shape
+    environment.globals["level"] = _level
     return environment
 
 
@@ -126,6 +130,10 @@ def _address(name: str) -> str:
 def _phase_shape(profile: ProfileView) -> str:
     serves = profile.active and profile.state == Phase.READY
     return "good" if serves else _PHASE_SHAPES.get(profile.state, "ready")
+
+
+def _level(left_percent: float) -> str:
+    return "low" if left_percent <= LOW_PERCENT else "well"
 
 
 def _outcome_shape(outcome: str | None) -> str:

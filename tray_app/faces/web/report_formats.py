@@ -9,23 +9,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tray_app.control.views import ProfileView
+from tray_app.control import wording
+from tray_app.control.views import ChoiceView, ProfileView, QuotaView
+from tray_app.control.wording import Piece
 from tray_app.core.values import Phase
 from tray_app.faces.web.report_texts import Words
 
 LocalTime = Callable[[float], time.struct_time]
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A profile's state as a sentence in pieces: `reason` is foreign text, to be kept from running into the rest."""
-
-    phase: str
-    until: str
-    reason: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +98,25 @@ class Formats:
         """The local clock alone, e.g. 14:00."""
         return self.clock(at)[-5:]
 
-    def standing(self, profile: ProfileView) -> Standing:
-        """A profile's state in words: cooling, until 14:05, the rate limit is reached, time stated by the provider."""
-        words, reason = self.words, profile.reason or ""
-        serves = profile.active and profile.state == Phase.READY
-        phase = words.serving if serves else words.phases.get(profile.state, profile.state)
-        until = source = ""
-        if reason == f"{profile.state} by the operator":
-            until, reason = words.by_operator, ""
-        if profile.resets_at is not None:
-            until += words.until.format(time=self.clock(profile.resets_at))
-            source = words.sources.get(profile.reset_source or "", "")
-        return Standing(phase, until, reason, source)
+    def phase(self, profile: ProfileView) -> str:
+        """A profile's state in one word."""
+        if profile.active and profile.state == Phase.READY:
+            return self.words.serving
+        return self.words.phases.get(profile.state, profile.state)
+
+    def standing(self, profile: ProfileView) -> tuple[Piece, ...]:
+        """What follows that word: `, back in 38 min (the rate limit is reached, stated by OpenRouter)`, in pieces."""
+        return wording.standing(profile, self.now, self.words.wording)
+
+    def left(self, left: QuotaView) -> str:
+        """What is left of a quota."""
+        return wording.quota_words(left, self.now, self.words.wording)
+
+    def choice(self, choice: ChoiceView) -> str:
+        """What holds of the profile that the operator chose."""
+        return self.words.chosen.format(
+            id=choice.profile, words=wording.choice_words(choice, self.now, self.words.wording)
+        )
 
     def _decimal(self, tenths: int) -> str:
         whole, rest = divmod(tenths, 10)

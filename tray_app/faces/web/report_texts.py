@@ -1,7 +1,8 @@
 """Every sentence of the usage report, in one table for each language.
 
 Reasons, notices and the app's own headline come from elsewhere and are shown as they come. Counted
-things are put as "upstream calls: 3", so that no language needs its plural forms here.
+things are put as "upstream calls: 3", so that no language needs its plural forms here. How a rest, a quota
+and a choice are put is the same for every face: `control.wording`.
 """
 
 # ruff: noqa: RUF001  # Cyrillic letters are what Russian is written in
@@ -11,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tray_app.control import wording
 from tray_app.control.views import AppState
-from tray_app.core.values import Outcome, Phase, Source
+from tray_app.control.wording import Wording
+from tray_app.core.values import Outcome, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Words:
     """The words of one language; braces are filled in by `report_formats` and by the templates."""
 
     lang: str
+    wording: Wording
     grouping: str  # between thousands
     point: str  # before decimals
     months: tuple[str, ...]
@@ -81,14 +85,15 @@ class Words:
     state: str
     phases: Mapping[str, str]
     serving: str
-    by_operator: str
-    until: str
-    sources: Mapping[str, str]
     preferred: str
+    pinned: str
+    strict: str
+    chosen: str
     key: str
     key_from: str
     account: str
     in_flight: str
+    waiting: str
     requests_today: str
     mean: str
     removed: str
@@ -134,6 +139,7 @@ class Words:
 
 ENGLISH = Words(
     lang="en",
+    wording=wording.ENGLISH,
     grouping=",",
     point=".",
     months=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
@@ -200,19 +206,15 @@ ENGLISH = Words(
     state="State",
     phases={phase: phase.value for phase in Phase},
     serving="serving",
-    by_operator=" by the operator",
-    until=" until {time}",
-    sources={
-        Source.HEADER: ", time stated by the provider",
-        Source.BODY: ", time stated by the provider",
-        Source.PROBE: ", time found by asking the provider",
-        Source.INFERRED: ", time estimated",
-    },
     preferred="preferred",
+    pinned="pinned",
+    strict="strict",
+    chosen="{id} is {words}",
     key="Key",
     key_from="from",
     account="Account",
     in_flight="In flight",
+    waiting="Waiting for a place",
     requests_today="Requests today",
     mean="Mean time",
     removed="no longer in the pool",
@@ -261,6 +263,7 @@ ENGLISH = Words(
 
 RUSSIAN = Words(
     lang="ru",
+    wording=wording.RUSSIAN,
     grouping="\u00a0",
     point=",",
     months=("янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"),
@@ -328,25 +331,23 @@ RUSSIAN = Words(
     phases={
         Phase.READY: "готов",
         Phase.COOLING: "отдыхает",
+        Phase.PROBING: "проверяется",
+        Phase.OPEN: "отключён из-за сбоев",
         Phase.REAUTH: "ключ не принят",
         Phase.DRAINING: "завершает запросы",
         Phase.PAUSED: "приостановлен",
         Phase.DISABLED: "отключён",
     },
     serving="работает",
-    by_operator=" вами",
-    until=" до {time}",
-    sources={
-        Source.HEADER: ", время назвал провайдер",
-        Source.BODY: ", время назвал провайдер",
-        Source.PROBE: ", время узнано у провайдера",
-        Source.INFERRED: ", время оценено",
-    },
     preferred="предпочтён",
+    pinned="закреплён",
+    strict="строго",
+    chosen="{id} {words}",
     key="Ключ",
     key_from="из",
     account="Счёт",
     in_flight="В работе",
+    waiting="Ждут места",
     requests_today="Запросы сегодня",
     mean="В среднем",
     removed="больше не в пуле",

@@ -15,13 +15,16 @@ from .base import EVENTS, JSON, Behaviour, answer, streamed, unstreamed
 
 
 class Ok(Behaviour, frozen=True):
-    """A good answer."""
+    """A good answer. `headers` are further ones, such as those in which other providers state what is left."""
 
     do: ClassVar[str] = "ok"
     shapes: ClassVar[bool] = True
 
+    headers: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it for each instance
+
     def reply(self, ask: Ask) -> Reply:
-        return answer(ask)
+        good = answer(ask)
+        return replace(good, headers=good.headers + _pairs(self.headers)) if self.headers else good
 
 
 class Slow(Ok, frozen=True):
@@ -103,10 +106,14 @@ class Custom(Behaviour, frozen=True):
         )
 
     def _headers(self) -> Headers:
-        given = tuple((_latin(name), _latin(value)) for name, value in self.headers.items())
+        given = _pairs(self.headers)
         if any(name.lower() == b"content-type" for name, _ in given):
             return given
         return (EVENTS[:1] if self.events else JSON) + given
+
+
+def _pairs(headers: Mapping[str, str]) -> Headers:
+    return tuple((_latin(name), _latin(value)) for name, value in headers.items())
 
 
 def _latin(text: str) -> bytes:

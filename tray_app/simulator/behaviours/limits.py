@@ -120,11 +120,11 @@ class FreeMinute(Behaviour, frozen=True):
 
 
 class RateLimit(Hinted, frozen=True):
-    """429 for the key, or (`of = "model"`) for a model that all share; with any hint, or none."""
+    """429 for the key, for calls at once, or (`of = "model"`) for a model that all share; with any hint, or none."""
 
     do: ClassVar[str] = "rate_limit"
 
-    of: Literal["key", "model"] = "key"
+    of: Literal["key", "model", "concurrency"] = "key"
     message: str | None = None
 
     def reply(self, ask: Ask) -> Reply:
@@ -133,6 +133,8 @@ class RateLimit(Hinted, frozen=True):
         return _refused(ask, 429, message, source, self.hint_metadata(), self.hint_headers(ask))
 
     def _message(self, ask: Ask) -> str:
+        if self.of == "concurrency":
+            return "Rate limit exceeded: too many concurrent requests"
         if self.of == "key":
             return "Rate limit exceeded"
         return (
