@@ -104,7 +104,7 @@ EVENTS: list[tuple[Fact, dict[str, object]]] = [
     ),
     (seen(new=True), {"event": "profile.added", "profile": MAIN, "reason": "found in cli"}),
     (
-        RouteSelected(id_of(1), T0, MAIN, "it is current", Score(1.23456, 1.0, -0.1, 0.0, 0.3)),
+        RouteSelected(id_of(1), T0, MAIN, "it is current", Score(1.23456, 1.0, -0.1, -0.00001, 0.3)),
         {
             "event": "route.selected",
             "score": {"total": 1.2346, "health": 1.0, "latency": -0.1, "failure": 0.0, "priority": 0.3},
@@ -154,6 +154,10 @@ def test_each_decision_says_what_it_needs_to(fact: Fact, told: dict[str, object]
     assert list(document)[:2] == ["time", "event"]
     assert {name: document.get(name) for name in told} == told
     assert None not in document.values()
+
+
+def test_no_term_of_a_score_is_a_negative_nothing() -> None:
+    assert b"-0.0," not in (line_of(RouteSelected(id_of(1), T0, MAIN, "x", Score(1.0, 1.0, -0.00001, 0.0, 0.0))) or b"")
 
 
 def test_times_are_utc_with_milliseconds() -> None:

@@ -61,6 +61,14 @@ def test_what_a_probe_says_is_kept_shown_and_recorded() -> None:
     assert fact.reason == "the key may spend 100 USD a day"
 
 
+def test_the_same_again_is_no_news() -> None:
+    world = World()
+    world.tell(cap(60))
+    world.tell(cap(60))
+    world.tell(cap(59))
+    assert len(world.of_kind("probe")) == 2
+
+
 def test_what_nobody_could_see_is_not_painted_anew() -> None:
     world = World()
     world.tell(cap(60))

@@ -43,6 +43,7 @@ def test_headers_pass_but_for_credentials_and_the_connections_own(tmp_path: Path
         "connection": "keep-alive, x-hop",
         "x-hop": "1",
         "x-o-switcher-hop": "t",
+        "x-session-id": "the-session",  # OpenRouter keeps a session on one of its providers by it
         "te": "trailers",
         "accept-encoding": "gzip, br",
     }
@@ -53,6 +54,7 @@ def test_headers_pass_but_for_credentials_and_the_connections_own(tmp_path: Path
         for name in ("anthropic-beta", "anthropic-version", "http-referer", "x-title", "session-id", "user-agent"):
             assert seen[name] == sent[name]
         assert seen["accept-encoding"] == "gzip, br"
+        assert seen["x-session-id"] == "the-session"
         assert not {"cookie", "connection", "x-hop", "x-o-switcher-hop", "te", "x-api-key"} & seen.keys()
         assert seen["host"] == httpx.URL(rig.simulator.url).netloc.decode()
 

@@ -345,7 +345,7 @@ def _terms(score: Score | None) -> dict[str, float] | None:
         return None
     named = {"total": score.total, "health": score.health, "latency": score.latency}
     named |= {"failure": score.failure, "priority": score.priority}
-    return {name: round(value, 4) for name, value in named.items()}
+    return {name: round(value, 4) + 0.0 for name, value in named.items()}  # never "-0.0"
 
 
 def _cooldown_set(rest: Cooldown, request_id: str | None, at: int) -> Line:

@@ -48,9 +48,12 @@ class Knowledge:
 
     def told(self, profile_id: str, fresh: Allowances, note: str | None) -> None:
         """Take what the provider said when it was asked, and take the profile back if it has something again."""
+        known = self._cell.pool.members.get(profile_id)
+        before = {one.key: one for one in known.vitals.allowances} if known is not None else {}
         member = self._learn(profile_id, fresh)
         if member is not None:
-            self._record_probe(member, fresh, note)
+            news = [one for one in fresh if one.key not in before or not before[one.key].looks_like(one)]
+            self._record_probe(member, news, note)
             self._take_back(member)
 
     def _learn(self, profile_id: str, fresh: Iterable[Allowance]) -> Member | None:
@@ -88,8 +91,8 @@ class Knowledge:
             reason,
         )
 
-    def _record_probe(self, member: Member, fresh: Allowances, note: str | None) -> None:
-        for one in fresh:
+    def _record_probe(self, member: Member, news: Iterable[Allowance], note: str | None) -> None:
+        for one in news:
             if one.lasting:
                 self._record(self._fact(member, one, "probe", note or f"asked for {one.name}"))
 

@@ -125,7 +125,6 @@ QUOTAS = [
         quota=[
             "a warned key 1.5/10 usd",
             "a probe key 1.5/10 usd",
-            "a probe key 1.5/10 usd",
             "a warned key 0.4/10 usd",
             "a probe key 0.4/10 usd",
         ],
