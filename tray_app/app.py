@@ -39,10 +39,11 @@ from tray_app.host.vault import Vault, VaultError, open_vault
 from tray_app.ledger import database
 from tray_app.ledger.writer import Writer
 from tray_app.proxy.admission import Admission
+from tray_app.proxy.attempt import Step
 from tray_app.proxy.door import Door, House
 from tray_app.proxy.knowledge import Knowledge
 from tray_app.proxy.listener import Serving
-from tray_app.proxy.pipeline import Means, Step
+from tray_app.proxy.means import Means
 from tray_app.proxy.prober import Prober
 from tray_app.proxy.upstream import Timeouts, Upstream
 

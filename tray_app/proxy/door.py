@@ -24,7 +24,9 @@ from tray_app.core.ending import Ending, refused
 from tray_app.core.providers import Provider, canonical, protocol_of
 from tray_app.core.redact import brief
 from tray_app.core.values import Call, Headers, Outcome, Protocol, RequestEnded, RequestStarted
-from tray_app.proxy.pipeline import Means, marks, serve
+from tray_app.proxy.heads import marks
+from tray_app.proxy.means import Means
+from tray_app.proxy.pipeline import serve
 from tray_app.proxy.relay import Answer, Whole
 
 Scope = MutableMapping[str, Any]

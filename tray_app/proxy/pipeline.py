@@ -7,12 +7,9 @@ It knows neither the wire to the client nor the ledger.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol as Interface
+from dataclasses import replace
 
-from tray_app.core import breaker, ending, quota, widening
-from tray_app.core.affinity import Conversations
+from tray_app.core import ending, quota
 from tray_app.core.classify import classify, judge
 from tray_app.core.policy import (
     Case,
@@ -20,7 +17,6 @@ from tray_app.core.policy import (
     Progress,
     Queue,
     Refuse,
-    Rules,
     Strategy,
     Tried,
     Try,
@@ -28,28 +24,21 @@ from tray_app.core.policy import (
     Why,
     next_step,
 )
-from tray_app.core.pool import Cell, Member
-from tray_app.core.providers import Provider, capability_of
+from tray_app.core.providers import capability_of
 from tray_app.core.redact import brief
 from tray_app.core.rewrite import with_model
 from tray_app.core.unknown import unknown_answer
 from tray_app.core.values import (
     Action,
     Admin,
-    AttemptEnded,
     AttemptStarted,
     Call,
-    CircuitChanged,
-    CooldownSet,
     ErrorClass,
-    Fact,
     FailedOver,
     Head,
     Headers,
     Outcome,
-    Profile,
     Queued,
-    ReauthChanged,
     RequestEnded,
     RequestStarted,
     RetryScheduled,
@@ -58,47 +47,16 @@ from tray_app.core.values import (
     Unreachable,
     Verdict,
 )
-from tray_app.core.vitals import Vitals
+from tray_app.proxy import learning
 from tray_app.proxy.accept import Accepted, Rejected, accept
-from tray_app.proxy.admission import Admission
+from tray_app.proxy.attempt import Attempt, Step
+from tray_app.proxy.heads import marks, passed_on
 from tray_app.proxy.http1 import Response
+from tray_app.proxy.means import Means
 from tray_app.proxy.relay import Answer, Relay, Whole
 
-SAME_MS = 1_000  # a rest that grows by less is no news
 BUSY_RETRY_MS = 5_000  # what a client is told to wait when the queue is full
 SHORT_PATH = 32  # too short to hold a key: the usual paths are recorded without a search for one
-
-
-class Sender(Interface):
-    """One attempt at one provider."""
-
-    async def send(self, call: Call, profile: Profile) -> Response | Unreachable: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What the pipeline works with; all of it given, none of it fetched.
-
-    `clock` gives ms since the epoch, `ticks` monotonic seconds, `chance` a number in [0, 1);
-    `settled` returns when everything recorded so far is safe; `stopping` says that the app is going down.
-    `routes` gives the ways of a name that stands for several providers' models; `heard` is shown the headers
-    of every answer, for what they say of a quota.
-    """
-
-    cell: Cell
-    upstream: Sender
-    rules: Callable[[], Rules]
-    providers: Callable[[], Mapping[str, Provider]]
-    record: Callable[[Fact], None]
-    settled: Callable[[], Awaitable[None]]
-    clock: Callable[[], int]
-    ticks: Callable[[], float]
-    chance: Callable[[], float]
-    stopping: Callable[[], bool]
-    routes: Callable[[str], tuple[Lane, ...]]
-    heard: Callable[[Profile, list[tuple[bytes, bytes]], str | None], None]
-    conversations: Conversations
-    admission: Admission[Step]
 
 
 async def serve(call: Call, means: Means) -> Answer:
@@ -128,7 +86,7 @@ class _Request:
         self._began = means.ticks()
         self._queued_since: float | None = None
         self._queued_ms = 0
-        self._attempt: _Attempt | None = None
+        self._attempt: Attempt | None = None
         self._profile_id: str | None = None  # of the latest call: whose answer the client gets
         self._calls = 0
         self._ttft_ms: int | None = None
@@ -162,7 +120,7 @@ class _Request:
         last: Rejected | None = None
         while True:
             match await self._admitted(self._offered()):
-                case _Attempt() as attempt:
+                case Attempt() as attempt:
                     tried = await self._try(attempt)
                     if not isinstance(tried, Rejected):
                         return tried
@@ -246,7 +204,7 @@ class _Request:
 
     # -- one attempt
 
-    async def _try(self, attempt: _Attempt) -> Answer | Rejected:
+    async def _try(self, attempt: Attempt) -> Answer | Rejected:
         means, profile = self.means, attempt.profile
         response = await means.upstream.send(self._worded(attempt), profile)
         if isinstance(response, Unreachable):
@@ -262,14 +220,14 @@ class _Request:
             return await self._verbatim(response, rejected)
         return rejected
 
-    def _worded(self, attempt: _Attempt) -> Call:
+    def _worded(self, attempt: Attempt) -> Call:
         """The call as that way spells it."""
         call, model = self.call, attempt.lane.model
         if model == call.model or model is None:
             return call
         return replace(call, body=with_model(call.body, model), model=model)
 
-    def _start(self, step: Try) -> _Attempt:
+    def _start(self, step: Try) -> Attempt:
         """Lease the profile in the same turn in which it was chosen."""
         means, now = self.means, self.means.clock()
         lane = step.lane or self.lanes[0]
@@ -285,7 +243,7 @@ class _Request:
         self._calls += 1
         self._profile_id, self.provider = member.profile.id, lane.provider
         self.progress = replace(self.progress, waiting_for=None)
-        attempt = self._attempt = _Attempt(member.profile, lane, self._calls, means.ticks(), step.moves)
+        attempt = self._attempt = Attempt(member.profile, lane, self._calls, means.ticks(), step.moves)
         score = means.rules().score_of(member, now)
         means.record(RouteSelected(self.call.id, now, step.profile_id, step.reason, score))
         means.record(AttemptStarted(self.call.id, attempt.seq, step.profile_id, lane.model, now))
@@ -330,7 +288,7 @@ class _Request:
             means.cell.set(pool.moved(lane.provider, step.profile_id, fled_at=now, model=model))
         means.record(FailedOver(self.call.id, now, left, step.profile_id, reason, manual=False))
 
-    def _accepted(self, attempt: _Attempt, accepted: Accepted) -> Answer:
+    def _accepted(self, attempt: Attempt, accepted: Accepted) -> Answer:
         means, call = self.means, self.call
         attempt.ttft_ms = self._ttft_ms = self._since(attempt.began)
         self._open_up(attempt.profile.id)
@@ -349,7 +307,7 @@ class _Request:
             cell.set(cell.pool.known(profile_id, replace(member.vitals, ramp=None)), visible=False)
             self.means.admission.pump()
 
-    def _rejected(self, attempt: _Attempt, rejected: Rejected) -> Rejected:
+    def _rejected(self, attempt: Attempt, rejected: Rejected) -> Rejected:
         """Judge the answer, end the attempt, and let the pool learn from it."""
         judgement = judge(attempt.profile.provider, rejected.answer, self.means.clock() / 1000)
         verdict = judgement.verdict
@@ -357,57 +315,13 @@ class _Request:
             self.means.record(unknown_answer(attempt.profile.provider, rejected.answer, self.means.clock()))
         tried = Tried(attempt.profile.id, verdict, attempt.lane.model)
         self.progress = replace(self.progress, tried=(*self.progress.tried, tried), waiting_for=None)
-        self._learn(attempt.profile, attempt.lane, verdict)
+        learning.learn(self.means, attempt.profile, attempt.lane, verdict, self.call.id)
         self._end_attempt(Outcome.FAILED, verdict, len(rejected.held))
         return rejected
 
     def _returns(self, rejected: Rejected) -> bool:
         last = self.progress.last
         return last is not None and last.verdict.action is Action.RETURN and rejected.response is not None
-
-    def _learn(self, profile: Profile, lane: Lane, verdict: Verdict) -> None:
-        means, now = self.means, self.means.clock()
-        member = means.cell.pool.members.get(profile.id)
-        if member is None or member.profile.fingerprint != profile.fingerprint:
-            return  # the profile has gone, or got another key meanwhile: this says nothing of that one
-        if verdict.action is Action.REAUTH:
-            if member.reauth is None:
-                means.cell.set(means.cell.pool.marked(profile.id, verdict.reason))
-                means.record(ReauthChanged(profile.id, profile.account, now, True, verdict.reason))
-            return
-        if verdict.crowded and member.in_flight > 1:  # others are under way: it takes these, and no more
-            vitals = member.vitals.crowded(member.in_flight - 1, now)
-            means.cell.set(means.cell.pool.known(profile.id, vitals), visible=False)
-            return
-        self._rest(member, lane, verdict, now)
-
-    def _rest(self, member: Member, lane: Lane, verdict: Verdict, now: int) -> None:
-        """Rest what the limit concerns, and more where two accounts have met it."""
-        means, profile, ladder = self.means, member.profile, member.vitals.ladder
-        found = quota.cooldown_for(profile.id, lane.model, verdict, now, ladder, means.chance())
-        if found is None:
-            return
-        cooldown, climbed = found
-        if climbed is not ladder:
-            if any(one.key == cooldown.key and one.until_at > now for one in member.cooldowns):
-                return  # it rests already: calls that were under way have met the same limit
-            means.cell.set(means.cell.pool.known(profile.id, replace(member.vitals, ladder=climbed)), visible=False)
-        rests = [cooldown]
-        if widening.is_shared_kind(verdict):
-            limit = widening.Limit(profile.provider, profile.account, lane.model, verdict.cls, verdict.code, now)
-            limits, scope = widening.seen(means.cell.pool.limits, limit)
-            means.cell.set(replace(means.cell.pool, limits=limits), visible=False)
-            if scope is not None:
-                rests.append(widening.widened(cooldown, scope, lane.model, now))
-        for rest in rests:
-            before = {one.key: one.until_at for m in means.cell.pool.members.values() for one in m.cooldowns}
-            pool, changed = means.cell.pool.rested(rest)
-            if changed:
-                means.cell.set(pool)
-            for one in changed:
-                if one.until_at - before.get(one.key, 0) < SAME_MS:
-                    continue  # the same words again, to a call that was under way
-                means.record(CooldownSet(one, pool.members[one.profile_id].profile.account, self.call.id, now))
 
     # -- ends
 
@@ -451,7 +365,7 @@ class _Request:
         status = attempt.response.status if attempt is not None and attempt.response is not None else None
         self._close(outcome, status, sent, failure.message if failure else None)
 
-    def _move_on(self, attempt: _Attempt, failure: Unreachable) -> None:
+    def _move_on(self, attempt: Attempt, failure: Unreachable) -> None:
         """A stream broke off under the client, which will ask again: then it should meet another profile."""
         means, pool, now, profile = self.means, self.means.cell.pool, self.means.clock(), attempt.profile
         if self._talk is not None:
@@ -471,39 +385,9 @@ class _Request:
             attempt.response.close()
         means, now = self.means, self.means.clock()
         took = self._since(attempt.began)
-        member = means.cell.pool.members.get(attempt.profile.id)
-        if member is not None:
-            vitals = self._shown(member, attempt, outcome, verdict, now)
-            means.cell.set(means.cell.pool.released(attempt.profile.id, vitals), visible=False)
-            self._tell_circuit(member, vitals, now, verdict)
+        learning.end(means, attempt.profile.id, outcome, verdict, attempt.ttft_ms)
         means.record(attempt.ended(self.call.id, now, took, outcome, verdict, size))
         means.admission.pump()
-
-    def _shown(self, member: Member, attempt: _Attempt, outcome: Outcome, verdict: Verdict | None, now: int) -> Vitals:
-        """What the attempt has shown of its profile."""
-        means, vitals = self.means, member.vitals
-        rules = means.rules().breaker_of(member.profile.id)
-        if outcome is Outcome.SERVED:
-            return vitals.succeeded(attempt.ttft_ms, now, rules)
-        if verdict is None or not breaker.counts(verdict.cls):
-            return vitals
-        if verdict.cls is ErrorClass.NETWORK and not verdict.ambiguous:
-            if verdict.status is not None:
-                return vitals  # a gateway on the way, or a region: not the profile's
-            base, pool = member.profile.base_url, means.cell.pool
-            means.cell.set(pool.unreachable(base, now), visible=not pool.offline)
-            if not pool.blames(base, now):
-                return vitals  # as far as anyone can tell it is this machine that is cut off: bench nobody
-        return vitals.failed(now, rules)
-
-    def _tell_circuit(self, member: Member, vitals: Vitals, now: int, verdict: Verdict | None) -> None:
-        before, after = member.vitals.open_until, vitals.open_until
-        if before == after:
-            return
-        self.means.cell.set(self.means.cell.pool)  # a person can see it
-        circuit = "closed" if after is None else "open"
-        reason = "probes were answered" if after is None else (verdict.reason if verdict else "calls failed")
-        self.means.record(CircuitChanged(member.profile.id, now, circuit, reason))
 
     def _close(self, outcome: Outcome, status: int | None, size: int, reason: str | None = None) -> None:
         if self._over:
@@ -534,102 +418,9 @@ class _Request:
         return marks(self.call.id, self._profile_id, self._calls, self.progress.failovers)
 
 
-def marks(request_id: str, profile_id: str | None = None, attempts: int = 0, failovers: int = 0) -> Headers:
-    """The headers that say what was done for a request."""
-    return (
-        (b"x-o-switcher-request-id", request_id.encode()),
-        (b"x-o-switcher-profile", (profile_id or "none").encode()),
-        (b"x-o-switcher-attempts", b"%d" % attempts),
-        (b"x-o-switcher-failovers", b"%d" % failovers),
-    )
-
-
 def _is_of_a_model(verdict: Verdict) -> bool:
     """Whether a refusal concerns a model alone: the profile goes on with others."""
     if verdict.cls is ErrorClass.MODEL_UNAVAILABLE:
         return True
     of_a_model = verdict.scope in quota.NAMES_A_MODEL or verdict.scope is Scope.ACCOUNT_FREE_MODELS
     return of_a_model and verdict.action in (Action.COOL, Action.PARK)
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """The call that is running. Closing it once releases its lease and is its record."""
-
-    profile: Profile
-    lane: Lane
-    seq: int
-    began: float
-    moves: bool
-    response: Response | None = None
-    ttft_ms: int | None = None
-
-    def ended(
-        self, request_id: str, now: int, duration_ms: int, outcome: Outcome, verdict: Verdict | None, size: int
-    ) -> AttemptEnded:
-        bad = verdict is not None and verdict.cls.value != "ok"
-        return AttemptEnded(
-            request_id,
-            self.seq,
-            self.profile.id,
-            now,
-            outcome,
-            self.response.status if self.response else None,
-            verdict.cls.value if verdict and bad else None,
-            verdict.scope.value if verdict and bad else None,
-            brief(verdict.code) if verdict else None,
-            brief(verdict.message or verdict.reason) if verdict and bad else None,
-            verdict.retry_after_s if verdict else None,
-            self.ttft_ms,
-            duration_ms,
-            self._upstream_id(),
-            size,
-            verdict.reason if verdict else None,
-        )
-
-    def _upstream_id(self) -> str | None:
-        for name, value in self.response.headers if self.response else ():
-            if name in _UPSTREAM_IDS:
-                return value[:80].decode("latin-1")
-        return None
-
-
-Step = _Attempt | Wait | Refuse
-_UPSTREAM_IDS = frozenset({b"x-request-id", b"request-id", b"x-generation-id"})
-_NOT_PASSED_ON = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-connection",
-        b"set-cookie",  # a cookie of the provider's would bind the client to one key
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"alt-svc",
-    }
-)
-
-
-def passed_on(
-    headers: list[tuple[bytes, bytes]], status: int, *, length: int | None = None, promised: bool = True
-) -> Headers:
-    """The provider's headers without those that concern one connection only.
-
-    Args:
-        headers: as they came, names in lower case.
-        status: of the answer. The Location of a redirect is left out: it leads past the proxy.
-        length: the body's length where it is known to be whole, to be stated instead of what was.
-        promised: whether a stated length may stand.
-    """
-    connection = [value for name, value in headers if name == b"connection"]
-    left_out = _NOT_PASSED_ON | {part.strip().lower() for value in connection for part in value.split(b",")}
-    if 300 <= status < 400:
-        left_out |= {b"location"}
-    if length is not None or not promised or status in (204, 304):
-        left_out |= {b"content-length"}
-    kept = [pair for pair in headers if pair[0] not in left_out]
-    if length is not None:
-        kept.append((b"content-length", b"%d" % length))
-    return tuple(kept)

@@ -16,7 +16,7 @@ from tray_app.core.pool import Cell, Member
 from tray_app.core.probes import Told
 from tray_app.core.values import Call, ErrorClass, Profile, Protocol, Unreachable
 from tray_app.proxy.http1 import Response
-from tray_app.proxy.pipeline import Sender
+from tray_app.proxy.means import Sender
 
 PATIENCE_S = 20.0
 REARM_S = 3_600.0

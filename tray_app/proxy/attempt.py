@@ -1,0 +1,56 @@
+"""One call to a provider while it runs, and what a request may come to next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tray_app.core.policy import Lane, Refuse, Wait
+from tray_app.core.redact import brief
+from tray_app.core.values import AttemptEnded, Outcome, Profile, Verdict
+from tray_app.proxy.http1 import Response
+
+
+@dataclass(slots=True)
+class Attempt:
+    """The call that is running. Closing it once releases its lease and is its record."""
+
+    profile: Profile
+    lane: Lane
+    seq: int
+    began: float
+    moves: bool
+    response: Response | None = None
+    ttft_ms: int | None = None
+
+    def ended(
+        self, request_id: str, now: int, duration_ms: int, outcome: Outcome, verdict: Verdict | None, size: int
+    ) -> AttemptEnded:
+        bad = verdict is not None and verdict.cls.value != "ok"
+        return AttemptEnded(
+            request_id,
+            self.seq,
+            self.profile.id,
+            now,
+            outcome,
+            self.response.status if self.response else None,
+            verdict.cls.value if verdict and bad else None,
+            verdict.scope.value if verdict and bad else None,
+            brief(verdict.code) if verdict else None,
+            brief(verdict.message or verdict.reason) if verdict and bad else None,
+            verdict.retry_after_s if verdict else None,
+            self.ttft_ms,
+            duration_ms,
+            self._upstream_id(),
+            size,
+            verdict.reason if verdict else None,
+        )
+
+    def _upstream_id(self) -> str | None:
+        for name, value in self.response.headers if self.response else ():
+            if name in _UPSTREAM_IDS:
+                return value[:80].decode("latin-1")
+        return None
+
+
+Step = Attempt | Wait | Refuse
+_UPSTREAM_IDS = frozenset({b"x-request-id", b"request-id", b"x-generation-id"})

@@ -1,0 +1,53 @@
+"""The heads of answers: what passes of the provider's, and what says how the answer came about."""
+
+from __future__ import annotations
+
+from tray_app.core.values import Headers
+
+_NOT_PASSED_ON = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-connection",
+        b"set-cookie",  # a cookie of the provider's would bind the client to one key
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"alt-svc",
+    }
+)
+
+
+def passed_on(
+    headers: list[tuple[bytes, bytes]], status: int, *, length: int | None = None, promised: bool = True
+) -> Headers:
+    """The provider's headers without those that concern one connection only.
+
+    Args:
+        headers: as they came, names in lower case.
+        status: of the answer. The Location of a redirect is left out: it leads past the proxy.
+        length: the body's length where it is known to be whole, to be stated instead of what was.
+        promised: whether a stated length may stand.
+    """
+    connection = [value for name, value in headers if name == b"connection"]
+    left_out = _NOT_PASSED_ON | {part.strip().lower() for value in connection for part in value.split(b",")}
+    if 300 <= status < 400:
+        left_out |= {b"location"}
+    if length is not None or not promised or status in (204, 304):
+        left_out |= {b"content-length"}
+    kept = [pair for pair in headers if pair[0] not in left_out]
+    if length is not None:
+        kept.append((b"content-length", b"%d" % length))
+    return tuple(kept)
+
+
+def marks(request_id: str, profile_id: str | None = None, attempts: int = 0, failovers: int = 0) -> Headers:
+    """The headers that say what was done for a request."""
+    return (
+        (b"x-o-switcher-request-id", request_id.encode()),
+        (b"x-o-switcher-profile", (profile_id or "none").encode()),
+        (b"x-o-switcher-attempts", b"%d" % attempts),
+        (b"x-o-switcher-failovers", b"%d" % failovers),
+    )
