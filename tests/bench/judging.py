@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 
 from tests.bench.table import Row, Series
+from tests.faces.tray import statuses, test_menu
 from tests.rig import CHAT, MODEL, Rig, running, script_of
 from tray_app.core.classify import classify
 from tray_app.core.policy import Case, Lane, Progress, Rules, Strategy, Tried, next_step
@@ -39,6 +40,7 @@ def run(folder: Path, say: Callable[[str], None], *, crowd: int = 100, dies_s: f
     say("bare decisions")
     yield from _decisions()
     yield _classified()
+    yield _menu()
 
 
 def _count(name: str, value: float, most: float, note: str = "") -> Row:
@@ -151,3 +153,9 @@ def _classified() -> Row:
 
     best = min(timeit.repeat(all_of_them, number=3, repeat=5)) / 3 / len(answers) * 1e6
     return Row(f"classify, an error of {len(answers)} real ones", Series((best,), "us"), floor=100)
+
+
+def _menu() -> Row:
+    crowd = statuses.status(*(statuses.cooling(statuses.profile(f"openrouter-key{n:02}")) for n in range(50)))
+    best = min(timeit.repeat(lambda: test_menu.drawn(crowd), number=5, repeat=5)) / 5 * 1e3
+    return Row("the tray's menu of 50 profiles", Series((best,), "ms"), floor=5)

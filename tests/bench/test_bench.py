@@ -37,6 +37,7 @@ ROWS = (
     "next_step, 50 profiles, a conversation that is held",
     "next_step, 50 profiles, after a failure",
     "classify",
+    "the tray's menu of 50 profiles",
 )
 
 

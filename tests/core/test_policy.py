@@ -261,6 +261,10 @@ def test_another_key_does_not_mend_a_dead_line() -> None:
     assert found == Refuse(Why.OFFLINE, OFFLINE.reason, None)
 
 
+def test_the_dead_line_of_a_profile_that_has_gone_says_nothing_of_others() -> None:
+    assert step([member("spare")], after(("gone", OFFLINE))) == Try("spare", OFFLINE.reason, failover=True)
+
+
 def test_a_dead_network_is_not_even_tried_twice_without_a_budget_of_retries() -> None:
     found = step([member("main"), elsewhere("spare")], after(("main", OFFLINE)), replace(PLAIN, retry_budget=0))
     assert found == Try("spare", OFFLINE.reason, failover=True)

@@ -32,7 +32,7 @@ from tray_app.core.policy import (
 from tray_app.core.pool import Choice, Member, Pool, pool_of
 from tray_app.core.quota import DAY_MS
 from tray_app.core.score import Health, Weights, score
-from tray_app.core.values import Admin, ErrorClass, Scope, Source, Verdict
+from tray_app.core.values import Action, Admin, ErrorClass, Scope, Source, Verdict
 from tray_app.core.vitals import UNKNOWN, Ceiling, Ramp, Vitals
 
 C = ErrorClass
@@ -223,6 +223,26 @@ def back(**vitals: Any) -> Pool:
 )
 def test_the_current_profile_stays_until_a_more_wanted_one_has_been_well_for_a_while(pool: Pool, names: str) -> None:
     assert order(pool) == names
+
+
+def test_another_profile_may_be_current_for_one_model() -> None:
+    pool = back(back_at=NOW).moved(PROVIDER, "c", model="x")
+    assert (order(pool), order(pool, model="x")) == ("b a c", "c a b")
+    assert order(pool, S.ROUND_ROBIN, "x") == "a b c"
+    assert order(pool, S.ROUND_ROBIN) == "c a b"
+    x = Lane(PROVIDER, "x")
+    assert decide(pool, lanes=(x,)) == Try("c", "the current profile stays in use", lane=x)
+    odd = pool_of([tagged("a"), tagged("b", tags=("eu",))]).moved(PROVIDER, "b").moved(PROVIDER, "a", model="x")
+    found = decide(odd, lanes=(x,), tags=frozenset({"eu"}))
+    assert found == Try("b", "a does not fit this call", lane=x, moves=False)
+    waited = Progress((Tried("a", BROKEN, "x"),), waiting_for="a")
+    for current, moves in ((odd, True), (odd.moved(PROVIDER, "b"), False)):
+        assert decide(current, lanes=(x,), progress=waited) == Try("a", "again, after the wait", lane=x, moves=moves)
+
+
+def test_a_request_too_dear_for_what_is_left_takes_nobody_along() -> None:
+    found = decide(PAIR, ("a", replace(SPENT, scope=Scope.REQUEST, action=Action.NEXT)))
+    assert found == Try("b", SPENT.reason, failover=True, lane=LANE, moves=False)
 
 
 def test_how_long_is_a_setting() -> None:

@@ -557,6 +557,26 @@ def test_a_profile_that_was_left_must_be_well_for_a_while_and_the_next_is_not_st
     assert pool.known("a", later).moved(PROVIDER, "b", fled_at=NOW).members["a"].vitals.back_at == NOW + 7
 
 
+def test_a_profile_may_be_current_for_one_model_alone() -> None:
+    pool = pool_of([member("a"), member("b")])
+    first = pool.moved(PROVIDER, "b", model="x")
+    assert [first.holder(PROVIDER, model) for model in ("x", "y", None)] == ["b", "b", "b"]
+    pool = pool.moved(PROVIDER, "a").moved(PROVIDER, "b", fled_at=NOW, model="x")
+    assert [pool.holder(PROVIDER, model) for model in ("x", "y", None)] == ["b", "a", "a"]
+    assert pool.holder("other", "x") is None
+    assert (pool.members["a"].vitals.back_at, pool.members["b"].vitals.ramp) == (NOW, Ramp(NOW, 0))
+    back = pool.moved(PROVIDER, "a", fled_at=NOW + 5, model="x")
+    assert back.current == {PROVIDER: "a"}
+    assert back.members["b"].vitals.back_at == NOW + 5
+    assert pool.moved(PROVIDER, "b").current == {PROVIDER: "b"}
+    assert pool.moved("openrouter-2", "z").moved(PROVIDER, "b").holder("openrouter-2", None) == "z"
+    assert pool.left("b").current == {PROVIDER: "a"}
+    assert pool.renamed("b", member("n")).holder(PROVIDER, "x") == "n"
+    assert pool.left("a").holder(PROVIDER, "x") == "b"
+    both = pool.moved(PROVIDER, "b", model="y")
+    assert [both.holder(PROVIDER, model) for model in ("x", "y", None)] == ["b", "b", "a"]
+
+
 def test_a_change_that_nobody_fled_from_leaves_everybody_as_they_are() -> None:
     pool = pool_of([member("a"), member("b")])
     assert pool.moved(PROVIDER, "a").moved(PROVIDER, "b") == replace(pool, current={PROVIDER: "b"})

