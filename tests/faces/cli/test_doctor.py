@@ -1,6 +1,6 @@
 """`o-switcher doctor`: what it finds, what it says of it, what it writes down."""
 
-from __future__ import sys
+from __future__ import annotations
 
 import json
 import shutil
