@@ -343,9 +343,13 @@ def _terms(score: Score | None) -> dict[str, float] | None:
     """The score with its four terms, rounded for reading."""
     if score is None:
         return None
-    named = {"total": score.total, "health": score.health, "latency": score.latency}
-    named |= {"failure": score.failure, "priority": score.priority}
-    return {name: round(value, 4) + 0.0 for name, value in named.items()}  # never "-0.0"
+    return {  # never "-0.0"
+        "total": round(score.total, 4) + 0.0,
+        "health": round(score.health, 4) + 0.0,
+        "latency": round(score.latency, 4) + 0.0,
+        "failure": round(score.failure, 4) + 0.0,
+        "priority": round(score.priority, 4) + 0.0,
+    }
 
 
 def _cooldown_set(rest: Cooldown, request_id: str | None, at: int) -> Line:

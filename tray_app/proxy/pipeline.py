@@ -119,7 +119,8 @@ class _Request:
             self._held = means.conversations.find(self._talk, means.clock())
         last: Rejected | None = None
         while True:
-            match await self._admitted(self._offered()):
+            step = self._offered()
+            match await self._admitted(step) if isinstance(step, Queue) else step:
                 case Attempt() as attempt:
                     tried = await self._try(attempt)
                     if not isinstance(tried, Rejected):
@@ -172,10 +173,8 @@ class _Request:
             return Queue(step.profile_id, f"others wait for {step.profile_id} already")
         return self._start(step)
 
-    async def _admitted(self, step: Step | Queue) -> Step:
-        """`step`, or what comes of it once there is a place."""
-        if not isinstance(step, Queue):
-            return step
+    async def _admitted(self, step: Queue) -> Step:
+        """What comes of the call once there is a place."""
         means = self.means
         waiting, limit = len(means.admission), means.rules().queue_limit
         rejected = waiting >= limit
@@ -210,7 +209,9 @@ class _Request:
         if isinstance(response, Unreachable):
             return self._rejected(attempt, Rejected(response))
         attempt.response = response
-        means.cell.set(means.cell.pool.reached(profile.base_url, means.clock()), visible=means.cell.pool.offline)
+        pool = means.cell.pool.reached(profile.base_url, means.clock())
+        if pool is not means.cell.pool:
+            means.cell.set(pool, visible=means.cell.pool.offline)
         means.heard(profile, response.headers, attempt.lane.model)
         judged = await accept(self.call, response)
         if isinstance(judged, Accepted):
