@@ -414,10 +414,8 @@ class Watched(Flow):
         assert not self.is_full(name)
         again = last is not None and last.profile_id == name
         assert step.failover is (last is not None and (not again or last.model != lane.model))
-        if any((one.profile_id, one.model) == (name, lane.model) for one in ask.progress.tried):
-            assert ask.progress.waiting_for == name
-        else:
-            assert not self.is_dead(ask, name)
+        used = any((one.profile_id, one.model) == (name, lane.model) for one in ask.progress.tried)
+        assert ask.progress.waiting_for == name or not (used or self.is_dead(ask, name))
 
     def check_queue(self, ask: Ask, step: Queue) -> None:
         """Nobody else has a place for it, unless it has a reason to want this very one."""
