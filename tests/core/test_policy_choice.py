@@ -373,7 +373,9 @@ def strictly(*members: Member) -> Pool:
             member("a", rest("a", 6_000)), Refuse(Why.LIMITED, "no profile can serve now", NOW + 6_000), id="it rests"
         ),
         pytest.param(
-            member("a", rest("a", 3_000)), Wait("a", 3_000, "nothing else can serve: the rate limit is reached"), id="X"
+            member("a", rest("a", 3_000)),
+            Wait("a", 3_000, "nothing else can serve: the rate limit is reached"),
+            id="it rests for a moment",
         ),
         pytest.param(member("a", reauth="x"), Refuse(Why.REAUTH, "no profile can serve now"), id="it is refused"),
         pytest.param(

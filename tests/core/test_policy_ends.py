@@ -15,6 +15,7 @@ from tray_app.core.policy import (
     Case,
     Lane,
     Progress,
+    Queue,
     Refuse,
     Rules,
     Tried,
@@ -43,8 +44,10 @@ class Story:
 
     def step(self, chance: float) -> Try | Wait | Refuse:
         case = Case(LANES, self.progress, self.pool, self.rules, self.now, chance)
-        self.steps.append(next_step(case))
-        return self.steps[-1]
+        found = next_step(case)
+        assert not isinstance(found, Queue)  # nobody else is under way
+        self.steps.append(found)
+        return found
 
     def call(self, step: Try, verdict: Verdict, took_ms: int) -> None:
         failovers = self.progress.failovers + (step.failover and self.progress.last is not None)

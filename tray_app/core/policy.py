@@ -260,7 +260,7 @@ class Standing:
     resting: Cooldown | None
 
 
-@dataclass(frozen=True)  # no slots: `standings` is kept
+@dataclass(eq=False)  # neither slots nor frozen: `standings` is kept, and one is made for every request
 class Case:
     """All that a decision looks at. `now` is ms since the epoch, `chance` is uniform in [0, 1).
 

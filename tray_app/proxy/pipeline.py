@@ -243,7 +243,8 @@ class _Request:
         means.cell.set(pool.leased(step.profile_id), visible=False)
         self._calls += 1
         self._profile_id, self.provider = member.profile.id, lane.provider
-        self.progress = replace(self.progress, waiting_for=None)
+        if self.progress.waiting_for is not None:
+            self.progress = replace(self.progress, waiting_for=None)
         attempt = self._attempt = Attempt(member.profile, lane, self._calls, means.ticks(), step.moves)
         score = means.rules().score_of(member, now)
         means.record(RouteSelected(self.call.id, now, step.profile_id, step.reason, score))
