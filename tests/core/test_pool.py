@@ -659,3 +659,13 @@ def test_the_cell_holds_the_pool_and_tells_its_watchers_of_what_a_person_could_s
 def test_a_cell_may_begin_with_a_pool() -> None:
     pool = pool_of([member("a")])
     assert Cell(pool).pool is pool
+
+
+def test_models_with_a_current_profile_of_their_own_are_bounded() -> None:
+    pool = pool_of([member("a"), member("b")]).moved(PROVIDER, "a")
+    for number in range(200):
+        pool = pool.moved(PROVIDER, "b", model=f"m{number}")
+    assert len(pool.current) == 65
+    assert pool.holder(PROVIDER, "m199") == pool.holder(PROVIDER, "m136") == "b"
+    assert pool.holder(PROVIDER, "m135") == "a"
+    assert len(pool.moved(PROVIDER, "a", model="m199").current) == 64

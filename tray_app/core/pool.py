@@ -18,6 +18,7 @@ from tray_app.core.widening import Limits
 _STRENGTH = {Source.INFERRED: 0, Source.PROBE: 1, Source.BODY: 2, Source.HEADER: 2}
 _ACCOUNT_SCOPES = frozenset({Scope.ACCOUNT, Scope.ACCOUNT_MODEL, Scope.ACCOUNT_FREE_MODELS})
 _PROVIDER_SCOPES = frozenset({Scope.PROVIDER, Scope.ENVIRONMENT, Scope.MODEL})  # nobody's own: all rest
+MODELS_KEPT = 64  # of models whose current profile is another than their provider's
 ALIVE_MS = 60_000  # an address that answered so long ago shows that this machine has a network
 
 
@@ -341,7 +342,10 @@ class Pool:
         if model is not None and provider in self.current:
             own = _of_model(provider, model)
             kept = {key: held for key, held in self.current.items() if key != own}
-            return kept if kept[provider] == profile_id else {**kept, own: profile_id}
+            if kept[provider] == profile_id:
+                return kept
+            oldest = [key for key in kept if " " in key][: 1 - MODELS_KEPT]  # names may be anything a client makes up
+            return {key: held for key, held in kept.items() if key not in oldest} | {own: profile_id}
         others = {key: held for key, held in self.current.items() if key.partition(" ")[0] != provider}
         return {**others, provider: profile_id}
 
