@@ -39,7 +39,7 @@ def profile(caller: HttpCaller, name: str) -> dict[str, Any]:
 def test_use_prefers_a_profile_from_the_next_request_on(rig: Rig, caller: HttpCaller) -> None:
     assert serving(rig) == "openrouter-a"
     answer = caller.ask("use", profile="openrouter-c")
-    assert answer["message"] == "openrouter-c is preferred from now on"
+    assert answer["message"] == "openrouter-c is preferred"
     assert serving(rig) == "openrouter-c"
     switch = rig.eventually("SELECT from_profile, to_profile, manual, request_id FROM failover")
     assert switch == [{"from_profile": "openrouter-a", "to_profile": "openrouter-c", "manual": 1, "request_id": None}]
@@ -438,6 +438,21 @@ def test_a_rename_keeps_the_place_the_rest_and_the_preference(tmp_path: Path) ->
         assert serving(rig) == "openrouter-second"
         assert rig.eventually("SELECT 1 FROM cooldown WHERE profile_id = 'openrouter-first'")
         assert rig.rows("SELECT 1 FROM cooldown WHERE profile_id = 'openrouter-a'") == []
+
+
+def test_a_conversation_stays_on_its_profile_through_a_rename(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(a=OK, b=OK)) as rig:
+        caller = connect(rig.home.running)
+
+        def served_by(session: str) -> str:
+            return rig.chat(headers={"x-session-id": session}).headers["x-o-switcher-profile"]
+
+        caller.ask("use", profile="openrouter-b")
+        assert served_by("one") == "openrouter-b"
+        caller.ask("profiles-rename", profile="openrouter-b", label="second")
+        caller.ask("unpin")
+        assert served_by("two") == "openrouter-a"  # a new one goes to whoever is wanted first
+        assert served_by("one") == "openrouter-second"
 
 
 def test_a_new_key_starts_with_nothing_against_it(tmp_path: Path) -> None:

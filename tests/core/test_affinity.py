@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -15,13 +15,22 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.core.build import NOW, unhurried
 from tray_app.core import affinity
-from tray_app.core.affinity import EDGE, IDLE_MS, KEY_BYTES, Conversations, conversation_of
+from tray_app.core.affinity import EDGE, IDLE_MS, KEY_BYTES, Conversations, Opening, conversation_from, opening_of
 
 Body = dict[str, Any]
 
 SESSION = "0d3f6ad2-7d3c-4c58-9f0a-5f2b8f1f7a10"
 PLAIN = ((b"host", b"127.0.0.1"), (b"content-type", b"application/json"))
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+def conversation_of(client: str, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes | None:
+    """As the proxy has it: a body that cannot be read opens nothing."""
+    try:
+        opening = opening_of(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        opening = Opening()
+    return conversation_from(client, headers, opening)
 
 
 def key(body: Body, *headers: tuple[bytes, bytes], client: str = "agent") -> bytes | None:
@@ -359,13 +368,6 @@ def test_a_strange_field_counts_as_absent(fields: Body) -> None:
 def test_model_and_stream_are_read_in_the_same_pass(body: Body) -> None:
     opening = affinity.opening_of(json.dumps({"model": "a/b", "stream": True, **body}).encode())
     assert (opening.model, opening.stream) == ("a/b", True)
-
-
-@pytest.mark.parametrize("headers", [PLAIN, (*PLAIN, (b"session-id", b"s1"))])
-def test_a_body_that_has_been_read_gives_the_same_key(headers: tuple[tuple[bytes, bytes], ...]) -> None:
-    body = json.dumps(chat(ASKED)).encode()
-    opening = affinity.opening_of(body)
-    assert affinity.conversation_from("agent", headers, opening) == conversation_of("agent", headers, body)
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"", b'{"model":1e999}'])

@@ -93,7 +93,7 @@ def test_the_current_profile_stays_in_use() -> None:
 
 
 def test_the_preferred_profile_is_called_by_that_name() -> None:
-    pool = pool_of([member("main"), member("spare")]).prefers("spare")
+    pool = pool_of([member("main"), member("spare")]).chosen(Choice("spare"))
     assert step([], pool=pool) == Try("spare", "preferred by the operator")
 
 

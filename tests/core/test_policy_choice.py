@@ -117,15 +117,15 @@ def test_the_order_of_a_strategy(strategy: Strategy, current: str | None, names:
 def test_a_single_profile_is_the_first_whatever_the_strategy(strategy: Strategy) -> None:
     pool = pool_of([member("a")])
     assert order(pool, strategy) == "a"
-    assert order(pool.moved(PROVIDER, "a").prefers("a"), strategy) == "a"
+    assert order(pool.moved(PROVIDER, "a").chosen(Choice("a")), strategy) == "a"
     assert order(pool_of([]), strategy) == ""
 
 
 @pytest.mark.parametrize("strategy", [one for one in S if one is not S.STICKY])
 def test_whom_the_operator_prefers_is_first_in_every_strategy(strategy: Strategy) -> None:
-    assert order(TRIO.prefers("b"), strategy).startswith("b ")
-    assert order(TRIO.prefers("b"), strategy).count("b") == 1
-    assert order(TRIO.prefers("z"), strategy) == order(TRIO, strategy)
+    assert order(TRIO.chosen(Choice("b")), strategy).startswith("b ")
+    assert order(TRIO.chosen(Choice("b")), strategy).count("b") == 1
+    assert order(TRIO.chosen(Choice("z")), strategy) == order(TRIO, strategy)
 
 
 def test_the_least_used_has_fewest_calls_in_flight_then_has_served_fewest() -> None:
@@ -209,12 +209,14 @@ def back(**vitals: Any) -> Pool:
         pytest.param(back().rested(rest("a"))[0], "b a c", id="nor while it rests"),
         pytest.param(back().rested(rest("a", scope=Scope.MODEL, model=MODEL))[0], "b a c", id="for this model"),
         pytest.param(back().rested(rest("a", scope=Scope.KEY_MODEL, model="x"))[0], "a b c", id="another is nothing"),
-        pytest.param(back().prefers("c"), "c a b", id="the preferred one is current at once"),
-        pytest.param(back().prefers("c").moved(PROVIDER, "b", fled_at=NOW), "b a c", id="until it fails"),
-        pytest.param(back().prefers("c").moved(PROVIDER, "b", fled_at=NOW - 60_000), "c a b", id="and again later"),
-        pytest.param(TRIO.moved(PROVIDER, "b").prefers("z"), "c a b", id="another provider's is no matter"),
+        pytest.param(back().chosen(Choice("c")), "c a b", id="the preferred one is current at once"),
+        pytest.param(back().chosen(Choice("c")).moved(PROVIDER, "b", fled_at=NOW), "b a c", id="until it fails"),
         pytest.param(
-            TRIO.moved(PROVIDER, "c", fled_at=0).moved(PROVIDER, "b", fled_at=NOW).prefers("z"),
+            back().chosen(Choice("c")).moved(PROVIDER, "b", fled_at=NOW - 60_000), "c a b", id="and again later"
+        ),
+        pytest.param(TRIO.moved(PROVIDER, "b").chosen(Choice("z")), "c a b", id="another provider's is no matter"),
+        pytest.param(
+            TRIO.moved(PROVIDER, "c", fled_at=0).moved(PROVIDER, "b", fled_at=NOW).chosen(Choice("z")),
             "b c a",
             id="nor is whether that one is well",
         ),
@@ -261,7 +263,7 @@ def test_a_conversation_stays_where_it_is_when_its_first_profile_is_well_again()
 def test_a_conversation_stays_in_every_strategy(strategy: Strategy) -> None:
     rules = replace(PLAIN, strategy=strategy)
     assert whom(decide(TRIO, held="b", rules=rules)) == "b"
-    assert whom(decide(TRIO.prefers("a"), held="b", rules=rules)) == "b"
+    assert whom(decide(TRIO.chosen(Choice("a")), held="b", rules=rules)) == "b"
     assert whom(decide(TRIO.marked("b", "refused"), held="b", rules=rules)) == "c"
 
 
@@ -297,9 +299,11 @@ def test_a_conversation_stays_in_every_strategy(strategy: Strategy) -> None:
         pytest.param(
             replace(TRIO, current={PROVIDER: "gone"}), {}, {}, "first of the profiles that can serve", id="it has gone"
         ),
-        pytest.param(TRIO.prefers("c"), {}, {}, "preferred by the operator", id="preferred"),
+        pytest.param(TRIO.chosen(Choice("c")), {}, {}, "preferred by the operator", id="preferred"),
         pytest.param(TRIO.chosen(Choice("c", pinned=True)), {}, {}, "pinned by the operator", id="pinned"),
-        pytest.param(TRIO.prefers("c"), {}, {"held": "c"}, "preferred by the operator", id="preferred before held"),
+        pytest.param(
+            TRIO.chosen(Choice("c")), {}, {"held": "c"}, "preferred by the operator", id="preferred before held"
+        ),
         pytest.param(TRIO, {}, {"held": "c"}, "the conversation stays where it is", id="held"),
         pytest.param(
             TRIO.moved(PROVIDER, "c"),
@@ -330,7 +334,7 @@ PAIR = [member("a"), member("b")]
 def test_a_pin_holds_for_conversations_that_are_elsewhere() -> None:
     pool = pool_of(PAIR).chosen(PIN)
     assert decide(pool, held="a") == Try("b", "pinned by the operator", lane=LANE)
-    assert whom(decide(pool_of(PAIR).prefers("b"), held="a")) == "a"
+    assert whom(decide(pool_of(PAIR).chosen(Choice("b")), held="a")) == "a"
 
 
 @pytest.mark.parametrize("choice", [PIN, Choice("b")], ids=["a pin keeps failover", "a preference keeps failover"])
@@ -344,7 +348,7 @@ def test_a_pin_comes_back_to_its_profile_at_once() -> None:
     pool = pool_of(PAIR).chosen(PIN).moved(PROVIDER, "a", fled_at=NOW)
     assert whom(decide(pool)) == "b"
     assert whom(decide(pool, held="a")) == "b"
-    preferred = pool_of(PAIR).prefers("b").moved(PROVIDER, "a", fled_at=NOW)
+    preferred = pool_of(PAIR).chosen(Choice("b")).moved(PROVIDER, "a", fled_at=NOW)
     assert whom(decide(preferred)) == "a"
 
 

@@ -115,7 +115,7 @@ def test_a_profile_that_is_known_keeps_its_states_when_its_settings_change() -> 
 
 
 def test_a_profile_that_left_is_forgotten_everywhere() -> None:
-    pool = pool_of([member("a"), member("b")]).prefers("a").left("a")
+    pool = pool_of([member("a"), member("b")]).chosen(Choice("a")).left("a")
     assert list(pool.members) == ["b"]
     assert pool.preferred is None
     assert dict(pool.current) == {}
@@ -123,13 +123,13 @@ def test_a_profile_that_left_is_forgotten_everywhere() -> None:
 
 
 def test_the_leaving_of_one_is_nothing_to_the_others() -> None:
-    pool = pool_of([member("a"), member("b")]).prefers("a").left("b")
+    pool = pool_of([member("a"), member("b")]).chosen(Choice("a")).left("b")
     assert (pool.preferred, dict(pool.current)) == ("a", {PROVIDER: "a"})
 
 
 def test_a_profile_that_is_renamed_keeps_its_place_and_its_states() -> None:
     held = member("b", rest("b"), reauth="x", in_flight=1)
-    pool = pool_of([member("a"), held, member("c")]).prefers("b")
+    pool = pool_of([member("a"), held, member("c")]).chosen(Choice("b"))
     renamed = replace(held, profile=profile("new"))
     later = pool.renamed("b", renamed)
     assert list(later.members) == ["a", "new", "c"]
@@ -440,7 +440,7 @@ def test_every_deadline_moves_along_with_the_clock() -> None:
     assert back.reach == {HERE: Reach(NOW - hour, NOW + 1 - hour), THERE: Reach(NOW - hour, 0)}
     assert (back.current, back.roster) == (pool.current, pool.roster)
     assert back.shifted(hour) == pool
-    assert pool_of([member("a")]).prefers("a").shifted(9).choice == Choice("a")
+    assert pool_of([member("a")]).chosen(Choice("a")).shifted(9).choice == Choice("a")
     assert pool_of([member("a")]).unreachable(HERE, NOW).shifted(9).reach == {HERE: Reach(0, NOW + 9)}
 
 
@@ -529,9 +529,9 @@ def test_a_mark_and_the_operators_state_are_set_and_taken_off() -> None:
 
 
 def test_the_preferred_profile_is_current_at_once_and_stays_so_without_the_preference() -> None:
-    pool = pool_of([member("a"), member("b")]).moved(PROVIDER, "a").prefers("b")
+    pool = pool_of([member("a"), member("b")]).moved(PROVIDER, "a").chosen(Choice("b"))
     assert (pool.preferred, dict(pool.current)) == ("b", {PROVIDER: "b"})
-    pool = pool.prefers(None)
+    pool = pool.chosen(None)
     assert (pool.preferred, dict(pool.current)) == (None, {PROVIDER: "b"})
 
 
@@ -540,7 +540,7 @@ def test_a_choice_is_current_at_once_and_its_end_changes_nobody() -> None:
     pool = pool_of([member("a"), member("b")]).moved(PROVIDER, "a").chosen(choice)
     assert (pool.choice, pool.preferred, pool.current) == (choice, "b", {PROVIDER: "b"})
     assert pool.chosen(None) == replace(pool, choice=None)
-    assert pool.prefers("a").choice == Choice("a", pinned=False, strict=False, until_at=None)
+    assert pool.chosen(Choice("a")).choice == Choice("a", pinned=False, strict=False, until_at=None)
 
 
 def test_a_profile_that_was_left_must_be_well_for_a_while_and_the_next_is_not_stormed() -> None:
@@ -630,7 +630,7 @@ def test_the_provider_of_the_default_pool(
     members: list[tuple[str, str]], preferred: str | None, protocol: Protocol, provider: str | None
 ) -> None:
     pool = pool_of([member(name, provider=of) for name, of in members])
-    pool = pool.prefers(preferred) if preferred else pool
+    pool = pool.chosen(Choice(preferred)) if preferred else pool
     assert pool.default_provider(protocol, BUILT_IN) == provider
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.core.build import NOW, member
-from tray_app.core.pool import Pool
+from tray_app.core.pool import Choice, Pool
 from tray_app.core.values import Admin, Cooldown, ErrorClass, Phase, Profile, Scope, Source
 
 PROVIDERS = ("openrouter", "groq")
@@ -234,13 +234,13 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def prefer(self, data: st.DataObject) -> None:
         name = self.some(data)
-        self.pool = self.pool.prefers(name)
+        self.pool = self.pool.chosen(Choice(name))
         self.preferred = name
         self._moved(self.model[name].profile.provider, name)
 
     @rule()
     def prefer_nobody(self) -> None:
-        self.pool = self.pool.prefers(None)
+        self.pool = self.pool.chosen(None)
         self.preferred = None
 
     @precondition(lambda self: self.model)

@@ -253,6 +253,30 @@ def test_decisions_are_not_held_up_by_a_locked_database(history: Path) -> None:
     assert len(log.read_text().splitlines()) == 4  # each once
 
 
+def test_what_has_only_begun_is_not_written_for_the_sake_of_others(history: Path) -> None:
+    async def play() -> None:
+        async with writing(history, opened(history)) as made:
+            await made.settled()  # at its start it writes whatever there is
+            record(made, started(1), *served(2))
+            await made.settled()
+            assert ask(history, "SELECT id FROM request") == [{"id": id_of(2)}]
+            await until(lambda: count(history) == 2, writer.LAZY_S + 1)
+
+    asyncio.run(play())
+
+
+def test_commits_in_a_row_are_spaced(history: Path) -> None:
+    async def play() -> float:
+        async with writing(history, opened(history)) as made:
+            began = asyncio.get_running_loop().time()
+            for number in range(10):
+                record(made, *served(number))
+                await made.settled()
+            return asyncio.get_running_loop().time() - began
+
+    assert asyncio.run(play()) > 9 * writer.SPACING_S * 0.9
+
+
 def test_stopping_while_the_file_is_locked_says_that_not_all_was_written(
     history: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import time
@@ -94,6 +95,16 @@ def test_wrong_types_in_the_body_are_for_the_provider_to_judge(rig: Rig) -> None
     answer = rig.client.post(CHAT, json={"model": 5, "stream": "yes", "messages": []})
     assert answer.status_code in (200, 400)
     assert answer.headers["x-o-switcher-attempts"] == "1"
+
+
+def test_half_an_emoji_passes_as_it_came(rig: Rig) -> None:
+    """JavaScript clients cut texts between the halves; JSON allows it, and strict readers do not."""
+    body = (
+        b'{"model": "%s", "stream": false, "messages": [{"role": "user", "content": "cut \\ud83d"}]}' % MODEL.encode()
+    )
+    answer = rig.client.post(CHAT, content=body, headers={"content-type": "application/json"})
+    assert answer.headers["x-o-switcher-attempts"] == "1"
+    assert rig.simulator.calls[-1].body_sha256 == hashlib.sha256(body).hexdigest()
 
 
 def test_a_websocket_is_refused_at_once(rig: Rig) -> None:

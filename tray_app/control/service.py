@@ -157,7 +157,8 @@ class Service:
         self._begin_anew(member)
         self.cell.set(self.cell.pool.chosen(choice))
         self.registry.remember_choice()
-        words = summary.choice_words(choice, self.clock())
+        view = summary.choice_view(self.cell.pool, self.clock())
+        words = view.words if view else ""
         self._act(actor, verb, profile, words)
         if before not in (None, profile):
             self.record(FailedOver(None, self.clock(), before, profile, f"chosen by the operator ({actor})", True))
@@ -325,6 +326,8 @@ class Service:
     def _profile(self, verb: str, actor: str, given: Mapping[str, Argument]) -> dict[str, Any]:
         done = PROFILE_VERBS[verb](self.registry, **given)
         detail = done.get("changed") or (f"was {done['was']}" if "was" in done else None)
+        if "was" in done:
+            self.conversations.rename(done["was"], done["profile"])
         self._act(actor, verb, done["profile"], detail)
         return done
 

@@ -14,7 +14,7 @@ from tray_app.core.allowance import Allowance
 from tray_app.core.breaker import Circuit
 from tray_app.core.history import UnknownKind
 from tray_app.core.policy import Rules
-from tray_app.core.pool import Choice, Member, Pool
+from tray_app.core.pool import Member, Pool
 from tray_app.core.probes import PROBES
 from tray_app.core.providers import Provider
 from tray_app.core.values import Phase, Protocol, Source
@@ -162,13 +162,6 @@ def _why_not_asked(member: Member) -> str:
     if member.profile.provider not in PROBES:
         return "its provider offers no free question"
     return "its key is refused" if member.reauth is not None else "it is switched off in the settings"
-
-
-def choice_words(choice: Choice, now: int) -> str:
-    """What the operator has just chosen, in words: `pinned until it ends in 120 min`."""
-    words = "pinned" if choice.pinned else "preferred"
-    ends = "from now on" if choice.until_at is None else f"until it ends {in_time(choice.until_at, now)}"
-    return f"{words} {ends}" + (wording.ENGLISH.strictly if choice.strict else "")
 
 
 def choice_view(pool: Pool, now: int) -> ChoiceView | None:

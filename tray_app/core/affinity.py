@@ -101,7 +101,7 @@ _text = msgspec.json.Decoder(str)
 _spell = msgspec.json.Encoder().encode
 
 
-def conversation_of(client: str, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes | None:
+def conversation_from(client: str, headers: Iterable[tuple[bytes, bytes]], opening: Opening) -> bytes | None:
     """The key of the conversation that a request belongs to; None where it shows none. Never raises.
 
     Ask it for the paths of a conversation's protocols only: a prompt for a picture looks like any other.
@@ -109,20 +109,8 @@ def conversation_of(client: str, headers: Iterable[tuple[bytes, bytes]], body: b
     Args:
         client: whose token it is; two clients never share a conversation.
         headers: names in lower case.
-        body: read only where no header tells.
+        opening: the body, as `opening_of` reads it; looked at only where no header tells.
     """
-    key = header_key(client, headers)
-    if key is not None:
-        return key
-    try:
-        opening = opening_of(body)
-    except _UNREADABLE:
-        return None
-    return opening_key(client, opening)
-
-
-def conversation_from(client: str, headers: Iterable[tuple[bytes, bytes]], opening: Opening) -> bytes | None:
-    """The same for a body that has been read already."""
     key = header_key(client, headers)
     return opening_key(client, opening) if key is None else key
 

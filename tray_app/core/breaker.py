@@ -80,18 +80,6 @@ class Breaker:
             return Circuit.OPEN
         return Circuit.HALF_OPEN
 
-    def admits(self, now: int, in_flight: int, rules: BreakerRules) -> bool:
-        """Whether one more call may go to the profile, beside the `in_flight` that it has."""
-        match self.circuit(now, rules):
-            case Circuit.CLOSED:
-                return True
-            case Circuit.OPEN:
-                return False
-            case _:
-                # No permits are counted here: whoever is in flight holds one. So a probe that is cancelled, or ends
-                # in what does not count, cannot leak its permit.
-                return in_flight < rules.half_open_max_probes
-
     def half_open_at(self, rules: BreakerRules) -> int | None:
         """When an open circuit lets a probe through; None if it is closed."""
         return None if self.opened_at is None else self.opened_at + rules.half_open_after_ms

@@ -117,8 +117,6 @@ def _resets_at(verdict: Verdict, stated_s: float | None, now_s: float) -> int | 
         return now + round(stated_s * 1000)
     if verdict.action is not Action.PARK:
         return None
-    if verdict.window is not None:
-        return quota.next_start(verdict.window, now)
     words = verdict.message or ""
     return None if _TOTAL.search(words.lower()) else quota.spent_until(verdict, now)
 

@@ -129,6 +129,8 @@ class Rules:
         if vitals.ceiling is not None:
             limit = min(limit, vitals.ceiling.places(now))
         if vitals.open_until is not None:
+            # No permits are counted: whoever is in flight holds one. So a probe that is cancelled, or ends in what
+            # does not count, cannot leak its permit.
             limit = min(limit, self.breaker_of(member.profile.id).half_open_max_probes)
         return limit
 
@@ -291,6 +293,16 @@ class Case:
                     yield Candidate(member, lane)
 
     @cached_property
+    def first_wanted(self) -> str | None:
+        """The pinned profile, else the one that holds the conversation."""
+        return self.choice.profile_id if self.choice is not None and self.choice.pinned else self.held
+
+    @cached_property
+    def ahead(self) -> Candidate | None:
+        """That profile, if it may take the call now."""
+        return None if self.first_wanted is None else self._ready_one(self.first_wanted)
+
+    @cached_property
     def choice(self) -> Choice | None:
         """The operator's choice, where it concerns this call."""
         choice = self.pool.choice
@@ -312,7 +324,7 @@ class Case:
         """Those who may take the call now."""
         return (one for one in self.everybody() if one.member.serves(self.now, one.lane.model))
 
-    def ready_one(self, profile_id: str) -> Candidate | None:
+    def _ready_one(self, profile_id: str) -> Candidate | None:
         """That profile, if it may take the call now."""
         member = self.pool.members.get(profile_id)
         if member is None or not self._fits(member):
@@ -480,8 +492,7 @@ def _first(case: Case) -> Step:
 
 def _wanted(case: Case) -> Iterator[Candidate]:
     """Those who may take the call, the pinned one first, or the one that holds the conversation."""
-    first = _first_wanted(case)
-    ahead = None if first is None else case.ready_one(first)
+    ahead = case.ahead
     if ahead is not None:
         yield ahead
     for one in case.ready():
@@ -489,17 +500,11 @@ def _wanted(case: Case) -> Iterator[Candidate]:
             yield one
 
 
-def _first_wanted(case: Case) -> str | None:
-    choice = case.choice
-    return choice.profile_id if choice is not None and choice.pinned else case.held
-
-
 def _own_short_rest(case: Case) -> Cooldown | None:
     """The rest of the profile that is pinned or holds the conversation, where it is a rate's and over in a moment."""
-    first = _first_wanted(case)
-    if first is None or case.ready_one(first) is not None:
+    if case.first_wanted is None or case.ahead is not None:
         return None
-    own = (stands.resting for stands in case.standings if stands.one.member.profile.id == first)
+    own = (stands.resting for stands in case.standings if stands.one.member.profile.id == case.first_wanted)
     resting = next(own, None)
     if resting is None or resting.error_class is not ErrorClass.RATE_LIMITED or resting.source is Source.INFERRED:
         return None

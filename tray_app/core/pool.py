@@ -311,10 +311,6 @@ class Pool:
         """With the operator's state set."""
         return self._with(replace(self.members[profile_id], admin=admin, admin_until_at=until_at))
 
-    def prefers(self, profile_id: str | None) -> Pool:
-        """With the operator's preference set, and made current at once."""
-        return self.chosen(None if profile_id is None else Choice(profile_id))
-
     def chosen(self, choice: Choice | None) -> Pool:
         """With the operator's choice set, and made current at once."""
         pool = replace(self, choice=choice)

@@ -161,8 +161,8 @@ _CAPABILITIES = (
 _CHATS = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.MESSAGES, Protocol.GEMINI, Protocol.OLLAMA})
 
 
-def capability_of(path: str) -> str | None:
-    """What a target must be able to do to serve that path; None where any may, as for lists of models."""
-    if protocol_of(path) in _CHATS:
+def capability_of(protocol: Protocol, path: str) -> str | None:
+    """What a target must be able to do to serve that path of `protocol`; None where any may, as for lists of models."""
+    if protocol in _CHATS:
         return "chat"
     return next((capability for ending, capability in _CAPABILITIES if path.endswith(ending)), None)

@@ -73,14 +73,10 @@ def is_free(model: str | None) -> bool:
 def _until(verdict: Verdict, now: int, ladder: Ladder, chance: float) -> tuple[int, Source, Ladder]:
     if verdict.retry_after_s is not None:
         return now + max(1, round(verdict.retry_after_s * 1000)), verdict.source, ladder
-    if verdict.action is Action.PARK and (reset := _next_period(verdict, now)) is not None:
+    if verdict.action is Action.PARK and (reset := spent_until(verdict, now)) is not None:
         return reset, Source.INFERRED, ladder
     ladder, until = ladder.climbed(verdict, now, chance)
     return until, Source.INFERRED, ladder
-
-
-def _next_period(verdict: Verdict, now: int) -> int | None:
-    return next_start(verdict.window, now) if verdict.window else spent_until(verdict, now)
 
 
 def spent_until(verdict: Verdict, now: int) -> int | None:
@@ -88,6 +84,8 @@ def spent_until(verdict: Verdict, now: int) -> int | None:
 
     An account's money is back when somebody pays, whatever period its message speaks of; what a plan includes is not.
     """
+    if verdict.window is not None:
+        return next_start(verdict.window, now)
     message = verdict.message or ""
     if verdict.scope is Scope.ACCOUNT and _MONEY.search(message.lower()) and "included" not in message:
         return None

@@ -15,7 +15,6 @@ from typing import Generic, TypeVar
 from tray_app.core.policy import Queue
 
 _Got = TypeVar("_Got")
-Offer = Callable[[], "_Got | Queue"]
 
 
 @dataclass(eq=False, slots=True)

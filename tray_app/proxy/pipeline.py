@@ -94,7 +94,7 @@ class _Request:
         self._held: str | None = None  # who holds the conversation
         # a prompt cache is a model's: what another model does in the same session is another matter
         self._talk = None if call.conversation is None else call.conversation + (call.model or "").encode()
-        self._capability = capability_of(call.path)
+        self._capability = capability_of(call.protocol, call.path)
         means.record(
             RequestStarted(
                 call.id,

@@ -6,8 +6,9 @@ An answer that tells nothing means nothing about the key. For the event-loop thr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from tray_app.core import allowance, probes
@@ -56,7 +57,7 @@ class Prober:
         self._timer: asyncio.TimerHandle | None = None
         self._due_at: int | None = None
         self._ended = 0
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[object]] = set()
 
     def served(self) -> None:
         """A request has ended: whoever served it may be due sooner. Looks at every `EACH`-th only, once armed."""
@@ -117,18 +118,10 @@ class Prober:
                 self._spawn(self.ask(name))
         self.arm()
 
-    def _spawn(self, work: Awaitable[object]) -> None:
-        async def run() -> None:
-            await work
-
-        task = asyncio.get_running_loop().create_task(run())
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-
-    def ask_soon(self, profile_id: str) -> None:
-        """Ask for that profile now, without waiting for the answer."""
-        if self.can_ask(profile_id):
-            self._spawn(self.ask(profile_id))
 
     def can_ask(self, profile_id: str) -> bool:
         """Whether that profile's provider can be asked."""

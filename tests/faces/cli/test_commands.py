@@ -246,7 +246,7 @@ def test_a_choice_is_shown_with_its_end_in_words(rig: Rig, run: Run) -> None:
     again = run("unpin")
     assert (again.code, again.err) == (1, "o-switcher: nothing is pinned or preferred\n")
     strict = json.loads(run("use", "openrouter-b", "--strict", "--json").out)
-    assert strict["message"] == "openrouter-b is preferred from now on, strictly: nobody else may serve"
+    assert strict["message"] == "openrouter-b is preferred, strictly: nobody else may serve"
     assert run("pin", "openrouter-a", "--strict").out.endswith("strictly: nobody else may serve\n")
     assert run("pin", "openrouter-a", "--for", "soon").code == 1
 
@@ -302,7 +302,7 @@ def _quota_of_nobody(folder: Path, capsys: pytest.CaptureFixture[str], monkeypat
 
 
 def test_the_operators_verbs(rig: Rig, run: Run) -> None:
-    assert run("use", "openrouter-b").out == "openrouter-b is preferred from now on\n"
+    assert run("use", "openrouter-b").out == "openrouter-b is preferred\n"
     assert run("next").out.startswith("openrouter-a is preferred")
     assert run("pause", "openrouter-a", "--for", "30m").out == "openrouter-a is paused for 30 min\n"
     assert run("resume", "openrouter-a").out == "openrouter-a is ready for use\n"
