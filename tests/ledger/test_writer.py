@@ -31,7 +31,7 @@ from tests.ledger.facts import (
     switched,
 )
 from tests.ledger.look import ask, contents, one
-from tray_app.core.values import Admin, Fact, Lifecycle
+from tray_app.core.values import Admin, Fact, FailedOver, Lifecycle
 from tray_app.ledger import batch, database, writer
 from tray_app.ledger.writer import Health, Writer
 
@@ -525,7 +525,8 @@ def test_a_lock_between_misfits_writes_nothing_twice(history: Path, monkeypatch:
 
     async def play() -> None:
         async with writing(history, connection) as made:
-            record(made, *switched(1), started(500, client=None), *switched(2))
+            misfit = FailedOver(None, T0, None, None, "to nobody", False)  # type: ignore[arg-type]
+            record(made, *switched(1), misfit, *switched(2))
             await made.settled()
             assert made.health.trouble == "another program holds a lock on the history file"
             assert 0 < made.health.held < 19
