@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -276,7 +274,7 @@ def test_a_large_window_is_as_exact_as_a_small_one() -> None:
 
 @pytest.mark.parametrize("value", [pytest.param(RULES, id="rules"), pytest.param(OPENED, id="a breaker")])
 def test_nothing_is_changed_in_place(value: object) -> None:
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         setattr(value, type(value).__slots__[0], None)  # type: ignore[attr-defined]
 
 

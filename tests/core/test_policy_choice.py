@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.core.build import MODEL, NOW, PROVIDER, judged, member, rest
 from tray_app.core.allowance import Allowance

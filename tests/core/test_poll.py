@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.core.build import NOW, unhurried
 from tray_app.core.allowance import DAY_MS, HOUR_MS, MINUTE_MS

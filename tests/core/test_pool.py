@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from tests.core.build import MODEL, NOW, PROVIDER, member, profile, rest
 from tray_app.core.breaker import Breaker

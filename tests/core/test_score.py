@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -39,7 +37,7 @@ def test_what_holds_of_a_new_profile() -> None:
     [pytest.param(Health(), id="health"), pytest.param(Weights(), id="weights"), pytest.param(scored(), id="a score")],
 )
 def test_nothing_is_changed_in_place(value: object) -> None:
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         setattr(value, type(value).__slots__[0], None)  # type: ignore[attr-defined]
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import FrozenInstanceError, fields, is_dataclass
+from dataclasses import fields
 from enum import StrEnum
 
+import msgspec
 import pytest
 
 from tests.core.build import profile, rest
 from tray_app.core import history, values
 from tray_app.core.values import Profile, Scope
 
-NOUNS = [noun for noun in vars(values).values() if inspect.isclass(noun) and is_dataclass(noun)]
+NOUNS = [
+    noun
+    for noun in vars(values).values()
+    if inspect.isclass(noun) and issubclass(noun, msgspec.Struct) and noun is not msgspec.Struct
+]
 CLOSED_SETS = [
     noun
     for noun in vars(values).values()
@@ -22,17 +27,16 @@ CLOSED_SETS = [
 
 @pytest.mark.parametrize("noun", [pytest.param(noun, id=f"{noun.__name__} is frozen") for noun in NOUNS])
 def test_every_noun_is_frozen(noun: type) -> None:
-    assert noun.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert noun.__struct_config__.frozen  # type: ignore[attr-defined]
 
 
 def test_a_profile_cannot_be_changed_in_place() -> None:
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         profile("main").label = "other"  # type: ignore[misc]
 
 
 def test_a_profile_has_no_place_for_a_secret() -> None:
-    names = {field.name for field in fields(Profile)}
-    assert not names & {"key", "secret", "token", "api_key", "password"}
+    assert not set(Profile.__struct_fields__) & {"key", "secret", "token", "api_key", "password"}
 
 
 @pytest.mark.parametrize(
@@ -49,10 +53,10 @@ def test_a_cooldown_is_known_by_whom_what_and_which_model_it_rests() -> None:
 
 
 def test_the_history_tells_a_request_in_the_words_in_which_it_was_recorded() -> None:
-    recorded = {field.name for noun in (values.RequestStarted, values.RequestEnded) for field in fields(noun)}
+    recorded = {name for noun in (values.RequestStarted, values.RequestEnded) for name in noun.__struct_fields__}
     assert {field.name for field in fields(history.PastRequest)} == recorded
 
 
 def test_the_history_tells_an_attempt_in_the_words_in_which_it_was_recorded() -> None:
-    recorded = {field.name for noun in (values.AttemptStarted, values.AttemptEnded) for field in fields(noun)}
+    recorded = {name for noun in (values.AttemptStarted, values.AttemptEnded) for name in noun.__struct_fields__}
     assert {field.name for field in fields(history.PastAttempt)} == recorded - {"request_id"}

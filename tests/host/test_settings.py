@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import stat
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.core.build import profile
 from tests.host.ordinary_user import ordinary_user, shared_folder

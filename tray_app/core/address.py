@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
 
 from tray_app.core.redact import redact
 
@@ -18,8 +19,7 @@ class BadAddress(ValueError):
     """A base URL that cannot be used; says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Scheme, host and port: what a key is bound to, and what a connection leads to."""
 
     tls: bool
@@ -36,8 +36,7 @@ class Origin:
         return f"{'https' if self.tls else 'http'}://{self.authority.decode()}"
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Struct, frozen=True):
     """A base URL, taken apart once. `path` has no trailing slash."""
 
     origin: Origin

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from tray_app.core import hints
 from tray_app.core.quota import DAY_MS, is_free
@@ -22,8 +23,7 @@ UNSEEN_MS = 1000  # a reset stated as "in 6 minutes" wanders by this much from a
 Allowances = tuple["Allowance", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(Struct, frozen=True):
     """One thing that a provider lets a profile use so much of. Times in ms.
 
     `remaining` and `limit` are in `unit`; with neither known, the provider said that there is no limit.
@@ -179,8 +179,7 @@ def _go_duration_s(text: str, now_s: float) -> float | None:
     return hints.value_s(text, now_s) if seconds is None else seconds
 
 
-@dataclass(frozen=True, slots=True)
-class _Bucket:
+class _Bucket(Struct, frozen=True):
     """Three headers that speak of one allowance. `read` turns its reset into seconds from now.
 
     `is_share`: instead of what remains, they say which share is used, 0 to 1, as Claude subscriptions do.

@@ -8,8 +8,9 @@ half open  success_threshold successes in a row   -> closed, with an empty windo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from tray_app.core.values import ErrorClass
 
@@ -40,8 +41,7 @@ class Circuit(StrEnum):
     HALF_OPEN = "half_open"
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerRules:
+class BreakerRules(Struct, frozen=True):
     """When a circuit opens, and what closes it again. Counts are at least 1."""
 
     failure_threshold: int = 5  # failures in a row; no more are needed than the window holds
@@ -52,8 +52,7 @@ class BreakerRules:
     success_threshold: int = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
+class Breaker(Struct, frozen=True):
     """What the circuit of one profile is derived from; all times are ms.
 
     Outcomes are recorded while the circuit is closed: once it is open, they stay those that opened it.

@@ -7,17 +7,17 @@ and scripts; the pool knows accounts. Facts are from the providers' documentatio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, timedelta, timezone
 from functools import lru_cache
+
+from msgspec import Struct, field
 
 from tray_app.core.values import ErrorClass, Scope
 
 _S = Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """Providers that answer alike. A scope says whose limit it is.
 
     `rate` is the scope of its rate limits, `spent` of its days and months (None: the same), `plan` of

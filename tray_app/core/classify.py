@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from tray_app.core import errorbody, hints
 from tray_app.core.buckets import UNKNOWN, Family, family_of
@@ -34,8 +35,7 @@ DAY_WINDOW_S = 60.0  # a per-day limit with a longer hint than this is spent for
 _C, _S = ErrorClass, Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """A verdict and how it was come by.
 
     `stated_s` is the answer's own hint as it stands, 0 for one that is past, where the verdict's is never so short

@@ -7,11 +7,11 @@ name of the exception of an HTTP library. What an exception says is never looked
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tray_app.core import answer, quota
 from tray_app.core.answer import Piece

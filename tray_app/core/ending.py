@@ -8,10 +8,10 @@ numbers such as 503, whatever the status says.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec import Struct
 
 from tray_app.core.policy import Refuse, Why
 from tray_app.core.pool import Member
@@ -49,8 +49,7 @@ _COOLING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """A whole answer of our own. `retry_after_s` is already in `headers`."""
 
     status: int

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 MAX_BODY = 262_144
 _BOM = b"\xef\xbb\xbf"
@@ -39,8 +39,7 @@ Fields = Mapping[str, object]
 _NO_FIELDS: Fields = {}
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorBody:
+class ErrorBody(Struct, frozen=True):
     """What an error body says. `codes` are lower case, outermost first; `fields` are its objects.
 
     `words` is the message in lower case without what it quotes. `relayed_from` names the provider whose error

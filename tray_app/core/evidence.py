@@ -7,8 +7,9 @@ for which it means what it says. Facts are from the providers' documentation and
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from tray_app.core.buckets import Family
 from tray_app.core.errorbody import ErrorBody
@@ -55,8 +56,7 @@ def finding(
     return Finding(cls, scope, reason, action or ACTION[cls], window, known)
 
 
-@dataclass(frozen=True, slots=True)
-class Sentences:
+class Sentences(Struct, frozen=True):
     """Sentences that say one thing. Each is a phrase, and what the words around it must be like, if that matters.
 
     The phrase is looked for first because that is quick: this runs for every error of every call.
@@ -78,8 +78,7 @@ def says(*phrases: str | tuple[str, str]) -> Sentences:
     return Sentences(tuple(pairs))
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One row: any of `codes`, or a code like `code_pattern`, or one of `sentences` in the message.
 
     Sentences hold for `statuses` alone. A code holds for any, save that the provider's own failure (5xx)

@@ -11,10 +11,12 @@ the strategy. A profile that is full is queued for; one that cannot serve is pas
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from tray_app.core import allowance
 from tray_app.core.breaker import BreakerRules
@@ -26,8 +28,7 @@ MAX_AMBIGUOUS = 1  # calls that broke off after the provider had the request: so
 LARGE_BYTES = 65_536  # a conversation of this size costs more to begin anew elsewhere than a short wait
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(Struct, frozen=True):
     """Exponential backoff; `jitter` is `full`, `equal` or `none`."""
 
     base_ms: int = 1000
@@ -59,8 +60,7 @@ class Strategy(StrEnum):
     SCORE = "score"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What settings say of one profile; None: as for all. `failover_budget` as in `Rules`, in a tuple to tell."""
 
     retry_budget: int | None = None
@@ -82,8 +82,7 @@ def said_of(targets: Mapping[str, _Said], profile_id: str) -> _Said | None:
     return targets[max(alike, key=len)] if alike else None
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """The settings that the policy obeys. `failover_budget` None: every profile once.
 
     `short_wait_ms` is worth waiting rather than say no, and rather than change the profile where a
@@ -147,16 +146,14 @@ class Rules:
         return worth(vitals.health, share, member.profile.priority, self.weights, self.slow_ms, now)
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(Struct, frozen=True):
     """A way that a request may go: a provider, and what it calls the model."""
 
     provider: str
     model: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """One upstream call of this request and what came of it."""
 
     profile_id: str
@@ -164,8 +161,7 @@ class Tried:
     model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """What this request has been through. `waiting_for` is the profile that it has just waited for.
 
     `queued_ms` is how long it has waited for a place.
@@ -187,8 +183,7 @@ class Progress:
         return self.tried[-1] if self.tried else None
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(Struct, frozen=True):
     """Call this profile now. `failover` says that it replaces the one tried before.
 
     `moves`: the pool goes along, and the conversation; else only this call is served there.
@@ -201,8 +196,7 @@ class Try:
     moves: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Wait, then ask again. `profile_id` is the profile that the wait is for."""
 
     profile_id: str
@@ -210,8 +204,7 @@ class Wait:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(Struct, frozen=True):
     """Everybody who may serve is full: wait for a place, or until `until_at`, when there may be one by itself."""
 
     profile_id: str
@@ -233,8 +226,7 @@ class Why(StrEnum):
     LAST_ANSWER = "last_answer"  # the upstream's own answer says it best
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Struct, frozen=True):
     """Nothing more is tried. `resets_at` is the soonest time at which a retry could help, in ms."""
 
     why: Why
@@ -245,16 +237,14 @@ class Refuse:
 Step = Try | Wait | Queue | Refuse
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A profile that may serve the call, and how."""
 
     member: Member
     lane: Lane
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How a candidate stands: its label, and the rest that keeps it away, if one does."""
 
     one: Candidate

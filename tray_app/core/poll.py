@@ -20,7 +20,7 @@ Every interval is spread over 10 % to either side, within 2 to 30 minutes, so th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from tray_app.core.allowance import MINUTE_MS
 
@@ -39,8 +39,7 @@ _INTERVALS_MIN = (
 _MOST_DOUBLINGS = 4  # then even the shortest interval is the longest
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(Struct, frozen=True):
     """What decides when to ask. `last_at` is when it was last asked, whatever came of it. Times in ms."""
 
     last_at: int | None = None

@@ -7,7 +7,9 @@ which limits rest it, what its calls have shown of it. The label shown is derive
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from tray_app.core.providers import Provider
 from tray_app.core.quota import NAMES_A_MODEL, is_free
@@ -22,8 +24,7 @@ MODELS_KEPT = 64  # of models whose current profile is another than their provid
 ALIVE_MS = 60_000  # an address that answered so long ago shows that this machine has a network
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One profile in the pool. `admin_until_at` ends a pause by itself; `vitals` is what its calls have shown."""
 
     profile: Profile
@@ -84,8 +85,7 @@ def _covers(cooldown: Cooldown, model: str | None) -> bool:
     return cooldown.scope is not Scope.ACCOUNT_FREE_MODELS or is_free(model)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """What the operator chose. Preferring begins there and moves on when it fails; a pin comes back to it at once.
 
     `strict` switches failover off. `until_at` ends it by itself.
@@ -97,8 +97,7 @@ class Choice:
     until_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """When an address last answered, and when it last could not be reached, in ms."""
 
     answered_at: int = 0
@@ -109,8 +108,7 @@ class Reach:
         return Reach(self.answered_at and self.answered_at + by_ms, self.failed_at and self.failed_at + by_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(Struct, frozen=True):
     """All members in their order, who is current for each provider, whom the operator chose, what can be reached."""
 
     members: Mapping[str, Member] = field(default_factory=dict)

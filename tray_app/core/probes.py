@@ -7,11 +7,12 @@ that may not ask may well call, so a probe never marks, rests or disables anythi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tray_app.core.allowance import HOUR_MS, MINUTE_MS, MONTH_MS, WEEK_MS, Allowance
 from tray_app.core.probe_fields import (
@@ -30,8 +31,7 @@ from tray_app.core.values import Scope, Source, Window
 MOST_BYTES = 262_144
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a provider told of a key. `account` is equal for keys that share one; `note` is a sentence to show."""
 
     allowances: tuple[Allowance, ...]
@@ -46,8 +46,7 @@ class Beside(StrEnum):
     ORIGIN = "origin"  # the scheme and host of it: the probe lies beside the API, whatever the base URL's path
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """A GET with the profile's own key. `read` turns its decoded JSON into what it told, None if nothing."""
 
     path: str

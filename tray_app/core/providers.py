@@ -7,8 +7,10 @@ base URL in our addresses (`/openrouter/v1/chat/completions`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tray_app.core.values import Protocol
 
@@ -23,8 +25,7 @@ class KeyHeader(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(Struct, frozen=True):
     """A vendor of models. `env` are the variables in which users keep its key."""
 
     name: str
@@ -124,7 +125,7 @@ def canonical(name: str) -> str:
 def custom(name: str, base_url: str, *, like: Provider | None = None, **changes: object) -> Provider:
     """A provider from the user's settings: `like` is overridden, or an OpenAI-compatible one is made."""
     base = like or Provider(name, name, base_url, protocols=_ALL_SKINS)
-    return replace(base, name=name, base_url=base_url.rstrip("/"), **changes)  # type: ignore[arg-type]
+    return replace(base, name=name, base_url=base_url.rstrip("/"), **changes)
 
 
 _ENDINGS = (

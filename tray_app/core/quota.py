@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tray_app.core.values import Action, Cooldown, Scope, Source, Verdict, Window
 
@@ -21,8 +23,7 @@ NAMES_A_MODEL = frozenset({Scope.KEY_MODEL, Scope.MODEL, Scope.MODEL_PROVIDER, S
 DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Ladder:
+class Ladder(Struct, frozen=True):
     """How far a profile has climbed by limits in a row that named no time. A success leads back to the ground.
 
     `rate_ms` is the latest rest for a rate, `quota` counts rests for a quota.

@@ -5,14 +5,13 @@ The score is kept term by term, so that a log can say why one profile was taken 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 NEWEST = 0.2  # the weight of the newest outcome, and of the newest latency, in their moving averages
 HALF_LIFE_MS = 600_000  # an idle profile is forgiven half of its failures in ten minutes
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """A moving average of outcomes, from 0.0 to 1.0, and of the time to the first byte."""
 
     value: float = 1.0
@@ -38,8 +37,7 @@ class Health:
         return Health(value + NEWEST * (well - value), now, average)
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Weights(Struct, frozen=True):
     """How much each term of the score counts."""
 
     health: float = 1.0
@@ -48,8 +46,7 @@ class Weights:
     priority: float = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(Struct, frozen=True):
     """The weighted terms as they enter the sum, and their sum: the higher, the better."""
 
     total: float

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from tray_app.core.values import Protocol
 
@@ -23,8 +23,7 @@ _LINE = re.compile(rb"\r\n|\n|\r")
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One block of a stream. A block of comments alone has no data."""
 
     name: str
@@ -241,8 +240,7 @@ _TAIL = 8192
 _LONGEST_MARK = 24
 
 
-@dataclass(frozen=True, slots=True)
-class _Ends:
+class _Ends(Struct, frozen=True):
     """How a protocol's streams end. The terminator stands within the last `reach` bytes of a chunk."""
 
     terminators: tuple[bytes, ...]

@@ -7,9 +7,10 @@ seconds (`*_s`). A profile carries an id and the last characters of its key, nev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from tray_app.core.score import Score
@@ -125,8 +126,7 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """One key of one provider. `base_url` carries no trailing slash and binds the key to its origin."""
 
     id: str
@@ -144,8 +144,7 @@ class Profile:
     enabled: bool = True  # settings may switch a target off
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """What a client asks, read once at the door. `path` is what follows `/v1`, with its slash."""
 
     id: str
@@ -164,8 +163,7 @@ class Call:
     conversation: bytes | None = None  # what the call belongs to, where that can be told
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """An upstream's answer as far as it is needed to judge it."""
 
     status: int
@@ -173,8 +171,7 @@ class Head:
     body: bytes = b""  # whole for errors and held answers, the offending event for a stream
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
+class Unreachable(Struct, frozen=True):
     """No answer: what went wrong on the way. `kind` is what the transport saw, never its text."""
 
     kind: ErrorClass  # NETWORK, TIMEOUT, SERVER_ERROR (the provider broke HTTP) or AUTH (no key is stored)
@@ -182,16 +179,14 @@ class Unreachable:
     delivered: bool  # whether the whole request may have reached the provider
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(Struct, frozen=True):
     """When to come back, as the answer states it."""
 
     after_s: float
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What an answer means. `retry_after_s` is None where nothing was stated; `window` is the period that is spent."""
 
     cls: ErrorClass
@@ -209,8 +204,7 @@ class Verdict:
     known: bool = True  # decided by a code or a sentence; else by the status alone
 
 
-@dataclass(frozen=True, slots=True)
-class Cooldown:
+class Cooldown(Struct, frozen=True):
     """A rest for one scope of a profile, until an absolute time that survives restarts."""
 
     profile_id: str
@@ -231,8 +225,7 @@ class Cooldown:
 # Facts: what happened, for whoever keeps a record. Field names are the ledger's column names.
 
 
-@dataclass(frozen=True, slots=True)
-class RequestStarted:
+class RequestStarted(Struct, frozen=True, gc=False):
     id: str
     started_at: int
     client: str
@@ -244,8 +237,7 @@ class RequestStarted:
     request_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class RequestEnded:
+class RequestEnded(Struct, frozen=True, gc=False):
     id: str
     ended_at: int
     outcome: Outcome
@@ -261,8 +253,7 @@ class RequestEnded:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
+class AttemptStarted(Struct, frozen=True, gc=False):
     request_id: str
     seq: int
     profile_id: str
@@ -270,8 +261,7 @@ class AttemptStarted:
     started_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(Struct, frozen=True, gc=False):
     request_id: str
     seq: int
     profile_id: str
@@ -290,8 +280,7 @@ class AttemptEnded:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RouteSelected:
+class RouteSelected(Struct, frozen=True, gc=False):
     """Which profile an attempt goes to, and why; only in the decisions log."""
 
     request_id: str
@@ -301,8 +290,7 @@ class RouteSelected:
     score: Score | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(Struct, frozen=True, gc=False):
     """A request waits for a place (`waiting` counts it), or was turned away since too many wait already."""
 
     request_id: str
@@ -312,8 +300,7 @@ class Queued:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class CircuitChanged:
+class CircuitChanged(Struct, frozen=True, gc=False):
     """A profile's circuit opened, lets a probe through, or closed."""
 
     profile_id: str
@@ -322,8 +309,7 @@ class CircuitChanged:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaSeen:
+class QuotaSeen(Struct, frozen=True, gc=False):
     """What is known of a quota changed in a way that matters. `kind` is `warned`, `probe` or `reset`."""
 
     profile_id: str
@@ -339,8 +325,7 @@ class QuotaSeen:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownAnswer:
+class UnknownAnswer(Struct, frozen=True, gc=False):
     """An error that no rule knew. `line` is JSON without anything of the user's; `shape` is equal for equal kinds."""
 
     shape: str
@@ -350,8 +335,7 @@ class UnknownAnswer:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class RetryScheduled:
+class RetryScheduled(Struct, frozen=True, gc=False):
     """A wait before the next attempt; only in the decisions log."""
 
     request_id: str
@@ -362,8 +346,7 @@ class RetryScheduled:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class FailedOver:
+class FailedOver(Struct, frozen=True, gc=False):
     """The pool changed its profile. `request_id` is None when an operator did it."""
 
     request_id: str | None
@@ -374,24 +357,21 @@ class FailedOver:
     manual: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CooldownSet:
+class CooldownSet(Struct, frozen=True, gc=False):
     cooldown: Cooldown
     account: str
     request_id: str | None
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class CooldownCleared:
+class CooldownCleared(Struct, frozen=True, gc=False):
     cooldown: Cooldown
     account: str
     at: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReauthChanged:
+class ReauthChanged(Struct, frozen=True, gc=False):
     """The provider refused a key (`needed`), or it works again."""
 
     profile_id: str
@@ -401,8 +381,7 @@ class ReauthChanged:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorActed:
+class OperatorActed(Struct, frozen=True, gc=False):
     at: int
     actor: str
     verb: str
@@ -410,8 +389,7 @@ class OperatorActed:
     detail: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileSeen:
+class ProfileSeen(Struct, frozen=True, gc=False):
     """A profile that joined the pool, or whose settings changed."""
 
     profile: Profile
@@ -421,22 +399,19 @@ class ProfileSeen:
     new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileRemoved:
+class ProfileRemoved(Struct, frozen=True, gc=False):
     profile_id: str
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Remember:
+class Remember(Struct, frozen=True, gc=False):
     """A value that must survive a restart, such as the preferred profile."""
 
     name: str
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lifecycle:
+class Lifecycle(Struct, frozen=True, gc=False):
     """`app.start`, `app.stop` or `config.reload`; only in the decisions log."""
 
     event: str

@@ -5,7 +5,8 @@ Evolves by pure functions: an outcome in, the next value out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tray_app.core.allowance import Allowance
 from tray_app.core.breaker import Breaker, BreakerRules
@@ -17,8 +18,7 @@ GROWTH_MS = 60_000  # a ceiling that a provider has shown is tried one higher af
 _CLOSED, _WELL, _BOTTOM = Breaker(), Health(), Ladder()
 
 
-@dataclass(frozen=True, slots=True)
-class Ramp:
+class Ramp(Struct, frozen=True):
     """A profile has taken over: one call at first, one more each `RAMP_MS`, all of them at the first success."""
 
     began_at: int
@@ -33,8 +33,7 @@ class Ramp:
         return self.began_at + (max(0, now - self.began_at) // RAMP_MS + 1) * RAMP_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Ceiling:
+class Ceiling(Struct, frozen=True):
     """So many calls at once a provider took before it spoke of concurrency."""
 
     limit: int
@@ -49,8 +48,7 @@ class Ceiling:
         return self.since_at + (max(0, now - self.since_at) // GROWTH_MS + 1) * GROWTH_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Vitals:
+class Vitals(Struct, frozen=True):
     """Everything that the app has learnt of a profile by itself. Times in ms.
 
     `open_until` is set while the circuit is not closed: until then nothing is sent, afterwards probes.

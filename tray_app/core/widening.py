@@ -5,7 +5,8 @@ So the rest of the pool is not walked into the same wall, one profile after the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tray_app.core.values import Cooldown, ErrorClass, Scope, Verdict
 
@@ -14,8 +15,7 @@ MOST_MS = 30_000  # it is a guess: after so long somebody finds out
 _OWN = frozenset({Scope.KEY, Scope.KEY_MODEL, Scope.ACCOUNT, Scope.ACCOUNT_MODEL, Scope.MODEL_PROVIDER})
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """One account's limit, as it was met. `at` is ms."""
 
     provider: str

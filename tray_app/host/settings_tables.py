@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from tray_app.core.breaker import BreakerRules
 from tray_app.core.policy import Backoff, Lane, Rules, Strategy, Target, said_of

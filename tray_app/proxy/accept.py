@@ -7,9 +7,9 @@ other answer once it is whole, or too large to hold. What is held back is bounde
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct
 
 from tray_app.core import errorbody
 from tray_app.core.sse import Event, Sign, Splitter, sign_of
@@ -20,8 +20,7 @@ HOLD_BYTES = 262_144
 HOLD_STREAM_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """An answer to pass on: `held` are the bytes read so far, the rest is still to come from `response`.
 
     `events` says that it is a stream whose events can be read: not compressed.
@@ -32,8 +31,7 @@ class Accepted:
     events: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """An answer to be judged: an error, or a success that is none.
 
     `held` is its body as it came, where it came whole enough to be passed on.
@@ -41,7 +39,7 @@ class Rejected:
 
     answer: Head | Unreachable
     response: Response | None = None
-    held: bytes = field(repr=False, default=b"")
+    held: bytes = b""
 
 
 async def accept(call: Call, response: Response) -> Accepted | Rejected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from tray_app.core.policy import Lane, Refuse, Wait
 from tray_app.core.redact import brief
@@ -10,8 +10,7 @@ from tray_app.core.values import AttemptEnded, Outcome, Profile, Verdict
 from tray_app.proxy.http1 import Response
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(Struct):
     """The call that is running. Closing it once releases its lease and is its record."""
 
     profile: Profile

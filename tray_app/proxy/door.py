@@ -12,11 +12,10 @@ import json
 import logging
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct, structs
 
 from tray_app.core import ids
 from tray_app.core.affinity import Opening, conversation_from, opening_of
@@ -67,8 +66,7 @@ _DROPPED = frozenset(
 _TOKEN_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
 
 
-@dataclass(frozen=True, slots=True)
-class House:
+class House(Struct, frozen=True):
     """What the door needs to know. Each member is asked anew for every call, so settings may change.
 
     `client_of` names the client of a token's SHA-256, or None. `hosts` are the Host headers and
@@ -97,8 +95,7 @@ def _turn_away(status: int, message: str, protocol: Protocol = Protocol.OTHER) -
     return _Refusal(refused(status, message, protocol), message)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """Where a path leads. `provider` None stands for the default pool."""
 
     provider: str | None

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import httptools
+from msgspec import Struct
 
 from tray_app.core.values import ErrorClass, Unreachable
 
@@ -19,8 +19,7 @@ MAX_HEAD = 65_536
 STALE_S = 1.0  # an idle connection that is closed later than this was at work on the call
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """Limits of one call, in seconds: until the first byte, between bytes after it, and in all (0: none)."""
 
     first_byte_s: float

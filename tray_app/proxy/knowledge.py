@@ -7,7 +7,8 @@ empty, and taken back when it is said to have something again. For the event-loo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tray_app.core import allowance
 from tray_app.core.allowance import Allowance, Allowances

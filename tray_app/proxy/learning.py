@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from tray_app.core import breaker, quota, widening
 from tray_app.core.policy import Lane

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol as Interface
+
+from msgspec import Struct
 
 from tray_app.core.affinity import Conversations
 from tray_app.core.policy import Lane, Rules
@@ -22,8 +23,7 @@ class Sender(Interface):
     async def send(self, call: Call, profile: Profile) -> Response | Unreachable: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(Struct, frozen=True):
     """See the module.
 
     `clock` gives ms since the epoch, `ticks` monotonic seconds, `chance` a number in [0, 1);

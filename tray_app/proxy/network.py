@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import ssl
 import sys
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from msgspec import Struct
+
 from tray_app.core.address import LOOPBACK, BadAddress, Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(Struct, frozen=True):
     """An HTTP proxy of the user's, on the way to a provider. `auth` is the ready header value."""
 
     host: str

@@ -7,7 +7,8 @@ It knows neither the wire to the client nor the ledger.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tray_app.core import ending, quota
 from tray_app.core.classify import classify, judge

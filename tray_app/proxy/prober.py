@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from tray_app.core import allowance, probes
 from tray_app.core.poll import Poll, next_poll_at

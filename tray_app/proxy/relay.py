@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol as Interface
+
+from msgspec import Struct
 
 from tray_app.core import sse
 from tray_app.core.ending import stream_error
@@ -41,8 +42,7 @@ class Body(Interface):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What the client gets. `headers` are ready to send."""
 
     status: int

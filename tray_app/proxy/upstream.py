@@ -9,9 +9,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import httptools
+from msgspec import Struct
 
 from tray_app.core.address import BadAddress, Base, Origin, base_of
 from tray_app.core.providers import KeyHeader, Provider
@@ -23,8 +23,7 @@ KEEP_IDLE_S = 60.0
 Secret = Callable[[Profile], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True):
     """Seconds. `total_non_stream` bounds an answer that is not streamed from start to end."""
 
     connect: float = 10.0
