@@ -39,6 +39,7 @@ from tray_app.host.vault import Vault, VaultError, open_vault
 from tray_app.ledger import database
 from tray_app.ledger.writer import Writer
 from tray_app.proxy.admission import Admission
+from tray_app.proxy.asgi import answering
 from tray_app.proxy.attempt import Step
 from tray_app.proxy.door import Door, House
 from tray_app.proxy.knowledge import Knowledge
@@ -321,7 +322,7 @@ class App:
             random.getrandbits,
         )
         health = {"app": "o-switcher", "version": __version__, "instance": secrets.token_hex(8)}
-        return Door(means, house, Site(lambda: self.service, self.sessions, health))
+        return Door(means, house, answering(Site(lambda: self.service, self.sessions, health)))
 
     # -- running
 

@@ -63,17 +63,26 @@ class Splitter:
         return [Event("", line.strip(), line + b"\n") for line in lines if line.strip()]
 
     def _blocks(self) -> Iterator[Event]:
-        while found := _BLANK_LINE.search(self._rest):
-            if found.end() == len(self._rest) and found.group().endswith(b"\r"):
-                break  # a lone CR at the edge may be half of a CRLF
-            block, self._rest = self._rest[: found.end()], self._rest[found.end() :]
+        while end := self._end_of_block():
+            block, self._rest = self._rest[:end], self._rest[end:]
             if block.strip():
                 yield _event(block)
+
+    def _end_of_block(self) -> int:
+        """How many bytes the first block takes with the blank line that ends it; 0 where that has not come."""
+        rest = self._rest
+        plain = rest.find(b"\n\n")
+        if plain >= 0 and rest.find(b"\r", 0, plain) < 0:
+            return plain + 2  # nearly always
+        found = _BLANK_LINE.search(rest)
+        if found is None or (found.end() == len(rest) and found.group().endswith(b"\r")):
+            return 0  # a lone CR at the edge may be half of a CRLF
+        return found.end()
 
 
 def _event(block: bytes) -> Event:
     name, data = "", []
-    for line in _LINE.split(block):
+    for line in _LINE.split(block) if b"\r" in block else block.split(b"\n"):
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"event":

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 
 from tray_app.core.values import (
@@ -92,6 +94,7 @@ USAGE = (
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS.split())
 )
 
+_INSERTS = frozenset({REQUEST_WHOLE, ATTEMPT_WHOLE})
 _request_start, _request_end = _row_of(_REQUEST_START), _row_of(_REQUEST_END)
 _attempt_start, _attempt_end = _row_of(_ATTEMPT_START), _row_of(_ATTEMPT_END)
 _failover, _operator = _row_of(_FAILOVER), _row_of(_OPERATOR)
@@ -142,7 +145,7 @@ def write(
         for fact in facts:
             batch.add(fact)
         for sql, rows in batch.statements(open_too):
-            connection.executemany(sql, rows)
+            _execute(connection, sql, rows)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -150,6 +153,29 @@ def write(
         raise
     batch.remember()
     return batch.lost
+
+
+def _execute(connection: sqlite3.Connection, sql: str, rows: list[Row]) -> None:
+    """Run `sql` for each row; inserts of several rows in one statement.
+
+    The driver gives up the interpreter's lock for each statement, and gets it back only when the loop's thread
+    has to wait: the fewer, the less the two are in each other's way.
+    """
+    if sql not in _INSERTS:
+        connection.executemany(sql, rows)
+        return
+    at, left = 0, len(rows)
+    for many in (8, 4, 2, 1):
+        while left >= many:
+            connection.execute(_of_many(sql, many), tuple(chain.from_iterable(rows[at : at + many])))
+            at, left = at + many, left - many
+
+
+@lru_cache(maxsize=64)
+def _of_many(sql: str, rows: int) -> str:
+    head, _, tail = sql.partition(" VALUES ")
+    marks, close, rest = tail.partition(")")
+    return f"{head} VALUES {', '.join([marks + close] * rows)}{rest}"
 
 
 class _Batch:

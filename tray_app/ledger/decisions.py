@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from tray_app.core.redact import redact
 from tray_app.core.score import Score
@@ -204,14 +206,13 @@ class Line(msgspec.Struct, omit_defaults=True, rename={"from_": "from"}):
     limit: float | None = None
     remaining: float | None = None
     unit: str | None = None
-    score: dict[str, float] | None = None
     reason: str | None = None
 
 
 def line_of(fact: Fact) -> bytes | None:
     """The line for `fact`, or None where it is no decision."""
-    line = _request(fact) or _pool(fact)
-    return None if line is None else _encoder.encode(line) + b"\n"
+    made = _MAKERS.get(type(fact), _pool)(fact)
+    return None if made is None else _encoder.encode(made) + b"\n"
 
 
 @lru_cache(maxsize=4)
@@ -223,77 +224,75 @@ def _iso(at: int) -> str:
     return f"{_second(at // 1000)}{at % 1000:03d}Z"
 
 
-def _request(fact: Fact) -> Line | None:
-    """The line for a step of a request."""
-    match fact:
-        case RouteSelected(request_id, at, profile, reason, score):
-            return Line(_iso(at), "route.selected", request_id, profile=profile, reason=reason, score=_terms(score))
-        case Queued(request_id, at, waiting, rejected, reason):
-            event = "admission.rejected" if rejected else "admission.queued"
-            return Line(_iso(at), event, request_id, waiting=waiting, reason=reason)
-        case AttemptStarted():
-            return Line(_iso(fact.started_at), "attempt.start", fact.request_id, fact.seq, profile=fact.profile_id)
-        case AttemptEnded():
-            return _attempt_end(fact)
-        case RequestStarted():
-            return _request_start(fact)
-        case RequestEnded():
-            return _request_end(fact)
-        case RetryScheduled(request_id, at, profile, error_class, delay_ms, reason):
-            line = Line(_iso(at), "retry.scheduled", request_id, profile=profile, reason=reason)
-            line.error_class, line.delay_ms = error_class, delay_ms
-            return line
-        case _:
-            return None
+class _RequestLine(msgspec.Struct, omit_defaults=True, gc=False):
+    """A `Line` of the steps that every request takes: fewer fields are quicker to write."""
+
+    time: str
+    event: str
+    request_id: str
+    attempt: int | None = None
+    client: str | None = None
+    profile: str | None = None
+    model: str | None = None
+    path: str | None = None
+    stream: bool | None = None
+    outcome: str | None = None
+    status: int | None = None
+    error_class: str | None = None
+    scope: str | None = None
+    attempts: int | None = None
+    failovers: int | None = None
+    ttft_ms: int | None = None
+    duration_ms: int | None = None
+    score: Score | None = None
+    reason: str | None = None
 
 
-def _request_start(fact: RequestStarted) -> Line:
-    return Line(
-        _iso(fact.started_at),
-        "request.start",
-        fact.id,
-        client=fact.client,
-        model=fact.model,
-        path=fact.path,
-        stream=fact.stream,
-    )
+def _route_selected(fact: RouteSelected) -> _RequestLine:
+    line = _RequestLine(_iso(fact.at), "route.selected", fact.request_id, profile=fact.profile_id, reason=fact.reason)
+    line.score = fact.score and _terms(fact.score)
+    return line
 
 
-def _attempt_end(fact: AttemptEnded) -> Line:
-    return Line(
-        _iso(fact.ended_at),
-        "attempt.end",
-        fact.request_id,
-        fact.seq,
-        profile=fact.profile_id,
-        outcome=fact.outcome.value,
-        status=fact.status_code,
-        error_class=fact.error_class,
-        scope=fact.error_scope,
-        ttft_ms=fact.ttft_ms,
-        duration_ms=fact.duration_ms,
-        reason=fact.reason,
-    )
+def _attempt_start(fact: AttemptStarted) -> _RequestLine:
+    return _RequestLine(_iso(fact.started_at), "attempt.start", fact.request_id, fact.seq, profile=fact.profile_id)
 
 
-def _request_end(fact: RequestEnded) -> Line:
-    return Line(
-        _iso(fact.ended_at),
-        "request.end",
-        fact.id,
-        profile=fact.profile_id,
-        outcome=fact.outcome.value,
-        status=fact.status_code,
-        attempts=fact.attempts,
-        failovers=fact.failovers,
-        ttft_ms=fact.ttft_ms,
-        duration_ms=fact.duration_ms,
-        reason=fact.reason,
-    )
+def _request_start(fact: RequestStarted) -> _RequestLine:
+    line = _RequestLine(_iso(fact.started_at), "request.start", fact.id, None, fact.client)
+    line.model, line.path, line.stream = fact.model, fact.path, fact.stream
+    return line
+
+
+def _attempt_end(fact: AttemptEnded) -> _RequestLine:
+    line = _RequestLine(_iso(fact.ended_at), "attempt.end", fact.request_id, fact.seq, None, fact.profile_id)
+    line.outcome, line.status = fact.outcome.value, fact.status_code
+    line.error_class, line.scope, line.reason = fact.error_class, fact.error_scope, fact.reason
+    line.ttft_ms, line.duration_ms = fact.ttft_ms, fact.duration_ms
+    return line
+
+
+def _request_end(fact: RequestEnded) -> _RequestLine:
+    line = _RequestLine(_iso(fact.ended_at), "request.end", fact.id, None, None, fact.profile_id)
+    line.outcome, line.status, line.reason = fact.outcome.value, fact.status_code, fact.reason
+    line.attempts, line.failovers = fact.attempts, fact.failovers
+    line.ttft_ms, line.duration_ms = fact.ttft_ms, fact.duration_ms
+    return line
+
+
+def _queued(fact: Queued) -> Line:
+    event = "admission.rejected" if fact.rejected else "admission.queued"
+    return Line(_iso(fact.at), event, fact.request_id, waiting=fact.waiting, reason=fact.reason)
+
+
+def _retry(fact: RetryScheduled) -> Line:
+    line = Line(_iso(fact.at), "retry.scheduled", fact.request_id, profile=fact.profile_id, reason=fact.reason)
+    line.error_class, line.delay_ms = fact.error_class, fact.delay_ms
+    return line
 
 
 def _pool(fact: Fact) -> Line | None:
-    """The line for a change of the pool, or of the app."""
+    """The line for a change of the pool or of the app."""
     match fact:
         case FailedOver(request_id, at, from_profile, to_profile, reason, manual):
             line = Line(_iso(at), "failover", request_id, from_=from_profile, to=to_profile, reason=reason)
@@ -339,17 +338,10 @@ def _quota_update(fact: QuotaSeen) -> Line:
     )
 
 
-def _terms(score: Score | None) -> dict[str, float] | None:
-    """The score with its four terms, rounded for reading."""
-    if score is None:
-        return None
-    return {  # never "-0.0"
-        "total": round(score.total, 4) + 0.0,
-        "health": round(score.health, 4) + 0.0,
-        "latency": round(score.latency, 4) + 0.0,
-        "failure": round(score.failure, 4) + 0.0,
-        "priority": round(score.priority, 4) + 0.0,
-    }
+@lru_cache(maxsize=64)
+def _terms(score: Score) -> Score:
+    """The score, rounded for reading. Most of the time it is the same as before."""
+    return Score(*(round(term, 4) + 0.0 for term in structs.astuple(score)))  # never "-0.0"
 
 
 def _cooldown_set(rest: Cooldown, request_id: str | None, at: int) -> Line:
@@ -365,3 +357,14 @@ def _cooldown_set(rest: Cooldown, request_id: str | None, at: int) -> Line:
         until=_iso(rest.until_at),
         reason=rest.reason,
     )
+
+
+_MAKERS: Mapping[type, Callable[[Any], Line | _RequestLine | None]] = {
+    RequestStarted: _request_start,
+    RouteSelected: _route_selected,
+    AttemptStarted: _attempt_start,
+    AttemptEnded: _attempt_end,
+    RequestEnded: _request_end,
+    Queued: _queued,
+    RetryScheduled: _retry,
+}

@@ -1,4 +1,4 @@
-"""The door: who is calling, and what do they ask? ASGI in, a `Call` for the pipeline out.
+"""The door: who is calling, and what do they ask? An exchange in, a `Call` for the pipeline out.
 
 Refused here, before anything is done: a Host that is not ours, a page of another site, a wrong
 token, a body over the limit. Nothing of the client's credential goes any further.
@@ -6,13 +6,11 @@ token, a body over the limit. Nothing of the client's credential goes any furthe
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import logging
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct, structs
@@ -24,23 +22,16 @@ from tray_app.core.providers import Provider, canonical, protocol_of
 from tray_app.core.redact import brief
 from tray_app.core.values import Call, Headers, Outcome, Protocol, RequestEnded, RequestStarted
 from tray_app.proxy.heads import marks
+from tray_app.proxy.listener import Answering, Exchange, Left, TooLarge
 from tray_app.proxy.means import Means
 from tray_app.proxy.pipeline import serve
-from tray_app.proxy.relay import Answer, Whole
+from tray_app.proxy.relay import Answer
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Through = Callable[[bytes], bool]
 Heads = Mapping[bytes, bytes]  # the headers by lower-case name; of several alike the last
 
 _log = logging.getLogger(__name__)
-THROUGH = "o_switcher.through"  # our listener's ASGI extension: writes a part of a streamed body at once
-_NO_EXTENSIONS: Mapping[str, Any] = {}
 MAX_MODEL = 200  # characters; no model is called so long
 INFLATED = 8 * 1024 * 1024  # bytes of a compressed request that are looked at for its model
-WATCH_AFTER_S = 0.02  # an answer quicker than this needs no watch on the client's leaving
 
 _DROPPED = frozenset(
     {
@@ -104,51 +95,50 @@ class Route(Struct, frozen=True):
 
 
 class Door:
-    """The ASGI application. Paths that are no provider's go to `faces`."""
+    """Answers every exchange. Paths that are no provider's go to `faces`."""
 
-    def __init__(self, means: Means, house: House, faces: App) -> None:
+    def __init__(self, means: Means, house: House, faces: Answering) -> None:
         self._means = means
         self._house = house
         self._faces = faces
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        sent = _Sent(send)
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer `exchange`.
+
+        Raises:
+            asyncio.CancelledError: the client left, or the app stops.
+        """
         try:
-            await self._open(scope, receive, sent)
+            await self._open(exchange)
         except Exception:
             _log.exception("a request met a fault of O-Switcher's own")
-            if not sent.begun:
+            if not exchange.begun:
                 ending = refused(500, "something went wrong inside O-Switcher; its log says what")
                 request_id = ids.request_id(self._means.clock(), self._house.random_bits(ids.RANDOM_BITS))
-                await _send_answer(Answer(ending.status, ending.headers + marks(request_id), Whole(ending.body)), send)
+                _say(exchange, ending, request_id)
 
-    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _open(self, exchange: Exchange) -> None:
         try:
-            heads = dict(scope["headers"])
+            heads = dict(exchange.headers)
             self._check_site(heads)
-            route = self._route(scope)
+            route = self._route(exchange)
             if route is None:
-                await self._faces(scope, receive, send)
+                await self._faces(exchange)
                 return
-            call = await self._call(scope, heads, receive, route)
+            call = await self._call(exchange, heads, route)
         except _Refusal as refusal:
-            await self._refuse(scope, refusal, send)
-        except _Left:
+            await self._refuse(exchange, refusal)
+        except Left:
             return
         else:
-            through = scope.get("extensions", _NO_EXTENSIONS).get(THROUGH)
-            if scope["http_version"] == "1.0":
-                send, through = _whole_for_http10(send), None
-            await self._answer(call, receive, send, through)
+            await _send_answer(await serve(call, self._means), exchange)
 
-    async def _refuse(self, scope: Scope, refusal: _Refusal, send: Send) -> None:
+    async def _refuse(self, exchange: Exchange, refusal: _Refusal) -> None:
         """Say no; a client of ours finds it in the history too."""
         now, ending = self._means.clock(), refusal.ending
         request_id = ids.request_id(now, self._house.random_bits(ids.RANDOM_BITS))
         if refusal.client is not None:
-            path = scope["raw_path"][:200].decode("latin-1")
+            path = exchange.path[:200].decode("latin-1")
             start = RequestStarted(request_id, now, refusal.client, None, protocol_of(path), path, None, False, 0)
             self._means.record(start)
             words, size = brief(refusal.words), len(ending.body)
@@ -157,7 +147,7 @@ class Door:
             )
             self._means.record(end)
             await self._means.settled()
-        await _send_answer(Answer(ending.status, ending.headers + marks(request_id), Whole(ending.body)), send)
+        _say(exchange, ending, request_id)
 
     # -- who is calling
 
@@ -179,8 +169,8 @@ class Door:
 
     # -- what do they ask
 
-    def _route(self, scope: Scope) -> Route | None:
-        path: str = scope["raw_path"].decode("latin-1")
+    def _route(self, exchange: Exchange) -> Route | None:
+        path = exchange.path.decode("latin-1")
         if path == "/v1/quota-stats":
             return None  # ours, not a provider's
         first, slash, rest = path[1:].partition("/")
@@ -198,12 +188,12 @@ class Door:
             raise _turn_away(404, f"the paths of {provider.name} begin with /{provider.name}{provider.prefix}/")
         return Route(provider.name, tail[len(provider.prefix) :], protocol_of(tail))
 
-    async def _call(self, scope: Scope, heads: Heads, receive: Receive, route: Route) -> Call:
+    async def _call(self, exchange: Exchange, heads: Heads, route: Route) -> Call:
         client = self._client(heads, route.protocol)
         try:
             if b"websocket" in heads.get(b"upgrade", b"").lower():
                 raise _turn_away(426, "websockets are not spoken here; use plain requests", route.protocol)
-            body = await self._body(heads, receive, route.protocol)
+            body = await self._body(exchange, heads, route.protocol)
             asked = _asked(heads, body, route)
         except _Refusal as refusal:
             refusal.client = client
@@ -214,119 +204,33 @@ class Door:
             client,
             route.provider,
             route.protocol,
-            scope["method"],
+            exchange.method,
             route.path,
-            _without_key(scope["query_string"]),
-            forwarded(scope["headers"], heads.get(b"connection", b"")),
+            _without_key(exchange.query),
+            forwarded(exchange.headers, heads.get(b"connection", b"")),
             body,
             asked.model[:MAX_MODEL] if isinstance(asked.model, str) else None,
             asked.stream is True or route.path.endswith(":streamGenerateContent"),
             now,
             _tags(heads.get(b"x-o-switcher-tags", b"")),
-            conversation_from(client, scope["headers"], asked) if route.protocol in _TALKS else None,
+            conversation_from(client, exchange.headers, asked) if route.protocol in _TALKS else None,
         )
 
-    async def _body(self, heads: Heads, receive: Receive, protocol: Protocol) -> bytes:
+    async def _body(self, exchange: Exchange, heads: Heads, protocol: Protocol) -> bytes:
         limit = self._house.max_body()
         if int(heads.get(b"content-length", b"0")) > limit:
             raise self._too_large(limit, protocol)
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _Left
-            data = message.get("body", b"")
-            size += len(data)
-            if size > limit:
-                raise self._too_large(limit, protocol)
-            parts.append(data)
-            if not message.get("more_body"):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+        try:
+            return await exchange.body(limit)
+        except TooLarge:
+            raise self._too_large(limit, protocol) from None
 
     def _too_large(self, limit: int, protocol: Protocol) -> _Refusal:
         text = f"the body is over the limit of {limit} bytes; raise it with: o-switcher config set proxy.max_body_mb N"
         return _turn_away(413, text, protocol)
 
-    # -- the answer
-
-    async def _answer(self, call: Call, receive: Receive, send: Send, through: Through | None) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - ASGI servers run applications in tasks
-        watch = _Watch(receive, task)
-        try:
-            await _send_answer(await serve(call, self._means), send, through)
-        except asyncio.CancelledError:
-            if not watch.left:
-                raise
-            task.uncancel()
-        finally:
-            watch.stop()
-
-
-class _Sent:
-    """Passes messages on and knows whether an answer has begun."""
-
-    __slots__ = ("_send", "begun")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.begun = False
-
-    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
-        self.begun = True
-        return self._send(message)
-
-
-def _whole_for_http10(send: Send) -> Send:
-    """HTTP/1.0 knows no chunks: the answer is gathered and sent with its length."""
-    start: MutableMapping[str, Any] = {}
-    parts: list[bytes] = []
-
-    async def gather(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            start.update(message)
-            return
-        parts.append(message["body"])
-        if not message["more_body"]:
-            body = b"".join(parts)
-            kept = [pair for pair in start["headers"] if pair[0] != b"content-length"]
-            await send({**start, "headers": [*kept, (b"content-length", b"%d" % len(body))]})
-            await send({"type": "http.response.body", "body": body, "more_body": False})
-
-    return gather
-
 
 _ELSEWHERE = (b"cross-site", b"same-site")  # another port of this host is another program
-
-
-class _Left(Exception):
-    """The client left before its request was whole."""
-
-
-class _Watch:
-    """Cancels the answering task when the client leaves: an upstream call that nobody waits for costs money."""
-
-    def __init__(self, receive: Receive, task: asyncio.Task[None]) -> None:
-        self.left = False
-        self._receive = receive
-        self._answering = task
-        self._watching: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._begin)
-
-    def _begin(self) -> None:
-        self._watching = asyncio.get_running_loop().create_task(self._until_left())
-
-    async def _until_left(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.left = True
-        self._answering.cancel()
-
-    def stop(self) -> None:
-        self._timer.cancel()
-        if self._watching is not None:
-            self._watching.cancel()
 
 
 _FACES = frozenset({"", "healthz", "api", "report", "metrics", "help", "static", "favicon.ico"})
@@ -423,16 +327,26 @@ def _inflated(body: bytes) -> bytes | None:
     return None if unpacker.unconsumed_tail else plain
 
 
-async def _send_answer(answer: Answer, send: Send, through: Through | None = None) -> None:
+def _say(exchange: Exchange, ending: Ending, request_id: str) -> None:
+    exchange.begin(ending.status, ending.headers + marks(request_id), ending.body, over=True)
+
+
+async def _send_answer(answer: Answer, exchange: Exchange) -> None:
     body = answer.body
     try:
         data = await body.read()
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        whole = body.over and not body.cut
+        exchange.begin(answer.status, answer.headers, data, over=whole)
         while not body.over:
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-            body.through = through  # from now on: the head is out
+            body.through = exchange.through  # from now on: the head is out
+            if exchange.slow:
+                await exchange.drained()
             data = await body.read()
-        # a cut body is left unfinished on purpose: the connection then breaks off
-        await send({"type": "http.response.body", "body": data, "more_body": body.cut})
+            if body.over and not body.cut:
+                exchange.end(data)
+            else:
+                exchange.write(data)
+        if body.cut:
+            exchange.cut()
     finally:
         body.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from tray_app.core.values import Headers
 
 _NOT_PASSED_ON = frozenset(
@@ -31,16 +33,24 @@ def passed_on(
         length: the body's length where it is known to be whole, to be stated instead of what was.
         promised: whether a stated length may stand.
     """
-    connection = [value for name, value in headers if name == b"connection"]
-    left_out = _NOT_PASSED_ON | {part.strip().lower() for value in connection for part in value.split(b",")}
-    if 300 <= status < 400:
-        left_out |= {b"location"}
-    if length is not None or not promised or status in (204, 304):
-        left_out |= {b"content-length"}
+    connection = b",".join([value for name, value in headers if name == b"connection"])
+    stated = length is None and promised and status not in (204, 304)
+    left_out = _left_out(connection.lower(), 300 <= status < 400, stated)
     kept = [pair for pair in headers if pair[0] not in left_out]
     if length is not None:
         kept.append((b"content-length", b"%d" % length))
     return tuple(kept)
+
+
+@lru_cache(maxsize=64)
+def _left_out(connection: bytes, redirect: bool, stated: bool) -> frozenset[bytes]:
+    """The names of the headers that do not pass."""
+    names = {part.strip() for part in connection.split(b",")}
+    if redirect:
+        names.add(b"location")
+    if not stated:
+        names.add(b"content-length")
+    return _NOT_PASSED_ON | names
 
 
 def marks(request_id: str, profile_id: str | None = None, attempts: int = 0, failovers: int = 0) -> Headers:

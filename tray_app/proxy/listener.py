@@ -1,149 +1,555 @@
-"""uvicorn's HTTP protocol with the limits that it lacks: a bound on the head of a request, and on a slow one."""
+"""The wire to clients: HTTP/1.1 connections, each a row of exchanges; bounded in size and time.
+
+Our own for the same reason as the wire to providers: this runs for every request, and a general-purpose
+server costs several times as much. Parsing is llhttp's (httptools), which is strict about lengths.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from functools import lru_cache
+from http import HTTPStatus
 
-from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
+import httptools
 
-from tray_app.proxy.door import THROUGH
+from tray_app.core.values import Headers
 
-ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
-KEEP_ALIVE_S = 75
+Answering = Callable[["Exchange"], Awaitable[None]]
+
+KEEP_ALIVE_S = 75.0  # a connection that asks nothing for so long is closed
+HEAD_TIMEOUT_S = 30.0
+BODY_TIMEOUT_S = 60.0  # between two parts of a request's body
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
-HEAD_TIMEOUT_S = 30.0
+HIGH_WATER = 65_536  # bytes of a body that are taken before somebody asks for it
+_BODYLESS = frozenset({204, 304})
+
+_log = logging.getLogger(__name__)
 
 
-class Listener(HttpToolsProtocol):
-    """One client connection. Refuses heads that no real client sends."""
+class Left(Exception):
+    """The client left before its request was whole."""
 
-    _head_open = True
-    _head_bytes = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(HEAD_TIMEOUT_S, self.timeout_keep_alive_handler)
-        self._slow_head: asyncio.TimerHandle | None = None
+class TooLarge(Exception):
+    """The body is over the limit."""
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_done()
-        super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        if self._head_open:
-            self._head_bytes += len(data)
-            if self._head_bytes - len(data) > MAX_HEAD_BYTES:
-                self.send_400_response("")
-                return
-        super().data_received(data)
-        if self._head_open and self._slow_head is None and not self.transport.is_closing():
-            self._slow_head = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
+class Exchange:
+    """A request, and the way back to its client. For the task that answers it.
 
-    def _head_done(self) -> None:
-        if self._slow_head is not None:
-            self._slow_head.cancel()
-            self._slow_head = None
+    An answer is `begin`, then `write` as often as needed, then `end`; or `begin` with all of it. Nothing
+    waits: whoever sends much asks `slow` and awaits `drained`.
+    """
 
-    def on_message_begin(self) -> None:
-        self._head_open = True
-        super().on_message_begin()
-        self.scope["extensions"] = {THROUGH: self._through}  # type: ignore[dict-item]
+    __slots__ = (
+        "_chunked",
+        "_expects",
+        "_gathered",
+        "_left_to_send",
+        "_limit",
+        "_listener",
+        "_parts",
+        "_size",
+        "_waiter",
+        "begun",
+        "complete",
+        "headers",
+        "keep",
+        "left",
+        "method",
+        "path",
+        "query",
+        "task",
+        "version",
+        "whole",
+    )
 
-    def _through(self, data: bytes) -> bool:
-        """Write a part of a streamed answer at once; False where the client is slow or gone."""
-        cycle = self.cycle
-        if cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding or self.flow.write_paused:
+    def __init__(
+        self,
+        listener: Listener,
+        method: str,
+        target: tuple[bytes, bytes],
+        headers: list[tuple[bytes, bytes]],
+        version: str,
+    ) -> None:
+        self.method = method
+        self.path, self.query = target  # as they came
+        self.headers = headers  # names in lower case
+        self.version = version
+        self.task: asyncio.Task[None] | None = None
+        self.keep = False  # whether the connection outlives the answer
+        self.whole = False  # whether the request has come whole
+        self.left = False  # whether the client is gone
+        self.begun = False  # whether the head of the answer is out
+        self.complete = False  # whether the answer is out, or given up
+        self._listener = listener
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._limit: int | None = None  # of the body, once it is asked for
+        self._expects = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._chunked = False
+        self._left_to_send = 0
+        self._gathered: tuple[int, Headers, list[bytes]] | None = None  # for HTTP/1.0, which knows no chunks
+
+    # -- the request
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            TooLarge: it is over `limit` bytes.
+            Left: the client is gone.
+        """
+        if self._expects and not self._parts and not self.whole:
+            self._listener.say(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._limit = limit
+        while not self.whole:
+            if self.left:
+                raise Left
+            if self._size > limit:
+                raise TooLarge
+            self._listener.want_body()
+            self._waiter = self._listener.loop.create_future()
+            await self._waiter
+        if self._size > limit:
+            raise TooLarge
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+    async def gone(self) -> None:
+        """Wait until the client has left, or has its answer."""
+        while not (self.left or self.complete):
+            self._waiter = self._listener.loop.create_future()
+            await self._waiter
+
+    def expects_continue(self) -> None:
+        """The client waits for a word before it sends its body."""
+        self._expects = True
+
+    def feed(self, data: bytes) -> bool:
+        """Take a part of the body; whether that is enough for now."""
+        if self.complete:
             return False
-        self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        self._parts.append(data)
+        self._size += len(data)
+        if self._limit is None:
+            return self._size >= HIGH_WATER
+        if self._size > self._limit:
+            self.wake()
+            return True
+        return False
+
+    def wake(self) -> None:
+        """Something has changed for whoever waits."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # -- the answer
+
+    @property
+    def slow(self) -> bool:
+        """Whether the client takes less than it is sent."""
+        return self._listener.held_back
+
+    async def drained(self) -> None:
+        """Wait until the client has taken most of what it was sent."""
+        await self._listener.drained()
+
+    def begin(self, status: int, headers: Headers, data: bytes = b"", *, over: bool = False) -> None:
+        """Send the head and the first bytes of the body; `over`: these are all.
+
+        Args:
+            status: the answer's.
+            headers: ready to send, names in lower case. Without a content-length the body goes in chunks.
+            data: the first bytes of the body.
+            over: whether nothing follows.
+        """
+        self.begun = True
+        if self.version == "1.0" and not over:
+            self._gathered = (status, headers, [data])
+            return
+        if self.version == "1.0":
+            headers = (*(pair for pair in headers if pair[0] != b"content-length"), _length(len(data)))
+        lines = [_status_line(status)]
+        length = None
+        for name, value in headers:
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"connection" and value.lower() == b"close":
+                self.keep = False
+                continue
+            lines.append(b"%b: %b\r\n" % (name, value))
+        if not self.keep:
+            lines.append(b"connection: close\r\n")
+        bodyless = self.method == "HEAD" or status in _BODYLESS
+        if length is None and not bodyless:
+            self._chunked = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            raise ValueError("a header of the answer holds a line break")
+        self._left_to_send = 0 if bodyless else length or 0
+        self._send(head + b"\r\n", b"" if bodyless else data)
+        if over:
+            self._end()
+
+    def write(self, data: bytes) -> None:
+        """Send more of the body."""
+        if self._gathered is not None:
+            self._gathered[2].append(data)
+        else:
+            self._send(b"", data)
+
+    def end(self, data: bytes = b"") -> None:
+        """Send the last of the body."""
+        if self._gathered is not None:
+            status, headers, parts = self._gathered
+            self._gathered = None
+            self.begin(status, headers, b"".join([*parts, data]), over=True)
+            return
+        self._send(b"", data)
+        self._end()
+
+    def through(self, data: bytes) -> bool:
+        """Write a part of a streamed body at once; False where the client is slow or gone."""
+        listener = self._listener
+        if self.complete or not self._chunked or listener.held_back:
+            return False
+        listener.say(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
+    def cut(self) -> None:
+        """Break off, so that nobody takes what was sent for a whole answer."""
+        if self._gathered is not None:
+            self._gathered = None
+            words = b"the answer was cut before its end\n"
+            self.begin(502, ((b"content-type", b"text/plain"),), words, over=True)
+        self.keep = False
+        self._over()
+
+    def _send(self, head: bytes, data: bytes) -> None:
+        if self.complete:
+            return
+        if self._chunked and data:
+            self._listener.say(b"%b%x\r\n%b\r\n" % (head, len(data), data))
+            return
+        if not self._chunked and len(data) > self._left_to_send:
+            raise ValueError("the body is longer than its content-length")
+        self._left_to_send -= len(data)
+        if head or data:
+            self._listener.say(head + data)
+
+    def _end(self) -> None:
+        if self.complete:
+            return
+        if self._chunked:
+            self._listener.say(b"0\r\n\r\n")
+        self.keep = self.keep and self._left_to_send <= 0
+        self._over()
+
+    def _over(self) -> None:
+        if not self.complete:
+            self.complete = True
+            self._parts.clear()
+            self.wake()
+            self._listener.answered(self)
+
+
+class Listener(asyncio.Protocol):
+    """One client connection. Refuses heads that no real client sends; exchanges are answered in their order."""
+
+    def __init__(self, serving: Serving, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.held_back = False  # whether the client takes less than it is sent
+        self._serving = serving
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_open = False
+        self._head_bytes = 0
+        self._expects = False
+        self._coming: Exchange | None = None  # whose request arrives, or came last
+        self._queue: deque[Exchange] = deque()  # the first is being answered
+        self._reading = True
+        self._deaf = False  # what the client says from now on is not understood
+        self._drained: asyncio.Future[None] | None = None
+        self._since = 0.0  # the last sign of life of what the timer looks at
+        self._limit_s = HEAD_TIMEOUT_S  # how long that may last; 0: for ever
+        self._timer: asyncio.TimerHandle | None = None
+
+    # -- the transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._serving.connections.add(self)
+        self._since = self.loop.time()
+        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._serving.connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        for exchange in self._queue:
+            exchange.left = exchange.complete = True
+            exchange.wake()
+            if exchange.task is not None:
+                exchange.task.cancel()  # a provider's call that nobody waits for costs money
+        self._queue.clear()
+        self.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._since = self.loop.time()
+        if self._coming is None or self._coming.whole:
+            if not self._head_open:
+                self._head_open, self._head_bytes = True, 0
+                if not self._queue:
+                    self._limit_s = HEAD_TIMEOUT_S
+            self._head_bytes += len(data)
+            if self._head_bytes - len(data) > MAX_HEAD_BYTES:
+                self._misunderstood()
+                return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._deaf = True  # what follows would be another protocol's
+            if self._coming is not None:
+                self._coming.keep = False
+        except httptools.HttpParserError:
+            self._misunderstood()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self.held_back = True
+
+    def resume_writing(self) -> None:
+        self.held_back = False
+        if self._drained is not None:
+            if not self._drained.done():
+                self._drained.set_result(None)
+            self._drained = None
+
+    # -- the parser's side
+
+    def on_message_begin(self) -> None:
+        self._url, self._headers, self._expects = b"", [], False
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        # uvicorn's own, and a bound: this runs for every header of every request
-        headers = self.headers
+        headers = self._headers
         if len(headers) >= MAX_HEADERS:
             raise _HeadTooLarge
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
+            self._expects = True
         headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self._head_open = False
-        self._head_done()
         if self._head_bytes > MAX_HEAD_BYTES and self._size_of_head() > MAX_HEAD_BYTES:
             raise _HeadTooLarge
+        self._head_open = False
+        parser = self._parser
+        version = parser.get_http_version()
+        method = parser.get_method().decode("ascii")
+        exchange = self._coming = Exchange(self, method, _target(self._url), self._headers, version)
+        exchange.keep = version != "1.0" and parser.should_keep_alive() and not self._serving.closing
+        if self._expects:
+            exchange.expects_continue()
+        self._limit_s = 0.0
+        self._queue.append(exchange)
+        if len(self._queue) == 1:
+            self._start(exchange)
+        else:
+            self._pause()  # pipelined: one after the other
+
+    def on_body(self, body: bytes) -> None:
+        if self._coming is not None and self._coming.feed(body):
+            self._pause()
+
+    def on_message_complete(self) -> None:
+        if self._coming is not None:
+            self._coming.whole = True
+            self._limit_s = 0.0 if self._queue else KEEP_ALIVE_S
+            self._coming.wake()
         self._head_bytes = 0
-        super().on_headers_complete()
 
     def _size_of_head(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return len(self._url) + sum(len(name) + len(value) for name, value in self._headers)
 
-    def send_400_response(self, msg: str) -> None:
-        too_large = self._head_bytes > MAX_HEAD_BYTES or (self.headers is not None and len(self.headers) >= MAX_HEADERS)
-        self._head_open = False
+    def _misunderstood(self) -> None:
+        """What came is no request. Whoever is answered still gets that answer; half a request gets none."""
+        self._deaf = True
+        coming = self._coming
+        if coming is not None and not coming.whole and not coming.begun and coming in self._queue:
+            coming.left = True
+            coming.wake()
+            if coming.task is not None:
+                coming.task.cancel()
+            self._queue.remove(coming)
+        if self._queue:
+            self._queue[-1].keep = False
+            return
+        too_large = self._head_open and (self._head_bytes > MAX_HEAD_BYTES or len(self._headers) >= MAX_HEADERS)
         status = b"431 Request Header Fields Too Large" if too_large else b"400 Bad Request"
         words = b"the request's head is too large" if too_large else b"this is not a valid HTTP request"
         body = b'{"error":{"type":"o_switcher_refused","message":"' + words + b'"}}'
         head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(head % (status, len(body)) + body)
-        self.transport.close()
+        self.say(head % (status, len(body)) + body)
+        self._transport.close()
+
+    # -- the exchange's side
+
+    def say(self, data: bytes) -> None:
+        """Send bytes to the client."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the client has taken most of what it was sent, or is gone."""
+        while self.held_back:
+            if self._drained is None:
+                self._drained = self.loop.create_future()
+            await asyncio.shield(self._drained)
+
+    def want_body(self) -> None:
+        """Somebody waits for the rest of the request."""
+        self._limit_s = BODY_TIMEOUT_S
+        self._since = self.loop.time()
+        self._resume()
+
+    def answered(self, exchange: Exchange) -> None:
+        """That exchange is over: on with the next."""
+        if self._queue and self._queue[0] is exchange:
+            self._queue.popleft()
+        if not exchange.keep:
+            self._transport.close()
+            return
+        self._since = self.loop.time()
+        if self._queue:
+            self._start(self._queue[0])
+            return
+        # the rest of a request that nobody wanted whole is read and thrown away, but not for ever
+        self._limit_s = KEEP_ALIVE_S if exchange.whole and not self._head_open else BODY_TIMEOUT_S
+        self._resume()
+
+    def shut_down(self) -> None:
+        """End the connection, now if it is idle, else with the answer that is on its way."""
+        if not self._queue:
+            self._transport.close()
+        for exchange in self._queue:
+            exchange.keep = False
+
+    def abort(self) -> None:
+        """End the connection, whatever is on its way."""
+        self._transport.abort()
+
+    def _start(self, exchange: Exchange) -> None:
+        exchange.task = self.loop.create_task(self._serving.answer(exchange))
+
+    def _pause(self) -> None:
+        if self._reading and not self._transport.is_closing():
+            self._reading = False
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if not self._reading and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def _look(self) -> None:
+        """One timer for all limits, never set back: it looks whether the limit that holds now has passed."""
+        left = self._since + self._limit_s - self.loop.time() if self._limit_s else HEAD_TIMEOUT_S
+        if left <= 0.001:
+            self._transport.close()
+            left = HEAD_TIMEOUT_S
+        self._timer = self.loop.call_later(left, self._look)
 
 
 class _HeadTooLarge(Exception):
     """Stops the parser; it reports any exception of a callback as a parser error."""
 
 
-class Serving:
-    """The open door: uvicorn's protocol on a socket, without its server loop, which wakes ten times a second."""
+def _target(url: bytes) -> tuple[bytes, bytes]:
+    """Path and query of a request's target."""
+    if url.startswith(b"/") and b"#" not in url:
+        path, _, query = url.partition(b"?")
+        return path, query
+    parsed = httptools.parse_url(url)
+    return parsed.path or b"/", parsed.query or b""
 
-    def __init__(self, app: ASGIApplication) -> None:
-        self._config = Config(
-            app,
-            http=Listener,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-        )
-        self._state = ServerState()
+
+def _length(size: int) -> tuple[bytes, bytes]:
+    return b"content-length", b"%d" % size
+
+
+@lru_cache(maxsize=128)
+def _status_line(status: int) -> bytes:
+    try:
+        words = HTTPStatus(status).phrase
+    except ValueError:
+        words = ""
+    return b"HTTP/1.1 %d %b\r\n" % (status, words.encode())
+
+
+class Serving:
+    """The open door: a socket on which clients are answered by `app`."""
+
+    def __init__(self, app: Answering) -> None:
+        self.connections: set[Listener] = set()
+        self.closing = False
+        self._app = app
+        self._running: set[Exchange] = set()
         self._server: asyncio.Server | None = None
 
     async def open(self, sock: socket.socket) -> None:
         """Begin to accept clients on `sock`, which is bound already."""
-        logging.getLogger("uvicorn.error").disabled = True  # the door reports its own failures, and cuts on purpose
-        self._config.load()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Listener(self._config, self._state, {}, loop), sock=sock, backlog=2048
-        )
+        self._server = await loop.create_server(lambda: Listener(self, loop), sock=sock, backlog=2048)
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Have `app` answer; whatever it leaves unfinished is cut."""
+        self._running.add(exchange)
+        try:
+            await self._app(exchange)
+        except asyncio.CancelledError:
+            if not exchange.left:
+                raise
+        except Exception:
+            _log.exception("an answer met a fault of O-Switcher's own")
+        finally:
+            self._running.discard(exchange)
+            if not exchange.complete:
+                exchange.cut()
 
     async def close(self, grace_s: float) -> int:
         """Stop accepting, give running answers `grace_s` seconds, then cut them; how many were cut."""
+        self.closing = True
         if self._server is not None:
             self._server.close()
-        for connection in list(self._state.connections):
-            connection.shutdown()
-        deadline = asyncio.get_running_loop().time() + grace_s
-        while self._state.tasks and asyncio.get_running_loop().time() < deadline:
-            await asyncio.wait(list(self._state.tasks), timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
-        left = list(self._state.tasks)
+        for connection in list(self.connections):
+            connection.shut_down()
+        if tasks := self._tasks():
+            await asyncio.wait(tasks, timeout=grace_s)
+        left = self._tasks()
         for task in left:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=1.0)
-        for connection in list(self._state.connections):
-            if isinstance(connection, Listener):
-                connection.transport.abort()
+        for connection in list(self.connections):
+            connection.abort()
         return len(left)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [exchange.task for exchange in self._running if exchange.task is not None]
