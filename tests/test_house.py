@@ -136,7 +136,7 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 def test_the_command_line_starts_without_the_heavy_libraries() -> None:
-    code = "import sys, tray_app.faces.cli; print([m for m in ('sqlmodel','sqlalchemy','httpx','uvicorn','starlette','rich.console','PIL') if m in sys.modules])"
+    code = "import sys, tray_app.faces.cli; print([m for m in ('sqlmodel','sqlalchemy','httpx','starlette','rich.console','PIL') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
 

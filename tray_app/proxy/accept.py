@@ -137,6 +137,9 @@ async def _stream(call: Call, response: Response) -> Accepted | Rejected:
     if encoded:
         return await _compressed(response)
     reader = _StreamHead(call, response)
+    while response.pending:  # what came with the head decides as a rule: no time limit need be set
+        if (decided := reader.look(await response.read())) is not None:
+            return decided
     try:
         async with asyncio.timeout(HOLD_STREAM_S):
             return await reader.read()
@@ -165,18 +168,22 @@ class _StreamHead:
     async def read(self) -> Accepted | Rejected:
         response = self._response
         while data := await response.read():
-            self.held += data
-            for event in self._splitter.events(data):
-                if (decided := self._decide(event)) is not None:
-                    return decided
-            if len(self.held) >= HOLD_BYTES:
-                return Accepted(response, self.held, events=True)
+            if (decided := self.look(data)) is not None:
+                return decided
         if response.failure is not None:
             return Rejected(response.failure)
         for event in self._splitter.close():
             if (decided := self._decide(event)) is not None:
                 return decided
         return self._nothing("the provider's stream ended without an answer")
+
+    def look(self, data: bytes) -> Accepted | Rejected | None:
+        """What the stream is, if `data` shows it."""
+        self.held += data
+        for event in self._splitter.events(data):
+            if (decided := self._decide(event)) is not None:
+                return decided
+        return Accepted(self._response, self.held, events=True) if len(self.held) >= HOLD_BYTES else None
 
     def _decide(self, event: Event) -> Accepted | Rejected | None:
         match sign_of(event):
