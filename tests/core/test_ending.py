@@ -44,6 +44,29 @@ def header(ending: Ending, name: bytes) -> bytes | None:
     return dict(ending.headers).get(name)
 
 
+def test_where_only_one_may_serve_it_says_so_and_how_to_end_that() -> None:
+    refuse = Refuse(Why.LIMITED, "a reason", None)
+    found = exhausted(refuse, Protocol.CHAT, [member("a"), member("b")], MODEL, NOW, "req1", only="b")
+    message = document(found)["error"]["message"]
+    assert "Only b may serve" in message and "o-switcher unpin" in message and "No profile" not in message
+    offline = exhausted(Refuse(Why.OFFLINE, "r", None), Protocol.CHAT, [], MODEL, NOW, "req1", only="b")
+    assert "cannot be reached" in document(offline)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("why", "resets_at", "told"),
+    [
+        pytest.param(Why.BROKEN, None, b"false", id="all were tried: an SDK need not try again"),
+        pytest.param(Why.LIMITED, NOW + 5_000, None, id="a time to come back is told instead"),
+        pytest.param(Why.OFFLINE, None, None, id="the network may be back in a moment"),
+    ],
+)
+def test_sdks_are_told_when_to_try_again(why: Why, resets_at: int | None, told: bytes | None) -> None:
+    found = end(why, resets_at=resets_at)
+    assert header(found, b"x-should-retry") == told
+    assert (header(found, b"retry-after") is None) is (told is not None)
+
+
 @pytest.mark.parametrize(
     ("why", "status"),
     [

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.core.build import MODEL, NOW, PROVIDER, judged, member, rest, unhurried
+from tray_app.core import policy
 from tray_app.core.policy import (
     LARGE_BYTES,
     Backoff,
@@ -31,6 +32,13 @@ from tray_app.core.policy import (
 from tray_app.core.pool import Choice, Member, Pool, pool_of
 from tray_app.core.values import Action, Admin, Cooldown, ErrorClass, Scope, Source, Verdict
 from tray_app.core.vitals import Ceiling, Ramp, Vitals
+
+
+@pytest.fixture(autouse=True)
+def _together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits for the end of a rest are not spread, so that they can be told to the millisecond."""
+    monkeypatch.setattr(policy, "SPREAD_MS", 0)
+
 
 C = ErrorClass
 UNTRIED = Progress()
@@ -658,7 +666,35 @@ def test_one_that_is_out_for_another_reason_is_not_waited_for(out: Member) -> No
 def test_a_pin_waits_for_its_profile_as_a_conversation_does() -> None:
     pool = pool_of([member("main", PASSING), busy("spare")]).chosen(Choice("main", pinned=True))
     assert step([], pool=pool, held="spare") == NOBODY_IDLE
-    assert isinstance(step([], pool=pool.chosen(Choice("main")), held=None), Try)
+    assert step([], pool=pool.chosen(Choice("main")), held=None) == NOBODY_IDLE
+
+
+def test_a_moments_rest_of_the_current_profile_moves_no_new_conversation_for_good() -> None:
+    current = pool_of([member("main", PASSING), member("spare")]).moved(PROVIDER, "main")
+    assert step([], pool=current) == Try("spare", "main is back in a moment", moves=False)
+    taken = pool_of([member("main", PASSING), busy("spare")]).moved(PROVIDER, "main")
+    assert step([], pool=taken) == NOBODY_IDLE
+    assert isinstance(step([], pool=taken, rules=Rules(strategy=Strategy.PRIORITY)), Try)
+
+
+@pytest.mark.parametrize(("chance", "delay_ms"), [(0.0, 4_000), (0.5, 4_125), (0.999, 4_250)])
+def test_the_end_of_a_rest_finds_not_everybody_there_in_one_moment(
+    chance: float, delay_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "SPREAD_MS", 250)
+    found = step([member("main", rest("main", 4_000))], chance=chance)
+    assert isinstance(found, Wait) and found.delay_ms == delay_ms
+
+
+def test_a_call_that_waits_for_a_place_goes_back_to_whose_rest_is_over() -> None:
+    limited = after(("main", LIMITED))
+    members = [member("main"), full("spare")]
+    assert isinstance(step(members, limited), Queue)  # it has not waited yet
+    found = step(members, replace(limited, queued_ms=500))
+    assert found == Try("main", "its rest is over, and the others are full", moves=False)
+    assert isinstance(step([full("main"), full("spare")], replace(limited, queued_ms=500)), Queue)
+    broken = replace(after(("main", REFUSED)), queued_ms=500)
+    assert isinstance(step(members, broken), Queue)
 
 
 def test_after_the_wait_a_conversation_goes_on_where_it_was() -> None:

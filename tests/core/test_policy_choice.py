@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.core.build import MODEL, NOW, PROVIDER, judged, member, rest
+from tray_app.core import policy
 from tray_app.core.allowance import Allowance
 from tray_app.core.breaker import Breaker, BreakerRules
 from tray_app.core.policy import (
@@ -34,6 +35,13 @@ from tray_app.core.quota import DAY_MS
 from tray_app.core.score import Health, Weights, score
 from tray_app.core.values import Action, Admin, ErrorClass, Scope, Source, Verdict
 from tray_app.core.vitals import UNKNOWN, Ceiling, Ramp, Vitals
+
+
+@pytest.fixture(autouse=True)
+def _together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits for the end of a rest are not spread, so that they can be told to the millisecond."""
+    monkeypatch.setattr(policy, "SPREAD_MS", 0)
+
 
 C = ErrorClass
 LANE = Lane(PROVIDER, MODEL)
@@ -378,7 +386,7 @@ def strictly(*members: Member) -> Pool:
         ),
         pytest.param(
             member("a", rest("a", 3_000)),
-            Wait("a", 3_000, "nothing else can serve: the rate limit is reached"),
+            Wait("a", 3_000, "no other profile is idle, and the wait is short: the rate limit is reached"),
             id="it rests for a moment",
         ),
         pytest.param(member("a", reauth="x"), Refuse(Why.REAUTH, "no profile can serve now"), id="it is refused"),

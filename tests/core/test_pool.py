@@ -352,7 +352,7 @@ def test_the_rest_of_a_profile_that_left_rests_nobody() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "until"),
     [
-        pytest.param((60, Source.HEADER), (90, Source.INFERRED), 90, id="a later end holds, from whatever source"),
+        pytest.param((60, Source.HEADER), (90, Source.INFERRED), 60, id="a guess does not lengthen what was stated"),
         pytest.param((60, Source.HEADER), (30, Source.INFERRED), 60, id="a guess does not shorten what was stated"),
         pytest.param((60, Source.HEADER), (30, Source.PROBE), 60, id="nor does a probe"),
         pytest.param((60, Source.HEADER), (30, Source.HEADER), 60, id="nor does the same source"),
@@ -546,12 +546,12 @@ def test_a_profile_that_was_left_must_be_well_for_a_while_and_the_next_is_not_st
     pool = pool_of([member("a"), member("b", in_flight=3), member("c")]).moved(PROVIDER, "a")
     fled = pool.moved(PROVIDER, "b", fled_at=NOW)
     assert fled.current == {PROVIDER: "b"}
-    assert fled.members["a"].vitals == replace(UNKNOWN, back_at=NOW)
+    assert fled.members["a"].vitals == replace(UNKNOWN, back_at=NOW, fled_to="b")
     assert fled.members["b"] == replace(pool.members["b"], vitals=replace(UNKNOWN, ramp=Ramp(NOW, 3)))
     assert fled.members["c"] is pool.members["c"]
     again = fled.moved(PROVIDER, "a", fled_at=NOW - 5)
     assert again.members["b"].vitals.back_at == NOW - 5
-    assert again.members["a"].vitals == replace(UNKNOWN, back_at=NOW, ramp=Ramp(NOW - 5, 0))
+    assert again.members["a"].vitals == replace(UNKNOWN, back_at=NOW, ramp=Ramp(NOW - 5, 0), fled_to="b")
     later = replace(pool.members["a"].vitals, back_at=NOW + 7)
     assert pool.known("a", later).moved(PROVIDER, "b", fled_at=NOW).members["a"].vitals.back_at == NOW + 7
 

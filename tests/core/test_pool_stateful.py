@@ -156,7 +156,8 @@ class PoolMachine(RuleBasedStateMachine):
         expected = []
         for sibling in reached:
             old = self.model[sibling].rests.get((scope, named))
-            if old is None or until > old[0] or old[1] in BETTER[source]:
+            alike = old is None or (source not in BETTER[old[1]] and old[1] not in BETTER[source])
+            if old is None or old[0] <= self.now or old[1] in BETTER[source] or (alike and until > old[0]):
                 self.model[sibling].rests[scope, named] = (until, source)
                 expected.append(replace(cooldown, profile_id=sibling))
         assert sorted(changed, key=str) == sorted(expected, key=str)
@@ -182,7 +183,7 @@ class PoolMachine(RuleBasedStateMachine):
         for name, one in before.members.items():
             now = {cooldown.key: cooldown.until_at for cooldown in self.pool.members[name].cooldowns}
             for old in one.cooldowns:
-                assert now[old.key] >= old.until_at or old.source in BETTER[source]
+                assert now[old.key] >= old.until_at or old.source in BETTER[source] or old.until_at <= self.now
 
     @precondition(lambda self: self.model)
     @rule(data=st.data())

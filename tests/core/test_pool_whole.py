@@ -289,6 +289,7 @@ class Seen:
     admin: Admin = Admin.ENABLED
     reauth: bool = False
     rests: dict[tuple[Scope, str | None], tuple[int, Source]] = field(default_factory=dict)
+    kinds: dict[tuple[Scope, str | None], ErrorClass] = field(default_factory=dict)
 
     def rests_now(self, model: str | None, now: int) -> bool:
         return any(until > now and _holds(scope, named, model) for (scope, named), (until, _) in self.rests.items())
@@ -416,7 +417,13 @@ class Watched(Flow):
         again = last is not None and last.profile_id == name
         assert step.failover is (last is not None and (not again or last.model != lane.model))
         used = any((one.profile_id, one.model) == (name, lane.model) for one in ask.progress.tried)
-        assert ask.progress.waiting_for == name or not (used or self.is_dead(ask, name))
+        rested = ask.state == "queued" and any(
+            (one.profile_id, one.model) == (name, lane.model)
+            and one.verdict.action is Action.COOL
+            and one.verdict.scope is not Scope.REQUEST
+            for one in ask.progress.tried
+        )
+        assert ask.progress.waiting_for == name or not (used or self.is_dead(ask, name)) or rested
 
     def check_queue(self, ask: Ask, step: Queue) -> None:
         """Nobody else has a place for it, unless it has a reason to want this very one."""
@@ -489,14 +496,18 @@ class Watched(Flow):
             if name != origin.id and not of_account and not (near and cooldown.scope in OF_PROVIDERS):
                 continue
             old = one.rests.get((cooldown.scope, cooldown.model))
-            if old is None or cooldown.until_at > old[0] or WEAKNESS[cooldown.source] < WEAKNESS[old[1]]:
-                one.rests[cooldown.scope, cooldown.model] = (cooldown.until_at, cooldown.source)
+            key = (cooldown.scope, cooldown.model)
+            other = one.kinds.get(key) is not cooldown.error_class
+            worse = old is not None and WEAKNESS[cooldown.source] > WEAKNESS[old[1]] and not other
+            better = old is None or old[0] <= self.now or WEAKNESS[cooldown.source] < WEAKNESS[old[1]]
+            if better or (old is not None and cooldown.until_at > old[0] and not worse):
+                one.rests[key], one.kinds[key] = (cooldown.until_at, cooldown.source), cooldown.error_class
         super().rest(cooldown)
         for name, olds in before.items():
             held = {one.key: one for one in self.pool.members[name].cooldowns}
             for was in olds:
                 stronger = WEAKNESS[cooldown.source] < WEAKNESS[was.source]
-                assert held[was.key].until_at >= was.until_at or stronger
+                assert held[was.key].until_at >= was.until_at or stronger or was.until_at <= self.now
 
     def mark(self, name: str, reason: str | None) -> None:
         super().mark(name, reason)

@@ -11,6 +11,13 @@ import pytest
 from tests.proxy.playing import Row, ask, do, play
 from tests.proxy.scenarios.table import ROWS
 from tests.proxy.scenarios.words import cut_off
+from tray_app.core import policy
+
+
+@pytest.fixture(autouse=True)
+def _together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits for the end of a rest are not spread, so that they can be told to the millisecond."""
+    monkeypatch.setattr(policy, "SPREAD_MS", 0)
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS])

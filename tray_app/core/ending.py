@@ -58,12 +58,19 @@ class Ending(Struct, frozen=True):
 
 
 def exhausted(
-    refuse: Refuse, protocol: Protocol, members: Sequence[Member], model: str | None, now: int, request_id: str
+    refuse: Refuse,
+    protocol: Protocol,
+    members: Sequence[Member],
+    model: str | None,
+    now: int,
+    request_id: str,
+    *,
+    only: str | None = None,
 ) -> Ending:
-    """The answer when no profile can serve. Times are ms since the epoch."""
+    """The answer when no profile can serve. Times are ms since the epoch. `only` is the one that may serve at all."""
     profiles = [_profile_state(member, model, now) for member in members]
     listed = "; ".join(f"{item['id']}: {item['words']}" for item in profiles)
-    message = _SAYS[refuse.why] + (f" {listed}." if listed else "")
+    message = _says(refuse.why, only) + (f" {listed}." if listed else "")
     details: dict[str, object] = {
         "why": refuse.why.value,
         "profiles": [{k: v for k, v in item.items() if k != "words"} for item in profiles],
@@ -71,9 +78,16 @@ def exhausted(
         "request_id": request_id,
     }
     wait = _retry_after(refuse, now)
-    extra = ((b"retry-after", b"%d" % wait),) if wait is not None else ()
+    # SDKs try again by themselves where they are not told: the profiles have been tried already
+    extra = ((b"retry-after", b"%d" % wait),) if wait is not None else ((b"x-should-retry", b"false"),)
     status = _STATUS[refuse.why]
     return _json(status, _shape(protocol, status, "o_switcher_exhausted", message, details), extra)
+
+
+def _says(why: Why, only: str | None) -> str:
+    if only is None or why in (Why.NO_PROFILE, Why.BUSY, Why.OFFLINE, Why.LAST_ANSWER):
+        return _SAYS[why]
+    return f"Only {only} may serve now, as it was chosen with --strict; to end that: o-switcher unpin."
 
 
 def refused(

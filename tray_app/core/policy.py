@@ -25,6 +25,7 @@ from tray_app.core.score import Score, Weights, score, worth
 from tray_app.core.values import Action, Cooldown, ErrorClass, Phase, Scope, Source, Verdict
 
 MAX_AMBIGUOUS = 1  # calls that broke off after the provider had the request: so many may be followed by another
+SPREAD_MS = 250  # those who wait for one rest do not all come back in the same moment
 LARGE_BYTES = 65_536  # a conversation of this size costs more to begin anew elsewhere than a short wait
 
 
@@ -287,6 +288,14 @@ class Case:
         """The pinned profile, else the one that holds the conversation."""
         return self.choice.profile_id if self.choice is not None and self.choice.pinned else self.held
 
+    @property
+    def current(self) -> str | None:
+        """Who is current where the call wants to go, if it rests and the strategy would stay with it."""
+        if self.rules.strategy is not Strategy.STICKY:
+            return None
+        held = self.pool.members.get(self.pool.holder(self.lanes[0].provider, self.lanes[0].model) or "")
+        return held.profile.id if held is not None and held.cooldowns else None
+
     @cached_property
     def ahead(self) -> Candidate | None:
         """That profile, if it may take the call now."""
@@ -340,13 +349,18 @@ class Case:
     def _is_new(self) -> Callable[[Candidate], bool]:
         tried = self.progress.tried
         used = {(one.profile_id, one.model) for one in tried}
-        dead = {self._base(one) for one in tried if _is_dead_line(one.verdict)}
+        dead = self.dead_lines
 
         def is_new(one: Candidate) -> bool:
             profile = one.member.profile
             return (profile.id, one.lane.model) not in used and profile.base_url not in dead
 
         return is_new
+
+    @property
+    def dead_lines(self) -> set[str | None]:
+        """The addresses to which this call has found no connection."""
+        return {self._base(one) for one in self.progress.tried if _is_dead_line(one.verdict)}
 
     def _base(self, tried: Tried) -> str | None:
         member = self.pool.members.get(tried.profile_id)
@@ -394,13 +408,20 @@ def ordered(pool: Pool, lane: Lane, rules: Rules, now: int) -> Iterator[Member]:
         if rules.strategy is Strategy.STICKY:
             first = _stuck_to(names[0], pool, lane, rules, now)
         else:
-            first = pool.preferred
+            first = _chosen(pool, now)
             names = _in_order(names, pool, lane, rules, now)
     if first is not None and first in names:
         yield members[first]
     for name in names:
         if name != first:
             yield members[name]
+
+
+def _chosen(pool: Pool, now: int) -> str | None:
+    """The operator's choice, unless its time is over."""
+    choice = pool.choice
+    over = choice is None or (choice.until_at is not None and now >= choice.until_at)
+    return None if over or choice is None else choice.profile_id
 
 
 def _in_order(names: Sequence[str], pool: Pool, lane: Lane, rules: Rules, now: int) -> Sequence[str]:
@@ -432,7 +453,7 @@ def _stuck_to(first: str, pool: Pool, lane: Lane, rules: Rules, now: int) -> str
 
     One whose circuit lets probes through counts: nobody but a new conversation finds out whether it is well.
     """
-    current, preferred = pool.holder(lane.provider, lane.model), pool.preferred
+    current, preferred = pool.holder(lane.provider, lane.model), _chosen(pool, now)
     wanted = pool.members.get(first if preferred is None else preferred)
     if wanted is None or wanted.profile.provider != lane.provider:
         wanted = pool.members[first]
@@ -491,10 +512,15 @@ def _wanted(case: Case) -> Iterator[Candidate]:
 
 
 def _own_short_rest(case: Case) -> Cooldown | None:
-    """The rest of the profile that is pinned or holds the conversation, where it is a rate's and over in a moment."""
-    if case.first_wanted is None or case.ahead is not None:
+    """The rest of the profile that the call belongs to, where it is a rate's and over in a moment.
+
+    That is the pinned one, the one that holds the conversation, or for a new one the current: a moment's rest moves
+    nobody for good.
+    """
+    wanted = case.first_wanted or case.current
+    if wanted is None or case.ahead is not None:
         return None
-    own = (stands.resting for stands in case.standings if stands.one.member.profile.id == case.first_wanted)
+    own = (stands.resting for stands in case.standings if stands.one.member.profile.id == wanted)
     resting = next(own, None)
     if resting is None or resting.error_class is not ErrorClass.RATE_LIMITED or resting.source is Source.INFERRED:
         return None
@@ -609,10 +635,30 @@ def _elsewhere(case: Case, last: Tried) -> Step:
         if _takes_over(case, one):
             break
     if full is not None:
-        return _queue(case, full)
+        return _rested(case, last) or _queue(case, full)
     if crowded and case.progress.calls_on(last.profile_id) <= _budget_of(case.rules, last.profile_id):
         return Wait(last.profile_id, _backoff_ms(case, last), last.verdict.reason)  # then for a place there
     return _back_or_wait(case, last)
+
+
+def _rested(case: Case, last: Tried) -> Try | None:
+    """One that this call has met a limit of, whose rest is over while the call waits for a place elsewhere."""
+    if not case.progress.queued_ms:
+        return None
+    for tried in case.progress.tried:
+        one = case.again(tried)
+        if one is None or not _has_rested_it(tried.verdict) or not one.member.serves(case.now, one.lane.model):
+            continue
+        name = tried.profile_id
+        changes = (name, tried.model) != (last.profile_id, last.model)
+        within = case.progress.calls_on(name) <= _budget_of(case.rules, name) and (case.may_change or not changes)
+        if within and case.has_place(one.member):
+            return Try(name, "its rest is over, and the others are full", changes, one.lane, moves=False)
+    return None
+
+
+def _has_rested_it(verdict: Verdict) -> bool:
+    return verdict.action is Action.COOL and verdict.scope is not Scope.REQUEST and not verdict.crowded
 
 
 def _serves_again(case: Case, last: Tried) -> bool:
@@ -641,7 +687,7 @@ def _stay(case: Case, resting: Cooldown) -> Wait | None:
     if (idle and not dear) or spent or delay + case.progress.waited_ms > case.rules.short_wait_ms:
         return None
     why = "the conversation is large" if idle else "no other profile is idle"
-    return Wait(name, delay, f"{why}, and the wait is short: {resting.reason}")
+    return Wait(name, _spread(case, delay), f"{why}, and the wait is short: {resting.reason}")
 
 
 def _budget_of(rules: Rules, profile_id: str) -> int:
@@ -673,15 +719,23 @@ def _wait_for_any(case: Case, allowed: str | None = None) -> Wait | None:
     delay = max(resting.until_at - case.now, 1)
     if delay + case.progress.waited_ms > case.patience_ms:
         return None
-    return Wait(resting.profile_id, delay, f"nothing else can serve: {resting.reason}")
+    return Wait(resting.profile_id, _spread(case, delay), f"nothing else can serve: {resting.reason}")
+
+
+def _spread(case: Case, delay_ms: int) -> int:
+    """A little more than the wait, each call another: at the end of a shared rest they come one by one."""
+    return delay_ms + round(case.chance * min(SPREAD_MS, delay_ms / 4))
 
 
 def _soonest(case: Case, allowed: str | None) -> Cooldown | None:
     """The rest that ends first among profiles otherwise well, within their budget of calls and `allowed`."""
     soonest: Cooldown | None = None
+    dead = case.dead_lines
     for stands in case.standings:
         resting, name = stands.resting, stands.one.member.profile.id
         if resting is None or (allowed is not None and allowed != name):
+            continue
+        if dead and stands.one.member.profile.base_url in dead:
             continue
         sooner = soonest is None or resting.until_at < soonest.until_at
         if sooner and case.progress.calls_on(name) <= _budget_of(case.rules, name):

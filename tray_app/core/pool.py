@@ -128,9 +128,17 @@ class Pool(Struct, frozen=True):
     def joined(self, member: Member) -> Pool:
         """With `member` added, or its profile's settings replaced while its states stay."""
         known = self.members.get(member.profile.id)
-        kept = replace(known, profile=member.profile) if known else self._with_shared_rests(member)
+        kept = replace(known, profile=member.profile) if known else self._newcomer(member)
         members = {**self.members, member.profile.id: kept}
         return replace(self, members=members, roster=_roster(members))
+
+    def _newcomer(self, member: Member) -> Member:
+        """As one of the provider's others: it has not every call to itself until it has served as many."""
+        alike = [one.vitals.served for one in self.members.values() if one.profile.provider == member.profile.provider]
+        served = min(alike, default=0)
+        if served > member.vitals.served:
+            member = replace(member, vitals=replace(member.vitals, served=served))
+        return self._with_shared_rests(member)
 
     def _with_shared_rests(self, member: Member) -> Member:
         """A newcomer rests where its account or its provider does."""
@@ -316,18 +324,28 @@ class Pool(Struct, frozen=True):
             return pool
         return pool.moved(self.members[choice.profile_id].profile.provider, choice.profile_id)
 
-    def moved(self, provider: str, profile_id: str, *, fled_at: int | None = None, model: str | None = None) -> Pool:
+    def moved(
+        self,
+        provider: str,
+        profile_id: str,
+        *,
+        fled_at: int | None = None,
+        model: str | None = None,
+        left: str | None = None,
+    ) -> Pool:
         """With that profile current for its provider, or for one model of it alone.
 
-        `fled_at`: the one before failed at that time. Then it must be well for a while before it is wanted again,
-        and the next, which takes over a crowd, is not to be stormed.
+        `fled_at`: the one before failed at that time, or `left`, which need not be of that provider. Then it must be
+        well for a while before it is wanted again, and the next, which takes over a crowd, is not to be stormed.
         """
         pool = replace(self, current=self._current_with(provider, profile_id, model))
         if fled_at is None:
             return pool
-        before, member = self.members.get(self.holder(provider, model) or ""), self.members.get(profile_id)
-        if before is not None and before is not member:
-            pool = pool.known(before.profile.id, replace(before.vitals, back_at=max(before.vitals.back_at, fled_at)))
+        member = self.members.get(profile_id)
+        for name in sorted({self.holder(provider, model) or "", left or ""} - {"", profile_id}):
+            if (before := self.members.get(name)) is not None:
+                back_at = max(before.vitals.back_at, fled_at)
+                pool = pool.known(before.profile.id, replace(before.vitals, back_at=back_at, fled_to=profile_id))
         if member is not None:
             pool = pool.known(profile_id, replace(member.vitals, ramp=Ramp(fled_at, member.in_flight)))
         return pool
@@ -386,10 +404,16 @@ def _shifted(member: Member, by_ms: int) -> Member:
 
 
 def _stronger(old: Cooldown | None, new: Cooldown) -> Cooldown:
-    """The cooldown that holds: the later end, unless a better source now states an earlier one."""
-    if old is None or new.until_at > old.until_at:
+    """The cooldown that holds. For one kind of limit the best source counts, of several alike the latest end.
+
+    So the order in which calls under way hear of a limit makes no difference.
+    """
+    if old is None or old.until_at <= new.since_at:
         return new
-    return new if _STRENGTH[new.source] > _STRENGTH[old.source] else old
+    strength = _STRENGTH[new.source] - _STRENGTH[old.source]
+    if strength and new.error_class is old.error_class:
+        return new if strength > 0 else old
+    return new if new.until_at > old.until_at or strength > 0 else old
 
 
 class Cell:

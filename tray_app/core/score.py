@@ -23,10 +23,12 @@ class Health(Struct, frozen=True):
 
         A clock that was set back counts as no time passed.
         """
-        if now <= self.at:
-            return self.value
-        kept: float = 0.5 ** ((now - self.at) / HALF_LIFE_MS)
-        return 1.0 - (1.0 - self.value) * kept
+        return self.value if now <= self.at else 1.0 - (1.0 - self.value) * self.kept(now)
+
+    def kept(self, now: int) -> float:
+        """How much of what was held against it still counts, from 1.0 just after an outcome down to 0.0."""
+        kept: float = 0.5 ** (max(0, now - self.at) / HALF_LIFE_MS) if self.at else 1.0
+        return kept
 
     def after(self, well: bool, latency_ms: int | None, now: int) -> Health:
         """The health after one more outcome at `now` (ms). `latency_ms` is None where no byte came."""
@@ -59,13 +61,14 @@ class Score(Struct, frozen=True):
 def score(health: Health, failure_share: float, priority: int, weights: Weights, expected_ms: int, now: int) -> Score:
     """What a profile is worth at `now` (ms). `failure_share` is the breaker's; from `expected_ms` on it counts as slow.
 
+    Failures are forgiven with time as health is: else whoever is never called while others are well would never be.
     An unknown latency costs nothing, so that a new profile is tried. A priority is squashed between -1 and 1: no number
     that an operator may write drowns what is measured.
     """
     well = weights.health * health.now(now)
     # Subtracted from 0.0 rather than negated: a log should not say -0.0.
     slow = 0.0 if health.latency_ms is None else 0.0 - weights.latency * min(1.0, health.latency_ms / expected_ms)
-    failed = 0.0 - weights.failure * failure_share
+    failed = 0.0 - weights.failure * failure_share * health.kept(now)
     preferred = weights.priority * (priority / (1 + abs(priority)))  # divided first: ints have no largest
     return Score(well + slow + failed + preferred, well, slow, failed, preferred)
 
@@ -75,4 +78,6 @@ def worth(health: Health, failure_share: float, priority: int, weights: Weights,
     total = weights.health * (health.value if health.value == 1.0 else health.now(now))
     if health.latency_ms is not None:
         total -= weights.latency * min(1.0, health.latency_ms / expected_ms)
-    return total - weights.failure * failure_share + weights.priority * (priority / (1 + abs(priority)))
+    if failure_share:
+        total -= weights.failure * failure_share * health.kept(now)
+    return total + weights.priority * (priority / (1 + abs(priority)))

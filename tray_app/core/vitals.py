@@ -52,7 +52,8 @@ class Vitals(Struct, frozen=True):
     """Everything that the app has learnt of a profile by itself. Times in ms.
 
     `open_until` is set while the circuit is not closed: until then nothing is sent, afterwards probes.
-    `back_at` is when the profile became able to serve again; `served` counts its answers since the start.
+    `back_at` is when the profile became able to serve again; `served` counts its answers since the start, and begins
+    where that of others stands. `fled_to` is who took over when it failed, until it is called again.
     """
 
     breaker: Breaker = _CLOSED
@@ -64,6 +65,7 @@ class Vitals(Struct, frozen=True):
     ceiling: Ceiling | None = None
     back_at: int = 0
     served: int = 0
+    fled_to: str | None = None
 
     def succeeded(self, latency_ms: int | None, now: int, rules: BreakerRules) -> Vitals:
         """After an answer."""
@@ -73,9 +75,15 @@ class Vitals(Struct, frozen=True):
             open_until, back_at = None, now
         elif open_until is None:  # even a success may fill a window of which half has failed
             open_until = breaker.half_open_at(rules)
-        health = self.health.after(True, latency_ms, now)
-        return Vitals(
-            breaker, open_until, health, self.allowances, _BOTTOM, None, self.ceiling, back_at, self.served + 1
+        return replace(
+            self,
+            breaker=breaker,
+            open_until=open_until,
+            health=self.health.after(True, latency_ms, now),
+            ladder=_BOTTOM,
+            ramp=None,
+            back_at=back_at,
+            served=self.served + 1,
         )
 
     def failed(self, now: int, rules: BreakerRules) -> Vitals:

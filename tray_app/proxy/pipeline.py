@@ -56,7 +56,8 @@ from tray_app.proxy.http1 import Response
 from tray_app.proxy.means import Means
 from tray_app.proxy.relay import Answer, Relay, Whole
 
-BUSY_RETRY_MS = 5_000  # what a client is told to wait when the queue is full
+QUEUE_S = 120.0  # whoever finds no place for so long is told so
+BUSY_RETRY_MS = 5_000  # what a client is told to wait when there is no place
 SHORT_PATH = 32  # too short to hold a key: the usual paths are recorded without a search for one
 
 
@@ -181,17 +182,24 @@ class _Request:
         rejected = waiting >= limit
         means.record(Queued(self.call.id, means.clock(), waiting + (not rejected), rejected, step.reason))
         if rejected:
-            reason = f"{waiting} calls wait for a place already"
-            return Refuse(Why.BUSY, reason, means.clock() + BUSY_RETRY_MS)
+            return self._busy(f"{waiting} calls wait for a place already")
         self._queued_since = began = means.ticks()
         try:
             tried = tuple(one.profile_id for one in self.progress.tried)
             alike = (self.lanes, self.call.tags, self._capability, self._held, tried)
-            return await means.admission.place(step, self._offered, alike)
+            async with asyncio.timeout(QUEUE_S):
+                return await means.admission.place(step, self._offered, alike)
+        except TimeoutError:
+            reason = f"no place became free for {QUEUE_S:g} s"
+            means.record(Queued(self.call.id, means.clock(), len(means.admission), True, reason))
+            return self._busy(reason)
         finally:
             self._queued_since = None
             self._queued_ms += round((means.ticks() - began) * 1000)
             self.progress = replace(self.progress, queued_ms=0)
+
+    def _busy(self, reason: str) -> Refuse:
+        return Refuse(Why.BUSY, reason, self.means.clock() + BUSY_RETRY_MS)
 
     async def _wait(self, step: Wait) -> None:
         last = self.progress.last
@@ -241,6 +249,8 @@ class _Request:
             self._take_over(step, lane, now)
         pool = means.cell.pool
         member = pool.members[step.profile_id]
+        if member.vitals.fled_to is not None:
+            pool = pool.known(step.profile_id, replace(member.vitals, fled_to=None))
         means.cell.set(pool.leased(step.profile_id), visible=False)
         self._calls += 1
         self._profile_id, self.provider = member.profile.id, lane.provider
@@ -281,15 +291,30 @@ class _Request:
         means, pool, left, reason = self.means, self.means.cell.pool, last.profile_id, step.reason
         if not step.moves:
             reason = f"for this call alone: {reason}"
+        elif self._is_seen_to(last, lane, now):
+            return
         else:
-            current = pool.members.get(pool.holder(lane.provider, lane.model) or "")
-            if current is not None and current.profile.id != left:
-                if current.serves(now, lane.model):
-                    return  # another request has seen to it
+            current, failed = pool.members.get(pool.holder(lane.provider, lane.model) or ""), pool.members.get(left)
+            at_home = failed is not None and failed.profile.provider == lane.provider
+            if current is not None and at_home and current.profile.id != left and not current.serves(now, lane.model):
                 left, reason = current.profile.id, f"{current.profile.id} is {current.phase(now, lane.model).value}"
             model = lane.model if _is_of_a_model(last.verdict) else None
-            means.cell.set(pool.moved(lane.provider, step.profile_id, fled_at=now, model=model))
+            pool = pool.moved(lane.provider, step.profile_id, fled_at=now, model=model, left=last.profile_id)
+            means.cell.set(pool)
         means.record(FailedOver(self.call.id, now, left, step.profile_id, reason, manual=False))
+
+    def _is_seen_to(self, last: Tried, lane: Lane, now: int) -> bool:
+        """Whether another request has brought those to safety who depended on the profile that failed."""
+        pool = self.means.cell.pool
+        failed = pool.members.get(last.profile_id)
+        if failed is None:
+            return True
+        if _is_of_a_model(last.verdict) and failed.profile.provider == lane.provider:
+            taken = pool.holder(lane.provider, lane.model)  # with other models it goes on: the mark says nothing
+        else:
+            taken = failed.vitals.fled_to
+        other = pool.members.get(taken or "")
+        return other is not None and other is not failed and other.serves(now, lane.model)
 
     def _accepted(self, attempt: Attempt, accepted: Accepted) -> Answer:
         means, call = self.means, self.call
@@ -344,12 +369,19 @@ class _Request:
         providers = {lane.provider for lane in self.lanes}
         members = [m for m in self.means.cell.pool.members.values() if m.profile.provider in providers]
         now = self.means.clock()
-        end = ending.exhausted(step, self.call.protocol, members, self.call.model, now, self.call.id)
+        only = self._strictly(now)
+        end = ending.exhausted(step, self.call.protocol, members, self.call.model, now, self.call.id, only=only)
         outcome = Outcome.FAILED if step.why in (Why.BROKEN, Why.OFFLINE) else Outcome.EXHAUSTED
         if step.why in (Why.NO_PROFILE, Why.NO_MATCH, Why.PAUSED, Why.BUSY):
             outcome = Outcome.REFUSED
         await self._settle(outcome, end.status, len(end.body), step.reason)
         return Answer(end.status, end.headers + self._marks(), Whole(end.body))
+
+    def _strictly(self, now: int) -> str | None:
+        """The one profile that an operator lets serve."""
+        choice = self.means.cell.pool.choice
+        over = choice is None or (choice.until_at is not None and now >= choice.until_at)
+        return choice.profile_id if choice is not None and choice.strict and not over else None
 
     async def _settle(self, outcome: Outcome, status: int, size: int, reason: str | None = None) -> None:
         self._close(outcome, status, size, reason)

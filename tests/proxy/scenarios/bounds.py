@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.proxy.playing import Row, ask, becomes, do, later, restart, settings
+from tests.proxy.playing import Row, ask, becomes, begin, do, end, later, release, restart, settings
 from tests.proxy.scenarios.words import (
     BROKEN,
     EMBEDDINGS,
@@ -221,6 +221,33 @@ ROUTES = [
         ],
         calls={"a": 1, "b": 2},
         also=asked_for("claude-sonnet-4-5", "x", "claude-sonnet-4-5"),
+    ),
+    Row(
+        name="a herd whose route's first provider runs out: one switch, and the next is not stormed, though it is in use",
+        keys={
+            "a": '{do="no_credit", held=true}',
+            "b": Key('{times=1, do="ok"}, {times=1, do="ok", held=true}, {do="ok"}', provider="openai"),
+        },
+        settings=SONNET,
+        acts=[
+            ask("b:ok", path="/openai/v1/chat/completions"),
+            *[
+                begin(
+                    ask("a:quota_exhausted b:ok", path="/v1/chat/completions", body=ASKED),
+                    calls={"a": number + 1, "b": 1},
+                )
+                for number in range(5)
+            ],
+            release(calls={"a": 5, "b": 2}, queued=4),
+            release(),
+            end(),
+        ],
+        calls={"a": 5, "b": 6},
+        moves=["a>b"],
+        quota=["a exhausted account inferred 600s"],
+        phases={"a": "cooling"},
+        log={"admission.queued": 4},
+        pitfalls=(3,),
     ),
     Row(
         name="a limit of one way's model leaves the other way's alone",

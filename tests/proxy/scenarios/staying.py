@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.proxy.playing import Row, ask, do, later
+from tests.proxy.playing import Row, ask, begin, do, end, later, release
 from tests.proxy.scenarios.words import LIMITED, OK, OPENAI, OTHER, switcher
 from tests.rig import MODEL, Key
 
@@ -180,6 +180,21 @@ STRATEGIES = [
         calls={"a": 2, "b": 2},
         moves=["b>a"],
         quota=["b cooldown key header 30s", "b reset key"],
+    ),
+    Row(
+        name="round robin: a profile that fails while another had its turn is told of too",
+        keys={"a": '{times=1, do="no_credit", held=true}', "b": '{times=1, do="ok", held=true}, {do="ok"}'},
+        settings=switcher('strategy = "round_robin"'),
+        acts=[
+            begin(ask("a:quota_exhausted b:ok", of="s1"), calls={"a": 1}),
+            begin(ask("b:ok", of="s2"), calls={"a": 1, "b": 1}),
+            release(),
+            end(),
+        ],
+        calls={"a": 1, "b": 2},
+        moves=["a>b"],
+        quota=["a exhausted account inferred 600s"],
+        phases={"a": "cooling"},
     ),
     Row(
         name="least used: new conversations go to the profile with the fewest answers",
