@@ -165,16 +165,49 @@ def delta(**said: object) -> dict[str, object]:
         pytest.param(event_of({"choices": [{"message": {"role": "assistant"}}]}), Sign.LIFE, id="a message of nothing"),
         pytest.param(event_of({"choices": [], "prompt_filter_results": []}), Sign.LIFE, id="Azure's filter results"),
         pytest.param(event_of({"choices": [], "usage": {"total_tokens": 5}}), Sign.LIFE, id="usage alone"),
+        pytest.param(
+            event_of({"choices": [{"delta": {}, "finish_reason": "stop"}]}), Sign.LIFE, id="an end of nothing"
+        ),
+        pytest.param(event_of({"type": "content_block_stop", "index": 0}), Sign.LIFE, id="a block of nothing ends"),
+        pytest.param(
+            event_of({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}), Sign.LIFE, id="a turn of nothing"
+        ),
+        pytest.param(event_of({"type": "message_delta", "delta": None}), Sign.LIFE, id="a turn's usage"),
+        pytest.param(
+            event_of({"type": "content_block_delta", "delta": {"type": "text_delta", "text": ""}}),
+            Sign.LIFE,
+            id="Anthropic's empty delta",
+        ),
+        pytest.param(
+            event_of({"type": "response.output_text.delta", "delta": ""}), Sign.LIFE, id="an empty delta of Responses"
+        ),
+        pytest.param(
+            event_of({"candidates": [{"content": {"role": "model", "parts": [{"text": ""}]}, "finishReason": "STOP"}]}),
+            Sign.LIFE,
+            id="Gemini's end of nothing",
+        ),
+        pytest.param(
+            event_of({"done": False, "message": {"role": "assistant", "content": ""}}), Sign.LIFE, id="Ollama's opening"
+        ),
         # content
         pytest.param(event_of(delta(content="Hi")), Sign.CONTENT, id="text"),
         pytest.param(event_of(delta(reasoning="Hm")), Sign.CONTENT, id="reasoning"),
         pytest.param(event_of(delta(tool_calls=[{"index": 0}])), Sign.CONTENT, id="a tool call"),
         pytest.param(event_of({"choices": [{"text": "Hi"}]}), Sign.CONTENT, id="text of the older kind"),
         pytest.param(event_of({"choices": [{"message": {"content": "Hi"}}]}), Sign.CONTENT, id="a whole message"),
-        pytest.param(event_of({"choices": [{"delta": {}, "finish_reason": "stop"}]}), Sign.CONTENT, id="a finish"),
+        pytest.param(event_of({"choices": [{"finish_reason": "length"}]}), Sign.CONTENT, id="a finish for a reason"),
         pytest.param(event_of({"type": "content_block_delta", "delta": {"text": "H"}}), Sign.CONTENT, id="Anthropic"),
         pytest.param(event_of({"type": "response.output_text.delta", "delta": "H"}), Sign.CONTENT, id="Responses"),
-        pytest.param(event_of({"candidates": [{"content": {}}]}), Sign.CONTENT, id="Gemini"),
+        pytest.param(event_of({"candidates": [{"content": {"parts": [{"text": "H"}]}}]}), Sign.CONTENT, id="Gemini"),
+        pytest.param(event_of({"candidates": [{"finishReason": "SAFETY"}]}), Sign.CONTENT, id="Gemini refuses"),
+        pytest.param(event_of({"promptFeedback": {"blockReason": "x"}}), Sign.CONTENT, id="Gemini's feedback"),
+        pytest.param(
+            event_of({"type": "message_delta", "delta": {"stop_reason": "max_tokens"}}), Sign.CONTENT, id="cut short"
+        ),
+        pytest.param(event_of({"done": False, "message": {"content": "H"}}), Sign.CONTENT, id="Ollama's chat"),
+        pytest.param(
+            event_of({"done": True, "message": {"content": ""}}), Sign.CONTENT, id="Ollama has loaded a model"
+        ),
         pytest.param(event_of({"model": "m", "response": "H", "done": False}), Sign.CONTENT, id="Ollama"),
         pytest.param(event_of(b"no JSON"), Sign.CONTENT, id="what cannot be read is not ours to judge"),
         pytest.param(event_of(b"[1]"), Sign.CONTENT, id="nor is what is no object"),
@@ -194,8 +227,8 @@ def delta(**said: object) -> dict[str, object]:
         pytest.param(event_of({"choices": [{"finish_reason": "error"}]}), Sign.ERROR, id="a finish in an error"),
         pytest.param(event_of({"choices": [{"delta": {}, "error": {"code": 1}}]}), Sign.ERROR, id="a choice's error"),
         # no errors
-        pytest.param(event_of({"error": None, "candidates": []}), Sign.CONTENT, id="an error of null is none"),
-        pytest.param(event_of({"error": {}, "candidates": []}), Sign.CONTENT, id="an empty error is none"),
+        pytest.param(event_of({"error": None, "x": []}), Sign.CONTENT, id="an error of null is none"),
+        pytest.param(event_of({"error": {}, "x": []}), Sign.CONTENT, id="an empty error is none"),
         # ends
         pytest.param(event_of(b"[DONE]"), Sign.END, id="the terminator"),
         pytest.param(event_of(b" [DONE] "), Sign.END, id="the terminator with blanks"),

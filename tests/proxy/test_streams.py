@@ -151,7 +151,7 @@ def flooding(stream: list[bytes]) -> Iterator[tuple[int, list[int]]]:
 
 def test_a_client_that_stops_reading_holds_back_the_provider_and_loses_nothing(tmp_path: Path) -> None:
     event = b'data: {"choices":[{"index":0,"delta":{"content":"%06d' + b"x" * 2000 + b'"}}]}\n\n'
-    stream = [event % number for number in range(20_000)] + [b"data: [DONE]\n\n"]
+    stream = [event % number for number in range(30_000)] + [b"data: [DONE]\n\n"]
     with (
         flooding(stream) as (port, sent),
         running(

@@ -108,6 +108,20 @@ class _Delta(msgspec.Struct):
     object: str | None = None
     error: Any = None
     choices: list[_Choice] | None = None
+    delta: Any = None
+    candidates: list[_Candidate] | None = None
+    message: Any = None
+    response: Any = None
+    done: bool | None = None
+
+
+class _Candidate(msgspec.Struct):
+    content: _Content | None = None
+    finish_reason: str | None = msgspec.field(name="finishReason", default=None)
+
+
+class _Content(msgspec.Struct):
+    parts: list[dict[str, Any]] | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -133,6 +147,7 @@ _OPENINGS = frozenset(
         "keepalive",
     }
 )
+_PLAIN_ENDS = ("stop", "STOP", "end_turn")  # of an answer that is complete: without content it is none
 _ENDS = frozenset({"message_stop", "response.completed", "response.incomplete"})
 
 
@@ -159,7 +174,34 @@ def _sign_of_delta(name: str, delta: _Delta) -> Sign:
         return Sign.END
     if delta.choices is not None:
         return _sign_of_choices(delta.choices)
-    return Sign.CONTENT
+    return Sign.CONTENT if _is_told(kind, delta) else Sign.LIFE
+
+
+def _is_told(kind: str, delta: _Delta) -> bool:
+    """Whether an event of the other dialects holds anything: empty deltas, and an end of nothing, do not."""
+    if kind in ("content_block_delta", "response.output_text.delta"):
+        return _is_filled(delta.delta)
+    if kind == "content_block_stop":
+        return False
+    if kind == "message_delta":
+        return isinstance(delta.delta, dict) and delta.delta.get("stop_reason") not in (None, *_PLAIN_ENDS)
+    if delta.candidates is not None:
+        return any(_is_candidate_told(one) for one in delta.candidates)
+    if delta.done is False:
+        return _is_filled(delta.message) or _is_filled(delta.response)
+    return True
+
+
+def _is_candidate_told(one: _Candidate) -> bool:
+    parts = one.content.parts if one.content is not None else None
+    return any(map(_is_filled, parts or ())) or one.finish_reason not in (None, *_PLAIN_ENDS)
+
+
+def _is_filled(said: Any) -> bool:
+    """Whether there is more than names and empty strings."""
+    if isinstance(said, dict):
+        return any(value for key, value in said.items() if key not in ("type", "role"))
+    return bool(said)
 
 
 def _sign_of_choices(choices: list[_Choice]) -> Sign:
@@ -169,7 +211,7 @@ def _sign_of_choices(choices: list[_Choice]) -> Sign:
 
 
 def _says_something(choice: _Choice) -> bool:
-    if choice.finish_reason or choice.text:
+    if choice.text or choice.finish_reason not in (None, "", *_PLAIN_ENDS):
         return True
     said = {**(choice.message or {}), **(choice.delta or {})}
     return any(value for key, value in said.items() if key != "role")

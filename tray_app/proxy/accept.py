@@ -12,12 +12,13 @@ import msgspec
 from msgspec import Struct
 
 from tray_app.core import errorbody
+from tray_app.core.emptiness import says_nothing
 from tray_app.core.sse import Event, Sign, Splitter, sign_of
 from tray_app.core.values import Call, ErrorClass, Head, Protocol, Unreachable
 from tray_app.proxy.http1 import Response
 
 HOLD_BYTES = 262_144
-HOLD_STREAM_S = 10.0
+HOLD_STREAM_S = 300.0  # pings alone: thinking takes its time, and the client is kept alive meanwhile
 
 
 class Accepted(Struct, frozen=True):
@@ -85,39 +86,28 @@ async def _whole(call: Call, response: Response, content_type: bytes) -> Accepte
         return Rejected(response.failure)
     if call.protocol is Protocol.OTHER and b"html" not in content_type:
         return Accepted(response, held, events=False)
-    return _judged_whole(response, held, content_type)
+    return _judged_whole(call.protocol, response, held, content_type)
 
 
-def _judged_whole(response: Response, held: bytes, content_type: bytes) -> Accepted | Rejected:
+def _judged_whole(protocol: Protocol, response: Response, held: bytes, content_type: bytes) -> Accepted | Rejected:
     plain = _plain(response, held)
     if not plain.strip():
         return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider answered with nothing", True))
     if b"html" in content_type or plain[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
         words = "a web page came instead of an answer"
         return Rejected(Unreachable(ErrorClass.SERVER_ERROR, words, True))
-    if response.complete and b"json" in content_type and not _is_json(plain):
-        return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider's answer is not valid JSON", True))
-    if response.complete and b'"error"' in plain and errorbody.read(plain).present:
+    if not response.complete:
+        return Accepted(response, held, events=False)
+    if b'"error"' in plain and errorbody.read(plain).present:
         return Rejected(Head(response.status, headers_of(response), plain), response, held)
+    if b"json" in content_type:
+        try:
+            empty = says_nothing(protocol, plain)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider's answer is not valid JSON", True))
+        if empty:
+            return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider's answer says nothing", True))
     return Accepted(response, held, events=False)
-
-
-class _Anything(msgspec.Struct):
-    """Any object: its fields are passed over."""
-
-
-_anything = msgspec.json.Decoder(_Anything)
-
-
-def _is_json(text: bytes) -> bool:
-    """Whether `text` is well-formed. A list or a plain value is as good as an object."""
-    try:
-        _anything.decode(text)
-    except msgspec.ValidationError:
-        return True
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
 
 
 def _plain(response: Response, held: bytes) -> bytes:

@@ -24,6 +24,7 @@ from tray_app.core.values import Call, Headers, Outcome, Protocol, RequestEnded,
 from tray_app.proxy.heads import marks
 from tray_app.proxy.listener import Answering, Exchange, Left, TooLarge
 from tray_app.proxy.means import Means
+from tray_app.proxy.patience import Patience, after_all
 from tray_app.proxy.pipeline import serve
 from tray_app.proxy.relay import Answer
 
@@ -131,7 +132,12 @@ class Door:
         except Left:
             return
         else:
-            await _send_answer(await serve(call, self._means), exchange)
+            patience = Patience(call, exchange)
+            try:
+                answer = await serve(call, self._means)
+            finally:
+                patience.stop()
+            await _send_answer(answer, call, exchange)
 
     async def _refuse(self, exchange: Exchange, refusal: _Refusal) -> None:
         """Say no; a client of ours finds it in the history too."""
@@ -331,12 +337,12 @@ def _say(exchange: Exchange, ending: Ending, request_id: str) -> None:
     exchange.begin(ending.status, ending.headers + marks(request_id), ending.body, over=True)
 
 
-async def _send_answer(answer: Answer, exchange: Exchange) -> None:
-    body = answer.body
+async def _send_answer(answer: Answer, call: Call, exchange: Exchange) -> None:
+    body = answer.body if not exchange.begun else after_all(answer, call)
     try:
-        data = await body.read()
-        whole = body.over and not body.cut
-        exchange.begin(answer.status, answer.headers, data, over=whole)
+        if not exchange.begun:
+            data = await body.read()
+            exchange.begin(answer.status, answer.headers, data, over=body.over and not body.cut)
         while not body.over:
             body.through = exchange.through  # from now on: the head is out
             if exchange.slow:

@@ -1,0 +1,127 @@
+"""The client is kept alive while nobody has answered yet: its head goes out, and signs of life, nothing more.
+
+Until then the status is the provider's own. Afterwards it is 200, profiles may still be changed until the first
+real delta, and an end that is none is said by the protocol's own error event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable
+
+from tray_app.core import errorbody
+from tray_app.core.ending import stream_error
+from tray_app.core.values import Call, Headers, Protocol
+from tray_app.proxy.heads import marks
+from tray_app.proxy.listener import Exchange
+from tray_app.proxy.relay import Answer, Body
+
+HOLD_S = 10.0  # so long the client waits for a head: well within what any of them takes
+BEAT_S = 10.0
+_HEAD: Headers = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
+# NDJSON knows no comments, and what is not streamed has nothing to be filled with
+_SPEAKS = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.MESSAGES, Protocol.GEMINI})
+_COMMENT = b": O-Switcher waits for the provider\n\n"
+_PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+# Codex counts events alone as life, and passes over those that it does not know; other clients of its protocol
+# take the first event for the opening
+_EVENT = b'event: keepalive\ndata: {"type": "keepalive"}\n\n'
+
+
+class Patience:
+    """Signs of life for one exchange. Make it where the wait begins, `stop` it where it ends."""
+
+    def __init__(self, call: Call, exchange: Exchange) -> None:
+        self._call = call
+        self._exchange = exchange
+        self._timer: asyncio.TimerHandle | None = None
+        if call.stream and call.protocol in _SPEAKS and exchange.version != "1.0":
+            self._timer = asyncio.get_running_loop().call_later(HOLD_S, self._beat)
+
+    def _beat(self) -> None:
+        exchange, call = self._exchange, self._call
+        if exchange.complete:
+            return
+        if not exchange.begun:
+            exchange.begin(200, _HEAD + marks(call.id), _sign(call))
+        elif not exchange.slow:
+            exchange.write(_sign(call))
+        self._timer = asyncio.get_running_loop().call_later(BEAT_S, self._beat)
+
+    def stop(self) -> None:
+        """The wait is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _sign(call: Call) -> bytes:
+    if call.protocol is Protocol.MESSAGES:
+        return _PING
+    if call.protocol is Protocol.RESPONSES and any(name == b"originator" for name, _ in call.headers):
+        return _EVENT
+    return _COMMENT
+
+
+def after_all(answer: Answer, call: Call) -> Body:
+    """The body of `answer` for a client that has been given another head already: 200, and a stream of plain events."""
+    heads = dict(answer.headers)
+    kind, encoding = heads.get(b"content-type", b""), heads.get(b"content-encoding", b"")
+    if answer.status >= 300 or b"event-stream" not in kind:
+        return _Told(answer.body, call)
+    if encoding in (b"", b"identity"):
+        return answer.body
+    return _Unpacked(answer.body, encoding, call)
+
+
+class _Told:
+    """An answer that is no stream, as the protocol's error event."""
+
+    cut = True
+    over = False
+    through: Callable[[bytes], bool] | None = None
+
+    def __init__(self, body: Body, call: Call) -> None:
+        self._body = body
+        self._call = call
+
+    async def read(self) -> bytes:
+        parts = [await self._body.read()]
+        while not self._body.over:
+            parts.append(await self._body.read())
+        said = errorbody.read(b"".join(parts))
+        self.over = True
+        return stream_error(self._call.protocol, said.message or "the provider gave no answer", self._call.id)
+
+    def close(self) -> None:
+        self._body.close()
+
+
+class _Unpacked:
+    """A compressed stream for a client that was told of none."""
+
+    through: Callable[[bytes], bool] | None = None
+
+    def __init__(self, body: Body, encoding: bytes, call: Call) -> None:
+        self._body = body
+        self._call = call
+        known = encoding in (b"gzip", b"x-gzip", b"deflate")
+        self._unpacker = zlib.decompressobj(wbits=31 if b"gzip" in encoding else 15) if known else None
+        self.cut = False
+        self.over = False
+
+    async def read(self) -> bytes:
+        data = await self._body.read()
+        self.cut, self.over = self._body.cut, self._body.over
+        try:
+            if self._unpacker is None:
+                raise zlib.error("unknown encoding")  # noqa: TRY301 - the same end for both
+            return self._unpacker.decompress(data) + (self._unpacker.flush() if self.over and not self.cut else b"")
+        except zlib.error:
+            self.cut = self.over = True
+            words = "the provider's stream is compressed in a way that cannot be read"
+            return stream_error(self._call.protocol, f"O-Switcher: {words}", self._call.id)
+
+    def close(self) -> None:
+        self._body.close()
