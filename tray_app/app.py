@@ -28,6 +28,7 @@ from tray_app.core.affinity import Conversations
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
 from tray_app.core.probes import Told
+from tray_app.core.storm import Storms
 from tray_app.core.values import Fact, Lifecycle, Profile, RequestEnded
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.site import Site
@@ -309,6 +310,7 @@ class App:
             lambda model: self._routes.get(model, ()),
             self.knowledge.heard,
             self.conversations,
+            Storms(),
             self.admission,
         )
         hosts = self._own_names()

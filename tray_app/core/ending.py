@@ -66,11 +66,19 @@ def exhausted(
     request_id: str,
     *,
     only: str | None = None,
+    slowed: str | None = None,
 ) -> Ending:
-    """The answer when no profile can serve. Times are ms since the epoch. `only` is the one that may serve at all."""
+    """The answer when no profile can serve. Times are ms since the epoch.
+
+    Args:
+        only: the one profile that may serve at all.
+        slowed: why the request was held back, in a sentence without its point.
+    """
     profiles = [_profile_state(member, model, now) for member in members]
     listed = "; ".join(f"{item['id']}: {item['words']}" for item in profiles)
     message = _says(refuse.why, only) + (f" {listed}." if listed else "")
+    if slowed is not None:
+        message += f" {slowed[0].upper()}{slowed[1:]}."
     details: dict[str, object] = {
         "why": refuse.why.value,
         "profiles": [{k: v for k, v in item.items() if k != "words"} for item in profiles],

@@ -93,7 +93,12 @@ def _shown(means: Means, member: Member, outcome: Outcome, verdict: Verdict | No
         if verdict.status is not None:
             return vitals  # a gateway on the way, or a region: not the profile's
         base, pool = member.profile.base_url, means.cell.pool
-        means.cell.set(pool.unreachable(base, now), visible=not pool.offline)
+        after = pool.unreachable(base, now)
+        means.cell.set(after, visible=not pool.offline)
+        for name, one in after.members.items():
+            if one.vitals.open_until is None and pool.members[name].vitals.open_until is not None:
+                reason = "nothing can be reached from this machine: nobody is to blame"
+                means.record(CircuitChanged(name, now, "closed", reason))
         if not pool.blames(base, now):
             return vitals  # as far as anyone can tell it is this machine that is cut off: bench nobody
     return vitals.failed(now, rules)

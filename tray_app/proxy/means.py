@@ -11,6 +11,7 @@ from tray_app.core.affinity import Conversations
 from tray_app.core.policy import Lane, Rules
 from tray_app.core.pool import Cell
 from tray_app.core.providers import Provider
+from tray_app.core.storm import Storms
 from tray_app.core.values import Call, Fact, Profile, Unreachable
 from tray_app.proxy.admission import Admission
 from tray_app.proxy.attempt import Step
@@ -45,4 +46,5 @@ class Means(Struct, frozen=True):
     routes: Callable[[str], tuple[Lane, ...]]
     heard: Callable[[Profile, list[tuple[bytes, bytes]], str | None], None]
     conversations: Conversations
+    storms: Storms
     admission: Admission[Step]

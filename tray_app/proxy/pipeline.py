@@ -28,6 +28,7 @@ from tray_app.core.policy import (
 from tray_app.core.providers import capability_of
 from tray_app.core.redact import brief
 from tray_app.core.rewrite import with_model
+from tray_app.core.storm import key_of
 from tray_app.core.unknown import unknown_answer
 from tray_app.core.values import (
     Action,
@@ -58,6 +59,7 @@ from tray_app.proxy.relay import Answer, Relay, Whole
 
 QUEUE_S = 120.0  # whoever finds no place for so long is told so
 BUSY_RETRY_MS = 5_000  # what a client is told to wait when there is no place
+_STORMY = frozenset({Outcome.FAILED, Outcome.EXHAUSTED, Outcome.INTERRUPTED, Outcome.REFUSED})
 SHORT_PATH = 32  # too short to hold a key: the usual paths are recorded without a search for one
 
 
@@ -93,6 +95,7 @@ class _Request:
         self._calls = 0
         self._ttft_ms: int | None = None
         self._over = False
+        self._slowed: str | None = None  # why it was held back before the first call
         self._held: str | None = None  # who holds the conversation
         # a prompt cache is a model's: what another model does in the same session is another matter
         self._talk = None if call.conversation is None else call.conversation + (call.model or "").encode()
@@ -115,6 +118,8 @@ class _Request:
 
     async def run(self) -> Answer:
         means = self.means
+        if not means.storms.is_calm(self.call.started_at):
+            await self._hold_back()
         self.lanes = self._ways()
         self.provider = self.lanes[0].provider
         if self._talk is not None:
@@ -132,6 +137,19 @@ class _Request:
                     await self._wait(step)
                 case Refuse() as step:
                     return await self._refuse(step, last)
+
+    async def _hold_back(self) -> None:
+        """A client that asks the same over and over is slowed: it would ask the providers as often."""
+        means, storms, now = self.means, self.means.storms, self.call.started_at
+        key = key_of(self.call)
+        held_ms = storms.hold_ms(key, now)
+        if held_ms:
+            times = storms.failures(key, now)
+            often = f"the same request failed {times} times within moments"
+            self._slowed = f"{often}, so it is held for {held_ms / 1000:g} s"
+            means.record(Queued(self.call.id, now, len(means.admission), False, self._slowed))
+            await asyncio.sleep(held_ms / 1000)
+            self._queued_ms += held_ms
 
     def _ways(self) -> tuple[Lane, ...]:
         """Where the call may go: as its path says, or as a route of that name, or to the default pool."""
@@ -369,8 +387,8 @@ class _Request:
         providers = {lane.provider for lane in self.lanes}
         members = [m for m in self.means.cell.pool.members.values() if m.profile.provider in providers]
         now = self.means.clock()
-        only = self._strictly(now)
-        end = ending.exhausted(step, self.call.protocol, members, self.call.model, now, self.call.id, only=only)
+        more = {"only": self._strictly(now), "slowed": self._slowed}
+        end = ending.exhausted(step, self.call.protocol, members, self.call.model, now, self.call.id, **more)
         outcome = Outcome.FAILED if step.why in (Why.BROKEN, Why.OFFLINE) else Outcome.EXHAUSTED
         if step.why in (Why.NO_PROFILE, Why.NO_MATCH, Why.PAUSED, Why.BUSY):
             outcome = Outcome.REFUSED
@@ -428,6 +446,10 @@ class _Request:
         if self._over:
             return
         self._over = True
+        if outcome in _STORMY:
+            self.means.storms.failed(key_of(self.call), self.call.started_at, self.means.clock())
+        elif self._slowed is not None:
+            self.means.storms.served(key_of(self.call))
         self.means.record(
             RequestEnded(
                 self.call.id,
