@@ -54,9 +54,12 @@ def test_a_cooldown_is_known_by_whom_what_and_which_model_it_rests() -> None:
 
 def test_the_history_tells_a_request_in_the_words_in_which_it_was_recorded() -> None:
     recorded = {name for noun in (values.RequestStarted, values.RequestEnded) for name in noun.__struct_fields__}
-    assert {field.name for field in fields(history.PastRequest)} == recorded
+    usage = set(values.Spent.__struct_fields__) - {"usage"}
+    assert {field.name for field in fields(history.PastRequest)} == recorded | usage
 
 
 def test_the_history_tells_an_attempt_in_the_words_in_which_it_was_recorded() -> None:
     recorded = {name for noun in (values.AttemptStarted, values.AttemptEnded) for name in noun.__struct_fields__}
-    assert {field.name for field in fields(history.PastAttempt)} == recorded - {"request_id"}
+    told = {field.name for field in fields(history.PastAttempt)}
+    usage = set(values.Spent.__struct_fields__) - {"usage"}
+    assert told == recorded - {"request_id", "said", "spent"} | usage

@@ -19,6 +19,7 @@ TABLES = (
     "cooldown",
     "app_state",
     "unknown_answer",
+    "attempt_usage",
 )
 
 

@@ -29,6 +29,13 @@ class PastRequest:
     request_bytes: int
     response_bytes: int | None
     reason: str | None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+    cost_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,14 @@ class PastAttempt:
     upstream_request_id: str | None
     response_bytes: int | None
     reason: str | None
+    chunks: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+    cost_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

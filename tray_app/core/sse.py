@@ -37,6 +37,7 @@ class Splitter:
     def __init__(self, protocol: Protocol) -> None:
         self._ndjson = protocol is Protocol.OLLAMA
         self._rest = b""
+        self._at = 0  # where in it the first event begins that has not been given
         self._first = True
 
     def feed(self, data: bytes) -> list[Event]:
@@ -45,7 +46,7 @@ class Splitter:
 
     def events(self, data: bytes) -> Iterator[Event]:
         """The same one by one: whoever has seen enough leaves the rest uncut."""
-        self._rest += data
+        self._rest, self._at = self._rest[self._at :] + data, 0
         if self._first and not _BOM.startswith(self._rest):
             self._first = False
             self._rest = self._rest.removeprefix(_BOM)
@@ -53,7 +54,8 @@ class Splitter:
 
     def close(self) -> list[Event]:
         """What is left when the stream has ended: an unfinished event is shown, not dropped."""
-        rest, self._rest = self._rest.removeprefix(_BOM) if self._first else self._rest, b""
+        rest = self._rest.removeprefix(_BOM) if self._first else self._rest[self._at :]
+        self._rest, self._at = b"", 0
         if not rest.strip():
             return []
         return [Event("", rest.strip(), rest)] if self._ndjson else [_event(rest)]
@@ -64,17 +66,17 @@ class Splitter:
 
     def _blocks(self) -> Iterator[Event]:
         while end := self._end_of_block():
-            block, self._rest = self._rest[:end], self._rest[end:]
+            block, self._at = self._rest[self._at : end], end
             if block.strip():
                 yield _event(block)
 
     def _end_of_block(self) -> int:
-        """How many bytes the first block takes with the blank line that ends it; 0 where that has not come."""
-        rest = self._rest
-        plain = rest.find(b"\n\n")
-        if plain >= 0 and rest.find(b"\r", 0, plain) < 0:
+        """Where the first block ends, with its blank line; 0 where that has not come."""
+        rest, at = self._rest, self._at
+        plain = rest.find(b"\n\n", at)
+        if plain >= 0 and rest.find(b"\r", at, plain) < 0:
             return plain + 2  # nearly always
-        found = _BLANK_LINE.search(rest)
+        found = _BLANK_LINE.search(rest, at)
         if found is None or (found.end() == len(rest) and found.group().endswith(b"\r")):
             return 0  # a lone CR at the edge may be half of a CRLF
         return found.end()
@@ -241,7 +243,7 @@ class EndWatch:
         self.ended_by = self.ending(data) or self.ended_by
         self._recent.append(data)
         self._kept += len(data)
-        while self._kept - len(self._recent[0]) > _TAIL:
+        while self._kept - len(self._recent[0]) > KEPT:
             self._kept -= len(self._recent.popleft())
         self._edge = (self._edge + data if len(data) < _LONGEST_MARK else data)[-_LONGEST_MARK:]
 
@@ -260,6 +262,11 @@ class EndWatch:
     def final(self) -> bool:
         """Whether the terminator itself has passed."""
         return bool(self.ended_by)
+
+    @property
+    def last(self) -> bytes:
+        """The last bytes that passed, as many as `KEPT` if there were more."""
+        return b"".join(self._recent)
 
     def _tail(self) -> bytes:
         return b"\n" + b"".join(self._recent)[-_TAIL:]
@@ -282,12 +289,17 @@ class EndWatch:
         if self.ended_by in ends.errors:
             return True
         tail = self._tail()
+        events = tail.rsplit(b"\n\n", _LATEST)
+        if len(events) > _LATEST:  # an error stands among the last of them, and a search through all takes longer
+            tail = b"\n\n".join(events[1:])
         return b'error"' in tail and any(mark in tail for mark in ends.errors)
 
 
 _FINISH = (b'"finish_reason":"', b'"finish_reason": "')
 _ERROR = (b'"error":{', b'"error": {', b'"error":"', b'"error": "')
 _TAIL = 8192
+_LATEST = 6  # events
+KEPT = 16_384  # bytes of a stream's end: what it says of its usage stands there
 _LONGEST_MARK = 24
 
 

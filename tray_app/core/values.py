@@ -222,6 +222,34 @@ class Cooldown(Struct, frozen=True):
         return (self.profile_id, self.scope, self.model)
 
 
+class Said(Struct, frozen=True, gc=False):
+    """What an answer may say of its usage: its first bytes and its last, to be read when there is time."""
+
+    provider: str
+    protocol: Protocol
+    model: str | None
+    head: bytes
+    tail: bytes
+    streamed: bool
+    encoding: bytes = b""  # then `head` is all of it, or there is nothing
+
+
+class Spent(Struct, frozen=True, gc=False):
+    """Tokens and US dollars of a call; None: not known. Cache and reasoning are parts of input and output.
+
+    `usage` are the provider's own words.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+    cost_source: str | None = None
+    usage: str | None = None
+
+
 # Facts: what happened, for whoever keeps a record. Field names are the ledger's column names.
 
 
@@ -278,6 +306,9 @@ class AttemptEnded(Struct, frozen=True, gc=False):
     upstream_request_id: str | None
     response_bytes: int
     reason: str | None
+    chunks: int | None = None
+    said: Said | None = None
+    spent: Spent | None = None  # what `said` comes to
 
 
 class RouteSelected(Struct, frozen=True, gc=False):

@@ -13,6 +13,9 @@ from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
 
+from msgspec import structs
+
+from tray_app.core import histogram
 from tray_app.core.values import (
     AttemptEnded,
     AttemptStarted,
@@ -30,10 +33,13 @@ from tray_app.core.values import (
     Remember,
     RequestEnded,
     RequestStarted,
+    Spent,
     UnknownAnswer,
 )
 
 HOUR_MS = 3_600_000
+HISTOGRAMS_KEPT = 256
+UNPRICED = 7  # its place in the counts of a row of `usage_hour`
 
 Row = tuple[object, ...]
 Key = str | tuple[str, int]  # a request's id, or an attempt's request id and number
@@ -53,19 +59,24 @@ def _row_of(columns: str) -> Callable[[object], Row]:
 _REQUEST_START = "id started_at client protocol path model stream request_bytes"
 _REQUEST_END = "ended_at outcome status_code provider profile_id attempts failovers wait_ms ttft_ms duration_ms"
 _REQUEST_END += " response_bytes reason"
+_SPENT = "input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens cost_usd"
 _ATTEMPT_START = "request_id seq profile_id model started_at"
 _ATTEMPT_END = "ended_at outcome status_code error_class error_scope error_code error_message retry_after_s ttft_ms"
-_ATTEMPT_END += " duration_ms upstream_request_id response_bytes reason"
+_ATTEMPT_END += " duration_ms upstream_request_id response_bytes reason chunks"
 _FAILOVER = "request_id at from_profile to_profile reason manual"
 _OPERATOR = "at actor verb profile_id detail"
 
 REQUEST_OPEN = _insert("request", f"{_REQUEST_START} provider") + " ON CONFLICT DO NOTHING"
-REQUEST_WHOLE = _insert("request", f"{_REQUEST_START} {_REQUEST_END}", replace=True)
+REQUEST_WHOLE = _insert("request", f"{_REQUEST_START} {_REQUEST_END} {_SPENT} cost_source", replace=True)
 ATTEMPT_OPEN = _insert("attempt", _ATTEMPT_START) + " ON CONFLICT DO NOTHING"
 ATTEMPT_WHOLE = (
-    _insert("attempt", f"{_ATTEMPT_START} {_ATTEMPT_END}")
+    _insert("attempt", f"{_ATTEMPT_START} {_ATTEMPT_END} {_SPENT} cost_source")
     + " ON CONFLICT (request_id, seq) DO UPDATE SET "  # its id stays
-    + ", ".join(f"{name} = excluded.{name}" for name in _ATTEMPT_END.split())
+    + ", ".join(f"{name} = excluded.{name}" for name in f"{_ATTEMPT_END} {_SPENT} cost_source".split())
+)
+OWN_WORDS = (
+    "INSERT OR REPLACE INTO attempt_usage (attempt_id, usage)"
+    " SELECT id, ? FROM attempt WHERE request_id = ? AND seq = ?"
 )
 FAILOVER = _insert("failover", _FAILOVER)
 QUOTA = _insert("quota_event", "at profile_id account scope kind resets_at source reason")
@@ -89,14 +100,20 @@ REAUTH = "UPDATE profile SET reauth_reason = ? WHERE id = ?"
 STATE = _insert("app_state", "name value", replace=True)
 _SUMS = "requests served attempts failovers request_bytes response_bytes duration_ms"
 USAGE = (
-    _insert("usage_hour", f"hour_at profile_id model client {_SUMS}")
+    _insert("usage_hour", f"hour_at profile_id model client {_SUMS} unpriced {_SPENT} latency_histogram")
     + " ON CONFLICT DO UPDATE SET "
-    + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS.split())
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in f"{_SUMS} unpriced".split())
+    + ", "
+    + ", ".join(f"{name} = coalesce({name} + excluded.{name}, {name}, excluded.{name})" for name in _SPENT.split())
+    + ", latency_histogram = coalesce(excluded.latency_histogram, latency_histogram)"
 )
+_LATENCIES = "SELECT latency_histogram FROM usage_hour WHERE (hour_at, profile_id, model, client) = (?, ?, ?, ?)"
 
 _INSERTS = frozenset({REQUEST_WHOLE, ATTEMPT_WHOLE})
 _request_start, _request_end = _row_of(_REQUEST_START), _row_of(_REQUEST_END)
 _attempt_start, _attempt_end = _row_of(_ATTEMPT_START), _row_of(_ATTEMPT_END)
+_spent = _row_of(f"{_SPENT} cost_source")
+_NOTHING = Spent()
 _failover, _operator = _row_of(_FAILOVER), _row_of(_OPERATOR)
 _quota_seen = _row_of(_QUOTA_SEEN)
 
@@ -107,6 +124,8 @@ class Unfinished:
 
     young: dict[Key, Start] = field(default_factory=dict)
     open: dict[Key, Start] = field(default_factory=dict)
+    spent: dict[str, Spent] = field(default_factory=dict)  # by the request, of its attempts that have ended
+    latencies: dict[Row, str | None] = field(default_factory=dict, compare=False)  # as they stand in the file
 
     def find(self, key: Key) -> Start | None:
         return self.young.get(key) or self.open.get(key)
@@ -119,6 +138,7 @@ class Unfinished:
         """All of it, or what is young, in the order in which it began; nothing of that is left."""
         starts = [*self.young.values()]
         self.young.clear()
+        self.latencies.clear()
         if not young_only:
             starts[:0] = self.open.values()
             self.open.clear()
@@ -144,6 +164,7 @@ def write(
         batch = _Batch(unfinished)
         for fact in facts:
             batch.add(fact)
+        batch.load(connection)
         for sql, rows in batch.statements(open_too):
             _execute(connection, sql, rows)
         connection.execute("COMMIT")
@@ -188,7 +209,10 @@ class _Batch:
         self._ended: list[Key] = []
         self._rows: dict[str, list[Row]] = {}  # of tables in which no row depends on another
         self._state: list[tuple[str, list[Row]]] = []  # in the order of the facts: the last word counts
-        self._usage: dict[Row, list[int]] = {}
+        self._usage: dict[Row, _Sums] = {}
+        self._spent: dict[str, Spent] = {}  # by the request
+        self._done: list[str] = []
+        self._took: dict[Row, str | None] = {}  # the histograms as they will stand
         self.lost = 0
 
     def add(self, fact: Fact) -> None:
@@ -223,25 +247,52 @@ class _Batch:
     def _request_ended(self, fact: RequestEnded) -> None:
         start = self._start_of(fact.id)
         if isinstance(start, RequestStarted):
-            self._put(REQUEST_WHOLE, _request_start(start) + _request_end(fact))
+            spent = self._spent_of(fact.id) or _NOTHING
+            self._done.append(fact.id)
+            self._put(REQUEST_WHOLE, _request_start(start) + _request_end(fact) + _spent(spent))
             self._count(start, fact)
         else:
             self.lost += 1
 
     def _count(self, start: RequestStarted, end: RequestEnded) -> None:
-        key = usage_key(start.started_at, end.profile_id, start.model, start.client)
-        sums = self._usage.setdefault(key, [0] * 7)
+        sums = self._sums(usage_key(start.started_at, end.profile_id, start.model, start.client))
         served = end.outcome is Outcome.SERVED
         added = (1, served, end.attempts, end.failovers, start.request_bytes, end.response_bytes, end.duration_ms)
+        counts = sums.counts
         for place, value in enumerate(added):
-            sums[place] += value
+            counts[place] += value
+        if served:
+            bucket = histogram.bucket_of(end.duration_ms if end.ttft_ms is None else end.ttft_ms)
+            sums.latencies[bucket] = sums.latencies.get(bucket, 0) + 1
+
+    def _sums(self, key: Row) -> _Sums:
+        found = self._usage.get(key)
+        if found is None:
+            found = self._usage[key] = _Sums([0] * 8, _NOTHING, {})
+        return found
+
+    def _spent_of(self, request_id: str) -> Spent | None:
+        return self._spent.get(request_id) or self._known.spent.get(request_id)
+
+    def _add_spent(self, fact: AttemptEnded, spent: Spent) -> None:
+        """Money is the profile's that it was spent on, also where another one served in the end."""
+        self._spent[fact.request_id] = together(self._spent_of(fact.request_id), spent)
+        if spent.usage is not None:
+            self._put(OWN_WORDS, (spent.usage, fact.request_id, fact.seq))
+        start = self._begun.get(fact.request_id) or self._known.find(fact.request_id)
+        if isinstance(start, RequestStarted):
+            sums = self._sums(usage_key(start.started_at, fact.profile_id, start.model, start.client))
+            sums.spent = together(sums.spent, spent)
+            sums.counts[UNPRICED] += spent.cost_usd is None
 
     def _attempt_ended(self, fact: AttemptEnded) -> None:
         start = self._start_of((fact.request_id, fact.seq))
         if start is None:
             began = fact.ended_at - fact.duration_ms
             start = AttemptStarted(fact.request_id, fact.seq, fact.profile_id, None, began)
-        self._put(ATTEMPT_WHOLE, _attempt_start(start) + _attempt_end(fact))
+        self._put(ATTEMPT_WHOLE, _attempt_start(start) + _attempt_end(fact) + _spent(fact.spent or _NOTHING))
+        if fact.spent is not None:
+            self._add_spent(fact, fact.spent)
 
     def _state_changed(self, fact: Fact) -> None:
         match fact:
@@ -291,6 +342,14 @@ class _Batch:
             profile.created_at or fact.at,
         )
 
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Learn how the histograms stand that this batch adds to."""
+        known = self._known.latencies
+        for key, sums in self._usage.items():
+            if sums.latencies and key not in known:
+                row = connection.execute(_LATENCIES, key).fetchone()
+                known[key] = row[0] if row else None
+
     def statements(self, open_too: bool) -> Iterator[tuple[str, list[Row]]]:
         """Each statement with its rows. `open_too`: also for what has begun and goes on."""
         self._opened = self._to_open(open_too)
@@ -300,7 +359,9 @@ class _Batch:
             else:
                 self._put(ATTEMPT_OPEN, _attempt_start(start))
         for key, sums in self._usage.items():
-            self._put(USAGE, (*key, *sums))
+            text = histogram.merged(self._known.latencies.get(key), sums.latencies) if sums.latencies else None
+            self._took[key] = text
+            self._put(USAGE, (*key, *sums.counts, *_spent(sums.spent)[:-1], text))
         yield from self._rows.items()
         yield from self._state
 
@@ -321,6 +382,35 @@ class _Batch:
         for key in self._ended:
             known.young.pop(key, None)
             known.open.pop(key, None)
+        known.spent.update(self._spent)
+        for request_id in self._done:
+            known.spent.pop(request_id, None)
+        if len(known.latencies) > HISTOGRAMS_KEPT:
+            known.latencies.clear()
+        known.latencies.update((key, text) for key, text in self._took.items() if text is not None)
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What a batch adds to a row of `usage_hour`."""
+
+    counts: list[int]
+    spent: Spent
+    latencies: dict[int, int]
+
+
+def together(one: Spent | None, other: Spent) -> Spent:
+    """The sums of what is known."""
+    if one is None or one is _NOTHING:
+        return structs.replace(other, usage=None) if other.usage is not None else other
+    tokens = [_plus(getattr(one, name), getattr(other, name)) for name in _SPENT.split()[:-1]]
+    sources = {*(one.cost_source or "").split("+"), *(other.cost_source or "").split("+")} - {""}
+    cost = _plus(one.cost_usd, other.cost_usd)
+    return Spent(*tokens, cost, "+".join(sorted(sources)) or None)  # type: ignore[arg-type, call-arg]
+
+
+def _plus(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else one + other
 
 
 def usage_key(started_at: int, profile_id: str | None, model: str | None, client: str) -> Row:

@@ -97,6 +97,16 @@ class AttemptRow(_Usage, table=True):
     response_bytes: int | None = None
     cost_source: str | None = None
     reason: str | None = None
+    chunks: int | None = None
+
+
+class AttemptUsageRow(SQLModel, table=True):
+    """The provider's own words on the usage of one of the latest attempts, as JSON."""
+
+    __tablename__ = "attempt_usage"
+
+    attempt_id: int | None = Field(default=None, primary_key=True)
+    usage: str
 
 
 class FailoverRow(SQLModel, table=True):
@@ -184,6 +194,7 @@ class UsageHourRow(_Usage, table=True):
     response_bytes: int
     duration_ms: int
     latency_histogram: str | None = None
+    unpriced: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
 class CooldownRow(SQLModel, table=True):

@@ -6,8 +6,19 @@ from msgspec import Struct
 
 from tray_app.core.policy import Lane, Refuse, Wait
 from tray_app.core.redact import brief
-from tray_app.core.values import AttemptEnded, Outcome, Profile, Verdict
+from tray_app.core.values import AttemptEnded, Outcome, Profile, Protocol, Said, Verdict
 from tray_app.proxy.http1 import Response
+
+
+class Passed(Struct, frozen=True):
+    """What went by of an answer's body: in how many pieces, its first bytes and its last."""
+
+    protocol: Protocol
+    chunks: int
+    head: bytes
+    tail: bytes
+    streamed: bool
+    whole_in_head: bool
 
 
 class Attempt(Struct):
@@ -22,7 +33,14 @@ class Attempt(Struct):
     ttft_ms: int | None = None
 
     def ended(
-        self, request_id: str, now: int, duration_ms: int, outcome: Outcome, verdict: Verdict | None, size: int
+        self,
+        request_id: str,
+        now: int,
+        duration_ms: int,
+        outcome: Outcome,
+        verdict: Verdict | None,
+        size: int,
+        passed: Passed | None = None,
     ) -> AttemptEnded:
         bad = verdict is not None and verdict.cls.value != "ok"
         return AttemptEnded(
@@ -42,7 +60,23 @@ class Attempt(Struct):
             self._upstream_id(),
             size,
             verdict.reason if verdict else None,
+            passed.chunks if passed else None,
+            self._said(passed) if passed else None,
         )
+
+    def _said(self, passed: Passed) -> Said | None:
+        """What the answer may tell of its usage."""
+        if passed.protocol is Protocol.OTHER and b"usage" not in passed.tail:
+            return None
+        encoding = b""
+        for name, value in self.response.headers if self.response else ():
+            if name == b"content-encoding" and value.lower() != b"identity":
+                encoding = value.lower()
+        whole = passed.head if encoding and passed.whole_in_head else b""
+        if encoding and not whole:
+            return None
+        provider, model = self.profile.provider, self.lane.model
+        return Said(provider, passed.protocol, model, passed.head, passed.tail, passed.streamed, encoding)
 
     def _upstream_id(self) -> str | None:
         for name, value in self.response.headers if self.response else ():

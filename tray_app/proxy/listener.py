@@ -197,7 +197,7 @@ class Exchange:
         self._left_to_send = 0 if bodyless else length or 0
         self._send(head + b"\r\n", b"" if bodyless else data)
         if over:
-            self._end()
+            self.end()
 
     def write(self, data: bytes) -> None:
         """Send more of the body."""
@@ -213,8 +213,13 @@ class Exchange:
             self._gathered = None
             self.begin(status, headers, b"".join([*parts, data]), over=True)
             return
+        if self._chunked and not self.complete:  # the last bytes and the end in one write
+            self._listener.say(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n")
+            self._over()
+            return
         self._send(b"", data)
-        self._end()
+        self.keep = self.keep and self._left_to_send <= 0
+        self._over()
 
     def through(self, data: bytes) -> bool:
         """Write a part of a streamed body at once; False where the client is slow or gone."""
@@ -244,14 +249,6 @@ class Exchange:
         self._left_to_send -= len(data)
         if head or data:
             self._listener.say(head + data)
-
-    def _end(self) -> None:
-        if self.complete:
-            return
-        if self._chunked:
-            self._listener.say(b"0\r\n\r\n")
-        self.keep = self.keep and self._left_to_send <= 0
-        self._over()
 
     def _over(self) -> None:
         if not self.complete:

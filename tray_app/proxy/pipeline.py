@@ -10,7 +10,7 @@ import asyncio
 
 from msgspec.structs import replace
 
-from tray_app.core import ending, quota
+from tray_app.core import ending, quota, sse
 from tray_app.core.classify import classify, judge
 from tray_app.core.policy import (
     Case,
@@ -51,11 +51,11 @@ from tray_app.core.values import (
 )
 from tray_app.proxy import learning
 from tray_app.proxy.accept import Accepted, Rejected, accept
-from tray_app.proxy.attempt import Attempt, Step
+from tray_app.proxy.attempt import Attempt, Passed, Step
 from tray_app.proxy.heads import marks, passed_on
 from tray_app.proxy.http1 import Response
 from tray_app.proxy.means import Means
-from tray_app.proxy.relay import Answer, Relay, Whole
+from tray_app.proxy.relay import HEAD, Answer, Relay, Whole
 
 QUEUE_S = 120.0  # whoever finds no place for so long is told so
 BUSY_RETRY_MS = 5_000  # what a client is told to wait when there is no place
@@ -362,7 +362,11 @@ class _Request:
         tried = Tried(attempt.profile.id, verdict, attempt.lane.model)
         self.progress = replace(self.progress, tried=(*self.progress.tried, tried), waiting_for=None)
         learning.learn(self.means, attempt.profile, attempt.lane, verdict, self.call.id)
-        self._end_attempt(Outcome.FAILED, verdict, len(rejected.held))
+        held, passed = rejected.held, None
+        if held and attempt.response is not None and attempt.response.status < 300:  # it may have to be paid for
+            streamed = self.call.stream
+            passed = Passed(self.call.protocol, 1, held[:HEAD], held[-sse.KEPT :], streamed, len(held) <= HEAD)
+        self._end_attempt(Outcome.FAILED, verdict, len(held), passed)
         return rejected
 
     def _returns(self, rejected: Rejected) -> bool:
@@ -405,14 +409,14 @@ class _Request:
         self._close(outcome, status, size, reason)
         await self.means.settled()
 
-    def finish(self, outcome: Outcome, failure: Unreachable | None, sent: int) -> None:
+    def finish(self, outcome: Outcome, failure: Unreachable | None, sent: int, passed: Passed | None = None) -> None:
         """End the running attempt and the request. Safe to call twice."""
         if outcome is Outcome.CLIENT_CANCELLED and self.means.stopping():
             outcome = Outcome.INTERRUPTED
         attempt = self._attempt
         if attempt is not None:
             verdict = classify(attempt.profile.provider, failure, self.means.clock() / 1000) if failure else None
-            self._end_attempt(outcome, verdict, sent)
+            self._end_attempt(outcome, verdict, sent, passed)
             if failure is not None:
                 self._move_on(attempt, failure)
         status = attempt.response.status if attempt is not None and attempt.response is not None else None
@@ -430,7 +434,7 @@ class _Request:
             reason = f"its stream broke off: {failure.message}"
             means.record(FailedOver(self.call.id, now, profile.id, others[0].profile.id, reason, manual=False))
 
-    def _end_attempt(self, outcome: Outcome, verdict: Verdict | None, size: int) -> None:
+    def _end_attempt(self, outcome: Outcome, verdict: Verdict | None, size: int, passed: Passed | None = None) -> None:
         attempt, self._attempt = self._attempt, None
         if attempt is None:
             return
@@ -439,7 +443,7 @@ class _Request:
         means, now = self.means, self.means.clock()
         took = self._since(attempt.began)
         learning.end(means, attempt.profile.id, outcome, verdict, attempt.ttft_ms)
-        means.record(attempt.ended(self.call.id, now, took, outcome, verdict, size))
+        means.record(attempt.ended(self.call.id, now, took, outcome, verdict, size, passed))
         means.admission.pump()
 
     def _close(self, outcome: Outcome, status: int | None, size: int, reason: str | None = None) -> None:

@@ -16,14 +16,16 @@ from tray_app.core import sse
 from tray_app.core.ending import stream_error
 from tray_app.core.values import ErrorClass, Headers, Outcome, Protocol, Unreachable
 from tray_app.proxy.accept import Accepted
+from tray_app.proxy.attempt import Passed
 
+HEAD = 65_536  # bytes of an answer's beginning that are kept to its end; of a stream far fewer have come by then
 LINGER_S = 0.25  # how long a stream's terminator waits for the end of the message, to be recorded first
 
 
 class Ended(Interface):
-    """Told once, at once, how an answer ended."""
+    """Told once, at once, how an answer ended, and what went by of it."""
 
-    def __call__(self, outcome: Outcome, failure: Unreachable | None, sent: int) -> None: ...
+    def __call__(self, outcome: Outcome, failure: Unreachable | None, sent: int, passed: Passed) -> None: ...
 
 
 class Body(Interface):
@@ -93,6 +95,8 @@ class Relay:
         self._settled = settled
         self._watch = sse.EndWatch(protocol) if accepted.events else None
         self._sent = 0
+        self._chunks = 0
+        self._first = self._last = b""
         self._lingered = False
 
     async def read(self) -> bytes:
@@ -100,7 +104,12 @@ class Relay:
         data = self._held or await self._next()
         self._held = b""
         watch, response = self._watch, self._response
-        if watch is not None:
+        if not self._chunks:
+            self._first = data[:HEAD]
+        self._chunks += 1
+        if watch is None:
+            self._last = data[-sse.KEPT :] if len(data) >= sse.KEPT else (self._last + data)[-sse.KEPT :]
+        else:
             watch.passed(data)
             if watch.final and not response.complete and not self._lingered:
                 self._lingered = True
@@ -129,6 +138,7 @@ class Relay:
         if watch is None or through is None or watch.ending(data) or not through(data):
             return False
         watch.passed(data)
+        self._chunks += 1
         self._sent += len(data)
         return True
 
@@ -171,7 +181,14 @@ class Relay:
         ended, self._ended = self._ended, None
         self._response.close()
         if ended is not None:
-            ended(outcome, failure, self._sent)
+            ended(outcome, failure, self._sent, self._passed())
+
+    def _passed(self) -> Passed:
+        watch = self._watch
+        last = self._last if watch is None else watch.last
+        return Passed(
+            self._protocol, self._chunks, self._first, last, watch is not None, self._sent <= len(self._first)
+        )
 
     def close(self) -> None:
         """The client has left, or all is sent. Safe to call twice."""
