@@ -25,6 +25,7 @@ from tray_app.control.live import Live
 from tray_app.control.registry import Registry
 from tray_app.control.service import About, Service
 from tray_app.core.affinity import Conversations
+from tray_app.core.cost import Price
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
 from tray_app.core.probes import Told
@@ -38,6 +39,7 @@ from tray_app.host.home import Home, private_folder
 from tray_app.host.settings import Settings
 from tray_app.host.vault import Vault, VaultError, open_vault
 from tray_app.ledger import database
+from tray_app.ledger.prices import PriceList
 from tray_app.ledger.writer import Writer
 from tray_app.proxy.admission import Admission
 from tray_app.proxy.asgi import answering
@@ -163,6 +165,10 @@ class App:
             self._prober.served()
         for listener in self.listeners:
             listener(fact)
+
+    def own_prices(self) -> Mapping[str, Price]:
+        """What the user's settings say of prices."""
+        return self.settings.overrides()
 
     def _changed(self) -> None:
         """Something that a person could see has changed: paint once, after this turn of the loop."""
@@ -513,9 +519,11 @@ def _build(
     notices += vault.notices
     connection = _ledger(home, notices)
     live = Live(day_at=_midnight())
-    writer = Writer(home.history, home.decisions, connection)
+    prices = PriceList()
+    writer = Writer(home.history, home.decisions, connection, prices)
     app = App(home, chosen, bound, claimed, vault, writer, Cell(), live, secrets.token_urlsafe(32), notices)
     writer.on_change = app._changed
+    prices.overrides = app.own_prices
     _fill(app, connection, environ, project)
     return app
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tray_app.host.home import Home, find_home
@@ -68,6 +70,25 @@ class House:
         from tray_app.demo import simulate
 
         return simulate(port, script)
+
+    def rebuild(self, progress: Callable[[int, int], None]) -> int:
+        """Count the hourly sums of the history anew; how many hours there were.
+
+        Raises:
+            Refused: the file cannot be read or written.
+        """
+        import sqlite3
+
+        from tray_app.control.verbs import Refused
+        from tray_app.ledger.rebuild import rebuild
+
+        path = self.home().history
+        if not path.exists():
+            return 0
+        try:
+            return rebuild(path, round(time.time() * 1000), progress)
+        except sqlite3.Error as error:
+            raise Refused("unavailable", f"{path} cannot be counted anew: {error}") from error
 
     def demo(self, *, once: bool) -> int:
         """Show rotation on the simulator; the exit code."""

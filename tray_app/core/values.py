@@ -231,6 +231,7 @@ class Said(Struct, frozen=True, gc=False):
     head: bytes
     tail: bytes
     streamed: bool
+    whole: bool  # whether it came to its end
     encoding: bytes = b""  # then `head` is all of it, or there is nothing
 
 

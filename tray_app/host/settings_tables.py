@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from tray_app.core.breaker import BreakerRules
+from tray_app.core.cost import Price
 from tray_app.core.policy import Backoff, Lane, Rules, Strategy, Target, said_of
 from tray_app.core.providers import BUILT_IN, KeyHeader, Provider, canonical, custom
 from tray_app.core.score import Weights
@@ -167,6 +168,15 @@ class NotificationsTable(Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool = True
 
 
+class PriceTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """US dollars for a million tokens."""
+
+    input: Annotated[float, Meta(ge=0)]
+    output: Annotated[float, Meta(ge=0)]
+    cache_read: Annotated[float, Meta(ge=0)] | None = None
+    cache_write: Annotated[float, Meta(ge=0)] | None = None
+
+
 class DiscoveryTable(Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool = True
 
@@ -185,6 +195,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     quota: QuotaTable = QuotaTable()
     notifications: NotificationsTable = NotificationsTable()
     discovery: DiscoveryTable = DiscoveryTable()
+    prices: dict[str, PriceTable] = {}
+
+    def overrides(self) -> dict[str, Price]:
+        """The user's own prices, by a model's name or a glob."""
+        return {
+            name: Price(one.input, one.output, one.cache_read, one.cache_write) for name, one in self.prices.items()
+        }
 
     def rules(self) -> Rules:
         """What the policy obeys."""

@@ -125,6 +125,7 @@ class Unfinished:
     young: dict[Key, Start] = field(default_factory=dict)
     open: dict[Key, Start] = field(default_factory=dict)
     spent: dict[str, Spent] = field(default_factory=dict)  # by the request, of its attempts that have ended
+    words: list[Row] = field(default_factory=list)  # the providers' own, on usage, that are still to be written
     latencies: dict[Row, str | None] = field(default_factory=dict, compare=False)  # as they stand in the file
 
     def find(self, key: Key) -> Start | None:
@@ -212,6 +213,8 @@ class _Batch:
         self._usage: dict[Row, _Sums] = {}
         self._spent: dict[str, Spent] = {}  # by the request
         self._done: list[str] = []
+        self._words: list[Row] = []
+        self._wordy = False
         self._took: dict[Row, str | None] = {}  # the histograms as they will stand
         self.lost = 0
 
@@ -278,7 +281,7 @@ class _Batch:
         """Money is the profile's that it was spent on, also where another one served in the end."""
         self._spent[fact.request_id] = together(self._spent_of(fact.request_id), spent)
         if spent.usage is not None:
-            self._put(OWN_WORDS, (spent.usage, fact.request_id, fact.seq))
+            self._words.append((spent.usage, fact.request_id, fact.seq))
         start = self._begun.get(fact.request_id) or self._known.find(fact.request_id)
         if isinstance(start, RequestStarted):
             sums = self._sums(usage_key(start.started_at, fact.profile_id, start.model, start.client))
@@ -363,6 +366,9 @@ class _Batch:
             self._took[key] = text
             self._put(USAGE, (*key, *sums.counts, *_spent(sums.spent)[:-1], text))
         yield from self._rows.items()
+        self._wordy = open_too
+        if open_too and (words := self._known.words + self._words):  # nobody waits for them
+            yield OWN_WORDS, words
         yield from self._state
 
     def _to_open(self, open_too: bool) -> dict[Key, Start]:
@@ -382,6 +388,7 @@ class _Batch:
         for key in self._ended:
             known.young.pop(key, None)
             known.open.pop(key, None)
+        known.words = [] if self._wordy else known.words + self._words
         known.spent.update(self._spent)
         for request_id in self._done:
             known.spent.pop(request_id, None)

@@ -23,6 +23,7 @@ from queue import Empty, SimpleQueue
 from tray_app.core.values import Fact
 from tray_app.ledger import batch, database
 from tray_app.ledger.decisions import DecisionLog
+from tray_app.ledger.spending import Price, reckoned, unpriced
 
 LAZY_S = 0.25  # facts that nobody waits for are written within this time
 SPACING_S = 0.003  # under load commits are this far apart: one costs as much as the rows of several requests
@@ -61,7 +62,9 @@ class _Stop:
 class Writer:
     """The loop's side of the ledger. `record` and `settled` are for the event-loop thread only."""
 
-    def __init__(self, path: Path, decisions: Path, connection: sqlite3.Connection | None) -> None:
+    def __init__(
+        self, path: Path, decisions: Path, connection: sqlite3.Connection | None, price: Price = unpriced
+    ) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_change: Callable[[], None] = lambda: None  # called on the loop's thread
         self._queue: SimpleQueue[_Batch | _Stop] = SimpleQueue()
@@ -72,7 +75,7 @@ class Writer:
         self._kicked_at = float("-inf")
         self._lazy: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
-        self._scribe = _Scribe(path, DecisionLog(decisions), self._queue, self._report, connection)
+        self._scribe = _Scribe(path, DecisionLog(decisions), self._queue, self._report, connection, price)
         self._thread = threading.Thread(target=self._scribe.run, name="ledger writer", daemon=True)
         self.health = Health()
 
@@ -181,12 +184,14 @@ class _Scribe:
         queue: SimpleQueue[_Batch | _Stop],
         report: Callable[[Health, Sequence[asyncio.Future[None]]], None],
         connection: sqlite3.Connection | None,
+        price: Price,
     ) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
         self._path = path
         self._decisions = decisions
         self._queue = queue
         self._report = report
+        self._price = price
         self._connection = connection
         self._file = _identity(path) if connection is not None else None
         self._unfinished = batch.Unfinished()
@@ -221,8 +226,9 @@ class _Scribe:
         try:
             item = self._queue.get(timeout=RETRY_S if self._held else None)
             while not isinstance(item, _Stop):
-                self._held += item.facts
-                self._fresh += item.facts
+                facts = [reckoned(fact, self._price) for fact in item.facts]  # at once: it lets go of many bytes
+                self._held += facts
+                self._fresh += facts
                 waiters += item.waiters
                 self._open_due |= item.whole
                 item = self._queue.get_nowait()
@@ -249,7 +255,7 @@ class _Scribe:
     def _write_held(self) -> None:
         """In parts, halved until a fact that does not fit the tables stands alone: it is dropped and counted."""
         size, renewed = MAX_BATCH, False
-        while self._held or (self._open_due and self._unfinished.young):
+        while self._held or (self._open_due and (self._unfinished.young or self._unfinished.words)):
             connection = self._opened()
             try:
                 self._dropped += batch.write(connection, self._held[:size], self._unfinished, open_too=self._open_due)

@@ -18,7 +18,8 @@ class Passed(Struct, frozen=True):
     head: bytes
     tail: bytes
     streamed: bool
-    whole_in_head: bool
+    whole: bool  # whether it came to its end
+    all_in_head: bool
 
 
 class Attempt(Struct):
@@ -72,11 +73,18 @@ class Attempt(Struct):
         for name, value in self.response.headers if self.response else ():
             if name == b"content-encoding" and value.lower() != b"identity":
                 encoding = value.lower()
-        whole = passed.head if encoding and passed.whole_in_head else b""
-        if encoding and not whole:
+        if encoding and not passed.all_in_head:
             return None
-        provider, model = self.profile.provider, self.lane.model
-        return Said(provider, passed.protocol, model, passed.head, passed.tail, passed.streamed, encoding)
+        return Said(
+            self.profile.provider,
+            passed.protocol,
+            self.lane.model,
+            passed.head,
+            passed.tail,
+            passed.streamed,
+            passed.whole,
+            encoding,
+        )
 
     def _upstream_id(self) -> str | None:
         for name, value in self.response.headers if self.response else ():

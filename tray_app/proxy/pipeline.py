@@ -364,8 +364,8 @@ class _Request:
         learning.learn(self.means, attempt.profile, attempt.lane, verdict, self.call.id)
         held, passed = rejected.held, None
         if held and attempt.response is not None and attempt.response.status < 300:  # it may have to be paid for
-            streamed = self.call.stream
-            passed = Passed(self.call.protocol, 1, held[:HEAD], held[-sse.KEPT :], streamed, len(held) <= HEAD)
+            whole, streamed = attempt.response.complete, self.call.stream
+            passed = Passed(self.call.protocol, 1, held[:HEAD], held[-sse.KEPT :], streamed, whole, len(held) <= HEAD)
         self._end_attempt(Outcome.FAILED, verdict, len(held), passed)
         return rejected
 

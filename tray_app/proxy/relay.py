@@ -186,9 +186,8 @@ class Relay:
     def _passed(self) -> Passed:
         watch = self._watch
         last = self._last if watch is None else watch.last
-        return Passed(
-            self._protocol, self._chunks, self._first, last, watch is not None, self._sent <= len(self._first)
-        )
+        whole, all_in_first = self._response.complete, self._sent <= len(self._first)
+        return Passed(self._protocol, self._chunks, self._first, last, watch is not None, whole, all_in_first)
 
     def close(self) -> None:
         """The client has left, or all is sent. Safe to call twice."""

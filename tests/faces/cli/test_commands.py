@@ -21,6 +21,7 @@ from tray_app.control.verbs import Refused
 from tray_app.faces.cli import main
 from tray_app.faces.cli.common import clock, duration, since, span
 from tray_app.host.home import Home, find_home
+from tray_app.house import House
 
 OK = '{do="ok"}'
 
@@ -46,6 +47,19 @@ class Here:
     def demo(self, *, once: bool) -> int:
         self.started.append(("demo", once))
         return 0
+
+    def rebuild(self, progress: Callable[[int, int], None]) -> int:
+        return _There(self.home()).rebuild(progress)
+
+
+class _There(House):
+    """The real house, with its files there."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def home(self) -> Home:
+        return self._home
 
 
 @dataclass
@@ -330,7 +344,27 @@ def test_history_and_inspect(rig: Rig, run: Run) -> None:
     assert "call 1 to openrouter-a: quota_exhausted (account) status 402 - the account is out of credit" in told
     assert "switched openrouter-a -> openrouter-b" in told
     assert "served with status 200" in told
+    assert re.search(r"\[\d+ tokens in, \d+ out, \$0\.\d+\]", told)
     assert json.loads(run("inspect", request_id, "--json").out)["request"]["id"] == request_id
+
+
+def test_the_hourly_sums_are_counted_anew(rig: Rig, run: Run) -> None:
+    rig.chat()
+    rig.eventually("SELECT 1 FROM usage_hour")
+    assert run("rebuild").out == "0 hours were counted anew; the one that goes on was left alone\n"
+    assert json.loads(run("rebuild", "--json").out) == {"hours": 0}
+
+
+def test_a_history_that_is_none_cannot_be_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Here(tmp_path, [])
+    run = runner(here, capsys, monkeypatch)
+    assert run("rebuild").code == 0
+    here.home().history.parent.mkdir(parents=True, exist_ok=True)
+    here.home().history.write_bytes(b"no database" * 1000)
+    ran = run("rebuild")
+    assert ran.code == 1 and "history.db cannot be counted anew" in ran.err
 
 
 def test_the_report_address_is_printed(rig: Rig, run: Run) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +29,8 @@ class Starter(Protocol):
     def simulate(self, port: int, script: Path | None) -> int: ...
 
     def demo(self, *, once: bool) -> int: ...
+
+    def rebuild(self, progress: Callable[[int, int], None]) -> int: ...
 
 
 class Caller(Protocol):

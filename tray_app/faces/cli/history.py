@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Annotated, Any
 
@@ -62,6 +63,21 @@ def register(app: typer.Typer, house: Starter) -> None:
             print_json(trace)
             return
         print("\n".join(trace_lines(trace)))
+
+    @app.command()
+    def rebuild(as_json: AsJson = False) -> None:
+        """Count the hourly sums of the history anew, from its requests."""
+        terminal = sys.stderr.isatty() and not as_json
+
+        def show(done: int, of: int) -> None:
+            if terminal:
+                print(f"\r{done} of {of} hours", end="" if done < of else "\n", file=sys.stderr, flush=True)
+
+        hours = house.rebuild(show)
+        if as_json:
+            print_json({"hours": hours})
+        else:
+            print(f"{hours} hours were counted anew; the one that goes on was left alone")
 
 
 def _follow(caller: Any, shown: list[dict[str, Any]], profile: str | None, model: str | None) -> None:
@@ -126,11 +142,24 @@ def _attempt_line(attempt: dict[str, Any], began: int) -> str:
         parts.append(f"status {attempt['status_code']}")
     if attempt["reason"]:
         parts.append(f"- {attempt['reason']}")
+    if attempt["input_tokens"] is not None or attempt["output_tokens"] is not None:
+        parts.append(_usage_words(attempt))
     if attempt["retry_after_s"] is not None:
         parts.append(f"[come back in {attempt['retry_after_s']:g} s]")
     if attempt["error_message"] and attempt["error_message"] != attempt["reason"]:
         parts.append(f'"{attempt["error_message"]}"')
     return " ".join(parts)
+
+
+def _usage_words(attempt: dict[str, Any]) -> str:
+    """`[1,200 tokens in (800 from the cache), 30 out, $0.0041]`; what is not known is said to be so."""
+    read = attempt["cache_read_tokens"]
+    cached = f" ({read:,} from the cache)" if read else ""
+    tokens_in, tokens_out = (
+        "?" if attempt[name] is None else f"{attempt[name]:,}" for name in ("input_tokens", "output_tokens")
+    )
+    cost = "cost unknown" if attempt["cost_usd"] is None else f"${attempt['cost_usd']:.6f}".rstrip("0").rstrip(".")
+    return f"[{tokens_in} tokens in{cached}, {tokens_out} out, {cost}]"
 
 
 def _switch_line(switch: dict[str, Any], began: int) -> str:
