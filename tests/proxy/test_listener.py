@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from hypothesis import given, settings
@@ -374,5 +374,226 @@ def test_an_asgi_application_is_served_and_hears_that_its_client_left() -> None:
         writer.close()
         await asyncio.sleep(0.05)
         assert heard and heard[0] in ("http.disconnect", "cancelled")
+
+    run(talk, answering(app))  # type: ignore[arg-type]
+
+
+# -- what an attack found
+
+
+@pytest.mark.parametrize("size", [1_000, 70_000, 120_000, 180_000])
+def test_a_client_with_a_large_request_is_seen_to_leave_too(size: int) -> None:
+    ended = asyncio.Event()
+
+    async def works(exchange: Exchange) -> None:
+        try:
+            assert len(await exchange.body(LIMIT)) == size
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async def talk(found: Place) -> None:
+        _, writer = await found.connect()
+        writer.write(request(b"x" * size))
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.transport.abort()
+        async with asyncio.timeout(0.2):
+            await ended.wait()
+
+    run(talk, works)
+
+
+H2C = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAA\r\n"
+IN_CHUNKS = b"POST /x?a=1 HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n" + H2C
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param([request(b"the body", H2C)], id="in one packet"),
+        pytest.param([request(b"the body", H2C)[:-8], b"the ", b"body"], id="in several"),
+        pytest.param([IN_CHUNKS + b"\r\n8\r\nthe body\r\n0\r\n\r\n"], id="in chunks"),
+    ],
+)
+def test_an_offer_of_another_protocol_is_declined_and_the_body_read(parts: list[bytes]) -> None:
+    """As Java's client does for every plain address."""
+
+    async def talk(found: Place) -> None:
+        answer = await found.say(*parts)
+        assert answer.endswith(b"POST /x?a=1\nthe body") and b"connection: close" in answer
+
+    run(talk)
+
+
+def test_a_client_that_was_not_told_to_send_its_body_is_not_taken_at_its_word() -> None:
+    async def refuses(exchange: Exchange) -> None:
+        exchange.begin(401, (), b"no", over=True)
+
+    async def talk(found: Place) -> None:
+        head = b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5000\r\n\r\n"
+        assert b"connection: close" in await found.say(head)
+
+    run(talk, refuses)
+
+
+def test_trailers_are_no_headers_and_do_not_go_on_for_ever() -> None:
+    seen: list[list[tuple[bytes, bytes]]] = []
+
+    async def notes(exchange: Exchange) -> None:
+        await exchange.body(LIMIT)
+        seen.append(exchange.headers)
+        exchange.begin(200, (), b"ok", over=True)
+
+    async def talk(found: Place) -> None:
+        head = b"POST / HTTP/1.1\r\nhost: evil\r\n" + CLOSE + b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+        assert b"200 OK" in await found.say(head + b"host: mine\r\n\r\n")
+        assert [value for name, value in seen[0] if name == b"host"] == [b"evil"]
+        reader, writer = await found.connect()
+        writer.write(head + b"x: ")
+        answer = b""
+        with suppress(ConnectionError):
+            for _ in range(100):
+                writer.write(b"y" * 65_536)
+                await writer.drain()
+            async with asyncio.timeout(5):
+                answer = await reader.read()
+        assert b"200 OK" not in answer
+
+    run(talk, notes)
+
+
+def test_who_asks_and_asks_and_reads_nothing_is_not_answered_without_end() -> None:
+    async def answers(exchange: Exchange) -> None:
+        exchange.begin(200, (), b"y" * 10_000, over=True)
+
+    async def talk(found: Place) -> None:
+        reader, writer = await found.connect(limit=1024)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                for _ in range(200):
+                    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 500)
+                    await writer.drain()
+        (connection,) = found.serving.connections
+        assert connection._transport.get_write_buffer_size() < 1_000_000
+        assert len(connection._queue) < 20_000
+        size = 0
+        async with asyncio.timeout(20):
+            while size < 20_000_000 and (data := await reader.read(1_000_000)):
+                size += len(data)  # it is served on as it reads
+        assert size >= 20_000_000
+
+    run(talk, answers)
+
+
+def test_closing_lets_a_slow_reader_have_its_last_bytes_and_forgets_no_request() -> None:
+    async def floods(exchange: Exchange) -> None:
+        exchange.begin(200, ((b"content-length", b"20000000"),), b"y" * 20_000_000, over=True)
+
+    async def talk(found: Place) -> None:
+        reader, writer = await found.connect()
+        writer.write(request())
+        await asyncio.sleep(0.1)
+        closing = asyncio.create_task(found.serving.close(5.0))
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(5):
+            assert (await reader.read()).count(b"y") == 20_000_000
+        await closing
+
+    run(talk, floods)
+
+    async def at_once(found: Place) -> None:
+        reader, writer = await found.connect()
+        writer.write(request())
+        while not found.serving.running:
+            await asyncio.sleep(0)
+        assert await found.serving.close(2.0) == 0
+        assert b"POST /x?a=1" in await reader.read()
+
+    run(at_once)
+
+
+def test_a_page_that_is_asked_for_its_head_alone_does_not_break_the_connection() -> None:
+    async def page(exchange: Exchange) -> None:
+        exchange.begin(200, ((b"content-length", b"5"),))
+        exchange.write(b"he")
+        exchange.end(b"llo")
+
+    async def talk(found: Place) -> None:
+        answer = await found.say(b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n" + request(extra=CLOSE))
+        assert answer.count(b"200 OK") == 2 and answer.count(b"hello") == 1
+
+    run(talk, page)
+
+
+def test_a_head_that_drips_does_not_outlive_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "HEAD_TIMEOUT_S", 0.2)
+
+    async def talk(found: Place) -> None:
+        _, writer = await found.connect()
+        for _ in range(12):
+            writer.write(b"G")
+            await asyncio.sleep(0.05)
+        assert not found.serving.connections
+
+    run(talk)
+
+
+def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "HEAD_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(wire, "STUCK_S", 0.2)
+    ended = asyncio.Event()
+
+    async def floods(exchange: Exchange) -> None:
+        exchange.begin(200, (), b"x" * 20_000_000)
+        try:
+            await exchange.drained()
+        finally:
+            ended.set()
+
+    async def talk(found: Place) -> None:
+        _, writer = await found.connect(limit=1024)
+        writer.write(request())
+        async with asyncio.timeout(3):
+            await ended.wait()
+        await asyncio.sleep(0.05)
+        assert not found.serving.connections
+
+    run(talk, floods)
+
+
+def test_a_refusal_reaches_a_client_that_still_sends() -> None:
+    async def refuses(exchange: Exchange) -> None:
+        exchange.begin(413, (), b"too large", over=True)
+
+    async def talk(found: Place) -> None:
+        reader, writer = await found.connect()
+        writer.write(request(b"x" * 8_000_000, CLOSE))
+        async with asyncio.timeout(5):
+            assert b"too large" in await reader.readuntil(b"too large")
+            await writer.drain()  # no reset in the middle of it
+
+    run(talk, refuses)
+
+
+def test_a_body_in_crumbs_takes_no_more_than_its_size() -> None:
+    async def talk(found: Place) -> None:
+        head = b"POST /x?a=1 HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n" + CLOSE + b"\r\n"
+        answer = await found.say(head + b"2\r\nab\r\n" * 5_000 + b"0\r\n\r\n")
+        assert answer.endswith(b"\n" + b"ab" * 5_000)
+
+    run(talk)
+
+
+def test_a_page_says_that_a_body_is_too_large() -> None:
+    async def app(scope: object, receive: object, send: object) -> None:
+        raise AssertionError("nobody asks")
+
+    async def talk(found: Place) -> None:
+        head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2000000\r\n\r\n"
+        reader, writer = await found.connect()
+        writer.write(head + b"x" * 2_000_000)
+        async with asyncio.timeout(5):
+            assert (await reader.readuntil(b"for a page")).startswith(b"HTTP/1.1 413 ")
 
     run(talk, answering(app))  # type: ignore[arg-type]

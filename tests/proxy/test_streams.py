@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.rig import CHAT, MODEL, Rig, running, said, script_of
+from tests.rig import CHAT, MODEL, Key, Rig, running, said, script_of
 
 BODY = {"model": MODEL, "stream": True, "max_tokens": 99, "input": "q", "messages": [{"role": "user", "content": "q"}]}
 PATHS = ["/openrouter/v1/chat/completions", "/openrouter/v1/messages", "/openrouter/v1/responses"]
@@ -170,3 +170,15 @@ def test_a_client_that_stops_reading_holds_back_the_provider_and_loses_nothing(t
         assert b"".join(got) == b"".join(stream)
         row = rig.rows("SELECT outcome, response_bytes FROM request")[0]
         assert row == {"outcome": "served", "response_bytes": sum(map(len, stream))}
+
+
+def test_usage_is_asked_for_where_it_is_not_told_else_and_the_client_does_not_see_it(tmp_path: Path) -> None:
+    with running(tmp_path, {"only": Key(provider="openai")}) as rig:
+        body = BODY | {"stream": True}
+        path = "/openai/v1/chat/completions"
+        plain = rig.client.post(path, json=body).text
+        asked = rig.client.post(path, json=body | {"stream_options": {"include_usage": True}}).text
+        assert '"completion_tokens"' not in plain and said(plain) and plain.rstrip().endswith("[DONE]")
+        assert '"completion_tokens"' in asked
+        rows = rig.eventually("SELECT input_tokens > 0 AS known FROM request ORDER BY id")
+        assert rows == [{"known": 1}, {"known": 1}]

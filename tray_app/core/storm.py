@@ -9,10 +9,11 @@ from hashlib import blake2b
 
 from tray_app.core.values import Call
 
-QUICK_MS = 2_500  # who asks again so soon after a failure does not wait by itself
+QUICK_MS = 900  # who asks again so soon after a failure does not wait by itself
+OVERLAP_MS = 60_000  # a request may come before one like it has failed; a clock may also have been set back
 FREE = 3  # quick repetitions that are nothing unusual: SDKs try twice more
 BASE_MS = 1_000
-MAX_MS = 15_000
+MAX_MS = 8_000  # less than any client waits for a head
 KEPT = 256  # requests
 
 
@@ -20,12 +21,13 @@ class Storms:
     """Which requests failed a moment ago, and how often in a row. For one thread."""
 
     def __init__(self) -> None:
-        self._failures: dict[bytes, tuple[int, int]] = {}  # when last (ms), how often; the latest at the end
+        # when last (ms), how often, and when that was counted; the latest at the end
+        self._failures: dict[bytes, tuple[int, int, int]] = {}
         self._latest = -QUICK_MS - 1
 
     def is_calm(self, now: int) -> bool:
         """Whether nothing at all failed a moment ago: then no request need be looked at."""
-        return not 0 <= now - self._latest <= QUICK_MS
+        return not -OVERLAP_MS <= now - self._latest <= QUICK_MS
 
     def hold_ms(self, key: bytes, now: int) -> int:
         """How long a request that comes at `now` is to wait."""
@@ -37,10 +39,12 @@ class Storms:
         return self._count(key, now)
 
     def failed(self, key: bytes, came_at: int, now: int) -> None:
-        """A request that came at `came_at` has got no answer."""
-        count = self._count(key, came_at) + 1
-        self._failures.pop(key, None)
-        self._failures[key] = (now, count)
+        """A request that came at `came_at` has got no answer. Those that run side by side count once."""
+        last_at, count, counted_at = self._failures.pop(key, (0, 0, 0))
+        if count and came_at <= counted_at:
+            self._failures[key] = (now, count, counted_at)
+        else:
+            self._failures[key] = (now, count + 1 if count and came_at - last_at <= QUICK_MS else 1, now)
         self._latest = now
         if len(self._failures) > KEPT:
             del self._failures[next(iter(self._failures))]
@@ -50,12 +54,12 @@ class Storms:
         self._failures.pop(key, None)
 
     def _count(self, key: bytes, now: int) -> int:
-        at, count = self._failures.get(key, (0, 0))
-        return count if 0 <= now - at <= QUICK_MS else 0
+        at, count, _ = self._failures.get(key, (0, 0, 0))
+        return count if -OVERLAP_MS <= now - at <= QUICK_MS else 0
 
 
 def key_of(call: Call) -> bytes:
     """Equal for equal requests of one client."""
     digest = blake2b(call.body, digest_size=16)
-    digest.update(f"\0{call.client}\0{call.provider}\0{call.path}".encode())
+    digest.update(repr((call.client, call.provider, call.method, call.path, call.query, sorted(call.tags))).encode())
     return digest.digest()

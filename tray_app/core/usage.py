@@ -4,8 +4,7 @@ Chunks pass unread. What was used stands at an answer's end, and Anthropic's inp
 The end may have been cut anywhere, so a number is taken only from where a provider writes: from a name
 such as `"usage"` on, the rest of a document is valid JSON behind one opening alone, the brackets that are
 open where the name stands. Behind `{` it is therefore the answer's own member: never one in the arguments
-of a tool, and in a text the quotes are escaped. Shapes: PROVIDERS.md, and the pages that the cases of the
-tests name.
+of a tool, and in a text the quotes are escaped. Shapes: the pages that the cases of the tests name.
 """
 
 from __future__ import annotations
@@ -287,18 +286,21 @@ def _openai(provider: str, fields: Fields) -> _Counts:
     over = _difference(_count(fields.get("total_tokens")), asked)
     if output is None:
         output = over
-    elif reasoning and _is_apart(provider, output, reasoning, over):
+    elif reasoning and _is_apart(output, reasoning, over, by_rule=provider == "xai" and "completion_tokens" in fields):
         output += reasoning
     elif provider == "google" and over is not None and over > output:  # its thoughts are only in the total
         output, reasoning = over, reasoning or over - output
     return asked, output, cached, written, reasoning
 
 
-def _is_apart(provider: str, output: int, reasoning: int, over: int | None) -> bool:
-    """Whether reasoning was not counted in `output`: `over` is the total less the input. xAI counts it apart."""
+def _is_apart(output: int, reasoning: int, over: int | None, *, by_rule: bool) -> bool:
+    """Whether reasoning is not counted in `output`, as in xAI's chats. `over` is the total less the input: it tells.
+
+    Without a total the provider's rule does, and that a part cannot be more than the whole.
+    """
     if reasoning > output:
         return True
-    return provider == "xai" if over is None else over >= output + reasoning
+    return by_rule if over is None else over >= output + reasoning
 
 
 def _anthropic(provider: str, fields: Fields) -> _Counts:

@@ -17,7 +17,17 @@ def answering(app: App) -> Answering:
     """`app` as something that answers exchanges."""
 
     async def answer(exchange: Exchange) -> None:
-        talk = _Talk(exchange)
+        try:
+            body = await exchange.body(MAX_BODY)
+        except Left:
+            return
+        except TooLarge:
+            words = b"the body is too large for a page"
+            exchange.begin(
+                413, ((b"content-type", b"text/plain"), (b"content-length", b"%d" % len(words))), words, over=True
+            )
+            return
+        talk = _Talk(exchange, body)
         await app(talk.scope(), talk.receive, talk.send)
 
     return answer
@@ -26,9 +36,9 @@ def answering(app: App) -> Answering:
 class _Talk:
     """One exchange in ASGI's words."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, body: bytes) -> None:
         self._exchange = exchange
-        self._asked = False
+        self._body: bytes | None = body
 
     def scope(self) -> Message:
         exchange = self._exchange
@@ -48,13 +58,9 @@ class _Talk:
         }
 
     async def receive(self) -> Message:
-        if self._asked:
+        body, self._body = self._body, None
+        if body is None:
             await self._exchange.gone()
-            return {"type": "http.disconnect"}
-        self._asked = True
-        try:
-            body = await self._exchange.body(MAX_BODY)
-        except (Left, TooLarge):
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": body, "more_body": False}
 

@@ -32,6 +32,7 @@ class Attempt(Struct):
     moves: bool
     response: Response | None = None
     ttft_ms: int | None = None
+    asked: bool = False  # usage was asked for on the client's behalf: it is not to see it
 
     def ended(
         self,

@@ -25,7 +25,11 @@ HEAD_TIMEOUT_S = 30.0
 BODY_TIMEOUT_S = 60.0  # between two parts of a request's body
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
+CRUMBS = 256  # parts of a body that are kept as they came
 HIGH_WATER = 65_536  # bytes of a body that are taken before somebody asks for it
+MAX_QUEUED = 16  # pipelined requests that are read while the first is answered
+STUCK_S = 600.0  # a client that takes nothing for so long is given up
+LINGER_S = 1.0  # so long a refused body is thrown away before its connection ends, so that the refusal arrives
 _BODYLESS = frozenset({204, 304})
 
 _log = logging.getLogger(__name__)
@@ -47,12 +51,14 @@ class Exchange:
     """
 
     __slots__ = (
+        "_bodyless",
         "_chunked",
         "_expects",
         "_gathered",
         "_left_to_send",
         "_limit",
         "_listener",
+        "_many",
         "_parts",
         "_size",
         "_waiter",
@@ -89,11 +95,13 @@ class Exchange:
         self.complete = False  # whether the answer is out, or given up
         self._listener = listener
         self._parts: list[bytes] = []
+        self._many: bytearray | None = None  # the same, once it comes in crumbs
         self._size = 0
         self._limit: int | None = None  # of the body, once it is asked for
         self._expects = False
         self._waiter: asyncio.Future[None] | None = None
         self._chunked = False
+        self._bodyless = False
         self._left_to_send = 0
         self._gathered: tuple[int, Headers, list[bytes]] | None = None  # for HTTP/1.0, which knows no chunks
 
@@ -106,7 +114,8 @@ class Exchange:
             TooLarge: it is over `limit` bytes.
             Left: the client is gone.
         """
-        if self._expects and not self._parts and not self.whole:
+        if self._expects and not self._size and not self.whole:
+            self._expects = False
             self._listener.say(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._limit = limit
         while not self.whole:
@@ -119,6 +128,8 @@ class Exchange:
             await self._waiter
         if self._size > limit:
             raise TooLarge
+        if self._many is not None:
+            return bytes(self._many)
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
     async def gone(self) -> None:
@@ -135,7 +146,13 @@ class Exchange:
         """Take a part of the body; whether that is enough for now."""
         if self.complete:
             return False
-        self._parts.append(data)
+        if self._many is not None:
+            self._many += data
+        else:
+            self._parts.append(data)
+            if len(self._parts) > CRUMBS:
+                self._many = bytearray().join(self._parts)
+                self._parts.clear()
         self._size += len(data)
         if self._limit is None:
             return self._size >= HIGH_WATER
@@ -170,8 +187,10 @@ class Exchange:
             data: the first bytes of the body.
             over: whether nothing follows.
         """
-        self.begun = True
+        if self._expects and not self.whole and not self._size:
+            self.keep = False  # it may send its body now or never: what comes next cannot be told
         if self.version == "1.0" and not over:
+            self.begun = True
             self._gathered = (status, headers, [data])
             return
         if self.version == "1.0":
@@ -187,15 +206,18 @@ class Exchange:
             lines.append(b"%b: %b\r\n" % (name, value))
         if not self.keep:
             lines.append(b"connection: close\r\n")
-        bodyless = self.method == "HEAD" or status in _BODYLESS
-        if length is None and not bodyless:
+        self._bodyless = self.method == "HEAD" or status in _BODYLESS
+        if length is None and not self._bodyless:
             self._chunked = True
             lines.append(b"transfer-encoding: chunked\r\n")
         head = b"".join(lines)
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
             raise ValueError("a header of the answer holds a line break")
-        self._left_to_send = 0 if bodyless else length or 0
-        self._send(head + b"\r\n", b"" if bodyless else data)
+        if over and not self._chunked and not self._bodyless and len(data) > (length or 0):
+            raise ValueError("the body is longer than its content-length")
+        self.begun = True
+        self._left_to_send = 0 if self._bodyless else length or 0
+        self._send(head + b"\r\n", data)
         if over:
             self.end()
 
@@ -241,6 +263,8 @@ class Exchange:
     def _send(self, head: bytes, data: bytes) -> None:
         if self.complete:
             return
+        if self._bodyless:
+            data = b""
         if self._chunked and data:
             self._listener.say(b"%b%x\r\n%b\r\n" % (head, len(data), data))
             return
@@ -254,6 +278,7 @@ class Exchange:
         if not self.complete:
             self.complete = True
             self._parts.clear()
+            self._many = None
             self.wake()
             self._listener.answered(self)
 
@@ -271,6 +296,9 @@ class Listener(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_open = False
         self._head_bytes = 0
+        self._in_head = False  # trailers are no headers
+        self._quiet_bytes = 0  # that came while a body arrives, and are none of it
+        self._resuming = False  # the parser is given a head that has been read already
         self._expects = False
         self._coming: Exchange | None = None  # whose request arrives, or came last
         self._queue: deque[Exchange] = deque()  # the first is being answered
@@ -279,6 +307,7 @@ class Listener(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._since = 0.0  # the last sign of life of what the timer looks at
         self._limit_s = HEAD_TIMEOUT_S  # how long that may last; 0: for ever
+        self._held_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     # -- the transport's side
@@ -304,33 +333,60 @@ class Listener(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        self._since = self.loop.time()
         if self._coming is None or self._coming.whole:
             if not self._head_open:
                 self._head_open, self._head_bytes = True, 0
                 if not self._queue:
-                    self._limit_s = HEAD_TIMEOUT_S
+                    self._since, self._limit_s = self.loop.time(), HEAD_TIMEOUT_S
             self._head_bytes += len(data)
             if self._head_bytes - len(data) > MAX_HEAD_BYTES:
                 self._misunderstood()
                 return
+        elif not self._coming.complete:
+            self._since = self.loop.time()
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        self._quiet_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._deaf = True  # what follows would be another protocol's
-            if self._coming is not None:
-                self._coming.keep = False
+        except httptools.HttpParserUpgrade as upgrade:
+            self._not_upgraded(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self._misunderstood()
+        else:
+            coming = self._coming
+            if coming is not None and not coming.whole and self._quiet_bytes > MAX_HEAD_BYTES and not self._head_open:
+                self._misunderstood()  # chunk sizes or trailers without end
+
+    def _not_upgraded(self, rest: bytes) -> None:
+        """No other protocol is spoken here. The parser has left a body to that protocol: it is read as it is framed."""
+        coming = self._coming
+        if coming is None or coming.whole:
+            self._deaf = True
+            if coming is not None:
+                coming.keep = False
+            return
+        coming.keep = False
+        framing = b"".join(b"%b: %b\r\n" % pair for pair in coming.headers if pair[0] in _FRAMING)
+        self._parser = httptools.HttpRequestParser(self)
+        self._resuming = True
+        self._feed(b"POST / HTTP/1.1\r\n" + framing + b"\r\n")
+        self._resuming = False
+        if rest:
+            self._feed(rest)
 
     def eof_received(self) -> bool:
         return False
 
     def pause_writing(self) -> None:
         self.held_back = True
+        self._held_since = self.loop.time()
 
     def resume_writing(self) -> None:
-        self.held_back = False
+        was, self.held_back = self.held_back, False
+        if was and self._queue and self._queue[0].task is None and not self._transport.is_closing():
+            self._start(self._queue[0])
         if self._drained is not None:
             if not self._drained.done():
                 self._drained.set_result(None)
@@ -339,12 +395,16 @@ class Listener(asyncio.Protocol):
     # -- the parser's side
 
     def on_message_begin(self) -> None:
-        self._url, self._headers, self._expects = b"", [], False
+        if not self._resuming:
+            self._url, self._headers, self._expects, self._in_head = b"", [], False, True
 
     def on_url(self, url: bytes) -> None:
-        self._url += url
+        if not self._resuming:
+            self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return
         headers = self._headers
         if len(headers) >= MAX_HEADERS:
             raise _HeadTooLarge
@@ -354,30 +414,38 @@ class Listener(asyncio.Protocol):
         headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._resuming:
+            return
         if self._head_bytes > MAX_HEAD_BYTES and self._size_of_head() > MAX_HEAD_BYTES:
             raise _HeadTooLarge
-        self._head_open = False
+        self._head_open = self._in_head = False
         parser = self._parser
         version = parser.get_http_version()
         method = parser.get_method().decode("ascii")
         exchange = self._coming = Exchange(self, method, _target(self._url), self._headers, version)
         exchange.keep = version != "1.0" and parser.should_keep_alive() and not self._serving.closing
-        if self._expects:
+        if self._expects and version != "1.0":
             exchange.expects_continue()
         self._limit_s = 0.0
         self._queue.append(exchange)
-        if len(self._queue) == 1:
+        self._quiet_bytes = 0
+        if len(self._queue) == 1 and not self.held_back:
             self._start(exchange)
-        else:
+        elif len(self._queue) > MAX_QUEUED:
             self._pause()  # pipelined: one after the other
 
     def on_body(self, body: bytes) -> None:
+        self._quiet_bytes = 0
         if self._coming is not None and self._coming.feed(body):
             self._pause()
 
     def on_message_complete(self) -> None:
         if self._coming is not None:
+            if self._parser.should_upgrade() and any(name in _FRAMING for name, _ in self._coming.headers):
+                return  # see `_not_upgraded`
             self._coming.whole = True
+            if len(self._queue) <= MAX_QUEUED:
+                self._resume()  # only who is read from is seen to leave
             self._limit_s = 0.0 if self._queue else KEEP_ALIVE_S
             self._coming.wake()
         self._head_bytes = 0
@@ -431,15 +499,26 @@ class Listener(asyncio.Protocol):
         if self._queue and self._queue[0] is exchange:
             self._queue.popleft()
         if not exchange.keep:
-            self._transport.close()
+            self._close(exchange)
             return
         self._since = self.loop.time()
         if self._queue:
-            self._start(self._queue[0])
+            if not self.held_back:  # else once the client has taken what it was sent
+                self._start(self._queue[0])
             return
         # the rest of a request that nobody wanted whole is read and thrown away, but not for ever
         self._limit_s = KEEP_ALIVE_S if exchange.whole and not self._head_open else BODY_TIMEOUT_S
         self._resume()
+
+    def _close(self, exchange: Exchange) -> None:
+        """End the connection; where the client still sends, not before it can have read the answer."""
+        if exchange.whole or exchange.left or self._transport.is_closing():
+            self._transport.close()
+            return
+        self._deaf = True
+        self._resume()
+        self._transport.write_eof()
+        self.loop.call_later(LINGER_S, self._transport.close)
 
     def shut_down(self) -> None:
         """End the connection, now if it is idle, else with the answer that is on its way."""
@@ -453,6 +532,7 @@ class Listener(asyncio.Protocol):
         self._transport.abort()
 
     def _start(self, exchange: Exchange) -> None:
+        self._serving.running.add(exchange)
         exchange.task = self.loop.create_task(self._serving.answer(exchange))
 
     def _pause(self) -> None:
@@ -467,7 +547,11 @@ class Listener(asyncio.Protocol):
 
     def _look(self) -> None:
         """One timer for all limits, never set back: it looks whether the limit that holds now has passed."""
-        left = self._since + self._limit_s - self.loop.time() if self._limit_s else HEAD_TIMEOUT_S
+        now = self.loop.time()
+        left = self._since + self._limit_s - now if self._limit_s else HEAD_TIMEOUT_S
+        if self._transport.is_closing() or (self.held_back and now - self._held_since > STUCK_S):
+            self._transport.abort()  # it does not even take its last bytes
+            return
         if left <= 0.001:
             self._transport.close()
             left = HEAD_TIMEOUT_S
@@ -500,14 +584,17 @@ def _status_line(status: int) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (status, words.encode())
 
 
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+
+
 class Serving:
     """The open door: a socket on which clients are answered by `app`."""
 
     def __init__(self, app: Answering) -> None:
         self.connections: set[Listener] = set()
         self.closing = False
+        self.running: set[Exchange] = set()
         self._app = app
-        self._running: set[Exchange] = set()
         self._server: asyncio.Server | None = None
 
     async def open(self, sock: socket.socket) -> None:
@@ -517,7 +604,6 @@ class Serving:
 
     async def answer(self, exchange: Exchange) -> None:
         """Have `app` answer; whatever it leaves unfinished is cut."""
-        self._running.add(exchange)
         try:
             await self._app(exchange)
         except asyncio.CancelledError:
@@ -526,7 +612,7 @@ class Serving:
         except Exception:
             _log.exception("an answer met a fault of O-Switcher's own")
         finally:
-            self._running.discard(exchange)
+            self.running.discard(exchange)
             if not exchange.complete:
                 exchange.cut()
 
@@ -537,16 +623,20 @@ class Serving:
             self._server.close()
         for connection in list(self.connections):
             connection.shut_down()
-        if tasks := self._tasks():
-            await asyncio.wait(tasks, timeout=grace_s)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace_s
+        while (tasks := self._tasks()) and loop.time() < until:
+            await asyncio.wait(tasks, timeout=until - loop.time())
         left = self._tasks()
         for task in left:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=1.0)
+        while self.connections and loop.time() < until:  # noqa: ASYNC110 - once, at the end of the app
+            await asyncio.sleep(0.01)  # what is on its way to slow readers
         for connection in list(self.connections):
             connection.abort()
         return len(left)
 
     def _tasks(self) -> list[asyncio.Task[None]]:
-        return [exchange.task for exchange in self._running if exchange.task is not None]
+        return [exchange.task for exchange in self.running if exchange.task is not None]

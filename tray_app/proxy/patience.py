@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable
+from typing import Any
+
+import msgspec
 
 from tray_app.core import errorbody
 from tray_app.core.ending import stream_error
@@ -36,7 +39,7 @@ class Patience:
         self._call = call
         self._exchange = exchange
         self._timer: asyncio.TimerHandle | None = None
-        if call.stream and call.protocol in _SPEAKS and exchange.version != "1.0":
+        if _is_sse(call) and exchange.version != "1.0":
             self._timer = asyncio.get_running_loop().call_later(HOLD_S, self._beat)
 
     def _beat(self) -> None:
@@ -56,6 +59,13 @@ class Patience:
             self._timer = None
 
 
+def _is_sse(call: Call) -> bool:
+    """Whether the answer will be events: Gemini streams a list where it is not asked for them."""
+    if not call.stream or call.protocol not in _SPEAKS or call.path.endswith("/count_tokens"):
+        return False
+    return call.protocol is not Protocol.GEMINI or b"alt=sse" in call.query
+
+
 def _sign(call: Call) -> bytes:
     if call.protocol is Protocol.MESSAGES:
         return _PING
@@ -67,7 +77,9 @@ def _sign(call: Call) -> bytes:
 def after_all(answer: Answer, call: Call) -> Body:
     """The body of `answer` for a client that has been given another head already: 200, and a stream of plain events."""
     heads = dict(answer.headers)
-    kind, encoding = heads.get(b"content-type", b""), heads.get(b"content-encoding", b"")
+    kind, encoding = heads.get(b"content-type", b"").lower(), heads.get(b"content-encoding", b"").lower()
+    if answer.status < 300 and b"json" in kind and call.protocol is Protocol.CHAT and not encoding:
+        return _Restreamed(answer.body, call)
     if answer.status >= 300 or b"event-stream" not in kind:
         return _Told(answer.body, call)
     if encoding in (b"", b"identity"):
@@ -98,6 +110,38 @@ class _Told:
         self._body.close()
 
 
+class _Restreamed:
+    """A whole answer to a chat, though a stream was asked for: as one chunk."""
+
+    through: Callable[[bytes], bool] | None = None
+
+    def __init__(self, body: Body, call: Call) -> None:
+        self._body = body
+        self._call = call
+        self.cut = False
+        self.over = False
+
+    async def read(self) -> bytes:
+        parts = [await self._body.read()]
+        while not self._body.over:
+            parts.append(await self._body.read())
+        self.cut, self.over = self._body.cut, True
+        try:
+            document = msgspec.json.decode(b"".join(parts), type=dict[str, Any])
+            choices = document["choices"]
+            for choice in choices:
+                choice["delta"] = choice.pop("message", {})
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+            self.cut = True
+            words = "O-Switcher: the provider did not answer as a stream"
+            return stream_error(self._call.protocol, words, self._call.id)
+        document["object"] = "chat.completion.chunk"
+        return b"data: " + msgspec.json.encode(document) + b"\n\ndata: [DONE]\n\n"
+
+    def close(self) -> None:
+        self._body.close()
+
+
 class _Unpacked:
     """A compressed stream for a client that was told of none."""
 
@@ -117,7 +161,10 @@ class _Unpacked:
         try:
             if self._unpacker is None:
                 raise zlib.error("unknown encoding")  # noqa: TRY301 - the same end for both
-            return self._unpacker.decompress(data) + (self._unpacker.flush() if self.over and not self.cut else b"")
+            plain = self._unpacker.decompress(data)
+            if self.over and not self.cut and not self._unpacker.eof:
+                raise zlib.error("it ends too early")  # noqa: TRY301
+            return plain
         except zlib.error:
             self.cut = self.over = True
             words = "the provider's stream is compressed in a way that cannot be read"

@@ -30,6 +30,7 @@ from tray_app.core.redact import brief
 from tray_app.core.rewrite import with_model
 from tray_app.core.storm import key_of
 from tray_app.core.unknown import unknown_answer
+from tray_app.core.usage import asks_for_usage, with_usage_asked
 from tray_app.core.values import (
     Action,
     Admin,
@@ -249,11 +250,16 @@ class _Request:
         return rejected
 
     def _worded(self, attempt: Attempt) -> Call:
-        """The call as that way spells it."""
+        """The call as that way spells it, and with its usage asked for where it would not be told else."""
         call, model = self.call, attempt.lane.model
-        if model == call.model or model is None:
-            return call
-        return replace(call, body=with_model(call.body, model), model=model)
+        if model is not None and model != call.model:
+            call = replace(call, body=with_model(call.body, model), model=model)
+        if call.stream and asks_for_usage(attempt.profile.provider, call.protocol):
+            asking = with_usage_asked(call.body)
+            if asking is not None:
+                attempt.asked = True
+                call = replace(call, body=asking)
+        return call
 
     def _start(self, step: Try) -> Attempt:
         """Lease the profile in the same turn in which it was chosen."""
@@ -340,7 +346,7 @@ class _Request:
         self._open_up(attempt.profile.id)
         if self._talk is not None and (attempt.moves or self._held is None):
             means.conversations.hold(self._talk, attempt.profile.id, means.clock())
-        body = Relay(accepted, call.protocol, call.id, self.finish, means.settled)
+        body = Relay(accepted, call.protocol, call.id, self.finish, means.settled, hides_usage=attempt.asked)
         # a stream may end in words of our own, so its length is never promised
         headers = passed_on(accepted.response.headers, accepted.response.status, promised=not accepted.events)
         return Answer(accepted.response.status, headers + self._marks(), body)
@@ -452,7 +458,7 @@ class _Request:
         self._over = True
         if outcome in _STORMY:
             self.means.storms.failed(key_of(self.call), self.call.started_at, self.means.clock())
-        elif self._slowed is not None:
+        elif not self.means.storms.is_calm(self.means.clock()):
             self.means.storms.served(key_of(self.call))
         self.means.record(
             RequestEnded(
@@ -476,7 +482,8 @@ class _Request:
         return round((self.means.ticks() - began) * 1000)
 
     def _marks(self) -> Headers:
-        return marks(self.call.id, self._profile_id, self._calls, self.progress.failovers)
+        made = marks(self.call.id, self._profile_id, self._calls, self.progress.failovers)
+        return made if self._slowed is None else (*made, (b"x-o-switcher-held", self._slowed.encode()))
 
 
 def _is_of_a_model(verdict: Verdict) -> bool:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from tray_app.core import sse
 from tray_app.core.ending import stream_error
+from tray_app.core.unasked import WithoutUsage
 from tray_app.core.values import ErrorClass, Headers, Outcome, Protocol, Unreachable
 from tray_app.proxy.accept import Accepted
 from tray_app.proxy.attempt import Passed
@@ -83,6 +84,8 @@ class Relay:
         request_id: str,
         ended: Ended,
         settled: Callable[[], Awaitable[None]],
+        *,
+        hides_usage: bool = False,
     ) -> None:
         self.cut = False
         self.over = False
@@ -94,6 +97,7 @@ class Relay:
         self._ended: Ended | None = ended
         self._settled = settled
         self._watch = sse.EndWatch(protocol) if accepted.events else None
+        self._hidden = WithoutUsage() if hides_usage and accepted.events else None
         self._sent = 0
         self._chunks = 0
         self._first = self._last = b""
@@ -114,8 +118,11 @@ class Relay:
             if watch.final and not response.complete and not self._lingered:
                 self._lingered = True
                 data += await self._rest()
+        over = not response.pending and (response.complete or response.failure is not None)
+        if self._hidden is not None:
+            data = self._hidden.feed(data) + (self._hidden.close() if over else b"")
         self._sent += len(data)
-        if response.pending or not (response.complete or response.failure is not None):
+        if not over:
             return data
         self.over = True
         return data + await self._finish()
@@ -135,7 +142,7 @@ class Relay:
         """Send on what has arrived, without a turn of the loop. The end, and a slow client, are `read`'s."""
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         watch, through = self._watch, self.through
-        if watch is None or through is None or watch.ending(data) or not through(data):
+        if watch is None or through is None or self._hidden is not None or watch.ending(data) or not through(data):
             return False
         watch.passed(data)
         self._chunks += 1
