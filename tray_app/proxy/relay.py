@@ -19,7 +19,8 @@ from tray_app.core.values import ErrorClass, Headers, Outcome, Protocol, Unreach
 from tray_app.proxy.accept import Accepted
 from tray_app.proxy.attempt import Passed
 
-HEAD = 65_536  # bytes of an answer's beginning that are kept to its end; of a stream far fewer have come by then
+HEAD = 65_536  # bytes of an answer's beginning that are kept to its end: all of most that are packed
+STREAM_HEAD = 8_192  # of a stream, of which there may be many at a time
 LINGER_S = 0.25  # how long a stream's terminator waits for the end of the message, to be recorded first
 
 
@@ -109,7 +110,7 @@ class Relay:
         self._held = b""
         watch, response = self._watch, self._response
         if not self._chunks:
-            self._first = data[:HEAD]
+            self._first = data[: HEAD if watch is None else STREAM_HEAD]
         self._chunks += 1
         if watch is None:
             self._last = data[-sse.KEPT :] if len(data) >= sse.KEPT else (self._last + data)[-sse.KEPT :]
