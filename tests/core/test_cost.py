@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import genai_prices
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,7 +189,7 @@ def test_whatever_goes_wrong_in_the_list_the_price_is_unknown(error: Exception) 
 
 
 def test_the_real_list_counts_as_we_do() -> None:
-    genai_prices = pytest.importorskip("genai_prices")
+
     real = from_genai(genai_prices.calc_price, genai_prices.Usage)
 
     def price(*what: Any) -> float:

@@ -32,6 +32,7 @@ class Attempt(Struct):
     moves: bool
     response: Response | None = None
     ttft_ms: int | None = None
+    counts: bool = True  # what it says of usage is its own, not of an earlier answer that was looked up
     asked: bool = False  # usage was asked for on the client's behalf: it is not to see it
 
     def ended(
@@ -68,7 +69,7 @@ class Attempt(Struct):
 
     def _said(self, passed: Passed) -> Said | None:
         """What the answer may tell of its usage."""
-        if passed.protocol is Protocol.OTHER and b"usage" not in passed.tail:
+        if not self.counts or (passed.protocol is Protocol.OTHER and b"usage" not in passed.tail):
             return None
         encoding = b""
         for name, value in self.response.headers if self.response else ():

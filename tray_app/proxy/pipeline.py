@@ -281,6 +281,7 @@ class _Request:
         if self.progress.waiting_for is not None:
             self.progress = replace(self.progress, waiting_for=None)
         attempt = self._attempt = Attempt(member.profile, lane, self._calls, means.ticks(), step.moves)
+        attempt.counts = self.call.method == "POST"
         score = means.rules().score_of(member, now)
         means.record(RouteSelected(self.call.id, now, step.profile_id, step.reason, score))
         means.record(AttemptStarted(self.call.id, attempt.seq, step.profile_id, lane.model, now))
