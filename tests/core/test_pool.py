@@ -164,6 +164,15 @@ def test_a_newcomer_rests_where_its_account_or_its_provider_does() -> None:
     assert pool.joined(stranger).members["n"] is stranger
 
 
+def test_a_newcomer_has_not_every_call_to_itself_until_it_has_served_as_many() -> None:
+    busy, other = (member(name, vitals=replace(UNKNOWN, served=count)) for name, count in (("a", 90), ("b", 70)))
+    elsewhere = member("c", provider="third", vitals=replace(UNKNOWN, served=5))
+    joined = pool_of([busy, other, elsewhere]).joined(member("n"))
+    assert joined.members["n"].vitals.served == 70
+    again = pool_of([busy, elsewhere]).joined(member("n", vitals=replace(UNKNOWN, served=91)))
+    assert again.members["n"].vitals.served == 91
+
+
 def test_settings_are_laid_over_every_profile_and_states_stay() -> None:
     pool = pool_of([member("a", rest("a"), in_flight=2), member("b")]).moved(PROVIDER, "a")
 

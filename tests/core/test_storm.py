@@ -66,12 +66,13 @@ def test_while_nothing_fails_nothing_is_looked_at() -> None:
     assert storms.is_calm(NOW - 3_600_000)  # a clock that was set back
 
 
-@given(st.lists(st.integers(0, 1_000), max_size=600))
+@given(st.lists(st.integers(0, 1_000), max_size=60))
 def test_what_is_kept_is_bounded(keys: list[int]) -> None:
     storms = Storms()
-    for key in keys:
+    for key in [*range(2_000, 2_000 + KEPT), *keys]:
         storms.failed(str(key).encode(), NOW, NOW)
-    assert len(storms._failures) <= KEPT
+    assert len(storms._failures) == KEPT
+    assert all(str(key).encode() in storms._failures for key in keys)  # the latest are kept
 
 
 def test_requests_are_alike_if_all_that_matters_is() -> None:
