@@ -53,7 +53,8 @@ def test_no_settled_request_is_lost_and_no_row_stays_open(tmp_path: Path, histor
     assert [name for name in told if counted[name] != rows[name]["attempts"]] == []
     for table in ("request", "attempt"):
         assert one(history, f"SELECT count(*) FROM {table} WHERE ended_at IS NULL OR outcome IS NULL") == 0
-    assert one(history, "SELECT count(*) FROM request WHERE outcome = 'interrupted'") >= 4
+    # of the first child, killed at its first answer, nothing that only began need have been written
+    assert one(history, "SELECT count(*) FROM request WHERE outcome = 'interrupted'") >= 3
     assert one(history, "SELECT sum(requests) FROM usage_hour") == len(rows)
     served = one(history, "SELECT count(*) FROM request WHERE outcome = 'served'")
     assert one(history, "SELECT sum(served) FROM usage_hour") == served

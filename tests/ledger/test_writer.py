@@ -265,16 +265,19 @@ def test_what_has_only_begun_is_not_written_for_the_sake_of_others(history: Path
     asyncio.run(play())
 
 
-def test_commits_in_a_row_are_spaced(history: Path) -> None:
+@pytest.mark.parametrize("others", [True, False], ids=["others may join", "nobody could join"])
+def test_commits_in_a_row_are_spaced_while_others_may_join(history: Path, others: bool) -> None:
     async def play() -> float:
         async with writing(history, opened(history)) as made:
+            if others:
+                made.record(started(99))
             began = asyncio.get_running_loop().time()
             for number in range(10):
                 record(made, *served(number))
                 await made.settled()
             return asyncio.get_running_loop().time() - began
 
-    assert asyncio.run(play()) > 9 * writer.SPACING_S * 0.9
+    assert (asyncio.run(play()) > 9 * writer.SPACING_S * 0.9) is others
 
 
 def test_stopping_while_the_file_is_locked_says_that_not_all_was_written(

@@ -20,13 +20,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from tray_app.core.values import Fact
+from tray_app.core.values import Fact, RequestEnded, RequestStarted
 from tray_app.ledger import batch, database
 from tray_app.ledger.decisions import DecisionLog
 from tray_app.ledger.spending import Price, reckoned, unpriced
 
 LAZY_S = 0.25  # facts that nobody waits for are written within this time
-SPACING_S = 0.003  # under load commits are this far apart: one costs as much as the rows of several requests
+SPACING_S = 0.005  # under load commits are this far apart: one costs as much as the rows of several requests
+SOON_S = 0.001  # and others get at least so long to join
 PATIENCE_S = 1.0  # a commit that takes longer lets its waiters go
 RETRY_S = 0.5
 LAST_TRY_S = 3.0
@@ -71,7 +72,8 @@ class Writer:
         self._facts: list[Fact] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._waiting: dict[asyncio.Future[None], float] = {}  # since when, oldest first
-        self._kick_due = False
+        self._running = 0  # requests that may still end
+        self._kick_due: asyncio.Handle | None = None
         self._kicked_at = float("-inf")
         self._lazy: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -89,6 +91,11 @@ class Writer:
     def record(self, fact: Fact) -> None:
         """Take note of `fact`. Cheap, never waits."""
         self._facts.append(fact)
+        kind = type(fact)
+        if kind is RequestStarted:
+            self._running += 1
+        elif kind is RequestEnded:
+            self._running -= 1
         if self._lazy is None and self._loop is not None:
             self._lazy = self._loop.call_later(LAZY_S, self._kick_lazily)
 
@@ -105,19 +112,23 @@ class Writer:
         self._waiting[waiter] = loop.time()
         if self._patience is None:
             self._patience = loop.call_later(PATIENCE_S, self._look_at_waiters, loop)
-        if not self._kick_due:
-            self._kick_due = True
-            early = self._kicked_at + SPACING_S - loop.time()
-            if early > 0:
-                loop.call_later(early, self._kick)
-            else:
-                loop.call_soon(self._kick)
+        self._arrange_kick(loop)
         await waiter
+
+    def _arrange_kick(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have a commit made: at once where nobody else could join, else when the time is due."""
+        if self._running <= 0:
+            if self._kick_due is not None:
+                self._kick_due.cancel()
+            self._kick_due = loop.call_soon(self._kick)
+        elif self._kick_due is None:
+            early = self._kicked_at + SPACING_S - loop.time()
+            self._kick_due = loop.call_later(max(early, SOON_S), self._kick)
 
     def _kick(self) -> None:
         """Hand over what has gathered since the last time."""
         assert self._loop is not None  # noqa: S101 - nobody waits before the start
-        self._kick_due = False
+        self._kick_due = None
         self._kicked_at = self._loop.time()
         waiters, self._waiters = self._waiters, []
         self._hand_over(waiters, whole=False)
