@@ -686,6 +686,54 @@ def test_the_end_of_a_rest_finds_not_everybody_there_in_one_moment(
     assert isinstance(found, Wait) and found.delay_ms == delay_ms
 
 
+def test_a_short_wait_is_spread_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "SPREAD_MS", 250)
+    found = step([member("main", rest("main", 400))], chance=0.999)
+    assert isinstance(found, Wait) and found.delay_ms == 500
+
+
+@pytest.mark.parametrize(
+    ("verdict", "rules"),
+    [
+        pytest.param(replace(LIMITED, scope=Scope.REQUEST), Rules(), id="a request that is too large for it stays so"),
+        pytest.param(
+            replace(LIMITED, crowded=True), Rules(), id="it spoke of too many at once: that is a place, not a rest"
+        ),
+        pytest.param(LIMITED, Rules(retry_budget=0), id="it has been called as often as it may"),
+    ],
+)
+def test_a_call_that_waits_for_a_place_does_not_go_back(verdict: Verdict, rules: Rules) -> None:
+    tried = replace(after(("main", verdict)), queued_ms=500)
+    assert isinstance(step([member("main"), full("spare")], tried, rules), Queue)
+
+
+def test_it_goes_back_by_the_way_on_which_it_met_the_limit() -> None:
+    lanes = (Lane(PROVIDER, "m1"), Lane(PROVIDER, "m2"))
+    tried = (Tried("main", LIMITED, "m1"), Tried("main", LIMITED, "m2"))
+    rests = rest("main", 60_000, Scope.KEY_MODEL, "m2")
+    pool = pool_of([member("main", rests), full("spare")])
+    found = next_step(Case(lanes, Progress(tried, queued_ms=500), pool, Rules(), NOW, 0.5))
+    assert found == Try("main", "its rest is over, and the others are full", True, lanes[0], moves=False)
+
+
+def test_nobody_is_waited_for_at_an_address_that_cannot_be_reached() -> None:
+    dead = judged(C.NETWORK, status=None)
+    members = [member("main"), member("spare", rest("spare", 1_000))]
+    found = step(members, after(("main", dead), ("main", dead)), Rules(retry_budget=0))
+    assert isinstance(found, Refuse) and found.why is Why.OFFLINE
+    elsewhere = replace(members[1], profile=replace(members[1].profile, base_url="https://else.example"))
+    assert isinstance(step([members[0], elsewhere], after(("main", dead)), Rules(retry_budget=1)), Wait)
+
+
+@pytest.mark.parametrize("strategy", [Strategy.STICKY, Strategy.PRIORITY])
+@pytest.mark.parametrize(("until", "first"), [(1, "spare"), (0, "main"), (-1, "main")])
+def test_a_choice_whose_time_is_over_counts_no_more(strategy: Strategy, until: int, first: str) -> None:
+    pool = pool_of([member("main"), member("spare")])
+    pool = replace(pool, choice=Choice("spare", until_at=NOW + until))
+    found = step([], pool=pool, rules=Rules(strategy=strategy))
+    assert isinstance(found, Try) and found.profile_id == first
+
+
 def test_a_call_that_waits_for_a_place_goes_back_to_whose_rest_is_over() -> None:
     limited = after(("main", LIMITED))
     members = [member("main"), full("spare")]

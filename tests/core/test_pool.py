@@ -10,7 +10,7 @@ from tray_app.core.breaker import Breaker
 from tray_app.core.pool import ALIVE_MS, Cell, Choice, Member, Pool, Reach, pool_of
 from tray_app.core.providers import BUILT_IN
 from tray_app.core.quota import Ladder
-from tray_app.core.values import Admin, Cooldown, Phase, Profile, Protocol, Scope, Source
+from tray_app.core.values import Admin, Cooldown, ErrorClass, Phase, Profile, Protocol, Scope, Source
 from tray_app.core.vitals import UNKNOWN, Ceiling, Ramp, Vitals
 
 FREE = "a/b:free"
@@ -162,6 +162,34 @@ def test_a_newcomer_rests_where_its_account_or_its_provider_does() -> None:
     assert pool.joined(member("n", own, account="w")).members["n"].cooldowns[0] == own
     stranger = member("n", provider="third")
     assert pool.joined(stranger).members["n"] is stranger
+
+
+def test_a_rest_that_is_over_holds_nobody_to_it() -> None:
+    """A new limit that is met before the old one was put away is a limit of its own."""
+    stated = replace(rest("a", 1, source=Source.HEADER), since_at=NOW - 9)
+    for since in (stated.until_at, stated.until_at + 5):
+        guessed = replace(rest("a", 600), since_at=since, until_at=since + 600)
+        pool, changed = pool_of([member("a", stated)]).rested(guessed)
+        assert changed == (guessed,) and pool.members["a"].cooldowns == (guessed,)
+
+
+@pytest.mark.parametrize(("first", "second"), [(600, 1), (1, 600)], ids=["the short one second", "first"])
+def test_of_two_kinds_of_limit_the_later_end_holds_whoever_states_it(first: int, second: int) -> None:
+    spent = replace(rest("a", max(first, second)), error_class=ErrorClass.QUOTA_EXHAUSTED)
+    limited = rest("a", min(first, second), source=Source.HEADER)
+    order = (spent, limited) if first > second else (limited, spent)
+    pool = pool_of([member("a")])
+    for one in order:
+        pool, _ = pool.rested(one)
+    assert pool.members["a"].cooldowns == (spent,)
+
+
+def test_who_left_for_another_provider_is_remembered_as_well() -> None:
+    pool = pool_of([member("a"), member("b", provider="other"), member("c", provider="other")]).moved("other", "b")
+    fled = pool.moved("other", "c", fled_at=NOW, left="a")
+    assert [fled.members[name].vitals.fled_to for name in "abc"] == ["c", "c", None]
+    assert fled.members["a"].vitals.back_at == fled.members["b"].vitals.back_at == NOW
+    assert fled.moved("other", "c", fled_at=NOW, left="c").members["c"].vitals.fled_to is None
 
 
 def test_a_newcomer_has_not_every_call_to_itself_until_it_has_served_as_many() -> None:

@@ -499,7 +499,8 @@ class Watched(Flow):
             key = (cooldown.scope, cooldown.model)
             other = one.kinds.get(key) is not cooldown.error_class
             worse = old is not None and WEAKNESS[cooldown.source] > WEAKNESS[old[1]] and not other
-            better = old is None or old[0] <= self.now or WEAKNESS[cooldown.source] < WEAKNESS[old[1]]
+            stronger = old is not None and WEAKNESS[cooldown.source] < WEAKNESS[old[1]] and not other
+            better = old is None or old[0] <= self.now or stronger
             if better or (old is not None and cooldown.until_at > old[0] and not worse):
                 one.rests[key], one.kinds[key] = (cooldown.until_at, cooldown.source), cooldown.error_class
         super().rest(cooldown)

@@ -46,8 +46,8 @@ def test_an_answer_ends_it() -> None:
 
 def test_requests_side_by_side_count_once_and_loops_side_by_side_are_slowed() -> None:
     storms = Storms()
-    for _ in range(9):
-        storms.failed(KEY, NOW, NOW + 50)
+    for came_at in (NOW, NOW, NOW + 10, NOW + 50):  # the last in the very moment in which the first failed
+        storms.failed(KEY, came_at, NOW + 50)
     assert storms.failures(KEY, NOW + 60) == 1
     came = [NOW + 60, NOW + 90]  # two clients that ask in turn, each once the other's request is under way
     for turn in range(2, 12):

@@ -651,7 +651,7 @@ def _rested(case: Case, last: Tried) -> Try | None:
             continue
         name = tried.profile_id
         changes = (name, tried.model) != (last.profile_id, last.model)
-        within = case.progress.calls_on(name) <= _budget_of(case.rules, name) and (case.may_change or not changes)
+        within = case.progress.calls_on(name) <= _budget_of(case.rules, name)
         if within and case.has_place(one.member):
             return Try(name, "its rest is over, and the others are full", changes, one.lane, moves=False)
     return None

@@ -404,7 +404,8 @@ def _shifted(member: Member, by_ms: int) -> Member:
 
 
 def _stronger(old: Cooldown | None, new: Cooldown) -> Cooldown:
-    """The cooldown that holds. For one kind of limit the best source counts, of several alike the latest end.
+    """The cooldown that holds. For one kind of limit the best source counts; of several alike, and of several kinds,
+    the latest end.
 
     So the order in which calls under way hear of a limit makes no difference.
     """
@@ -413,7 +414,7 @@ def _stronger(old: Cooldown | None, new: Cooldown) -> Cooldown:
     strength = _STRENGTH[new.source] - _STRENGTH[old.source]
     if strength and new.error_class is old.error_class:
         return new if strength > 0 else old
-    return new if new.until_at > old.until_at or strength > 0 else old
+    return new if new.until_at > old.until_at else old
 
 
 class Cell:
