@@ -168,14 +168,14 @@ def test_a_rest_that_is_over_holds_nobody_to_it() -> None:
     """A new limit that is met before the old one was put away is a limit of its own."""
     stated = replace(rest("a", 1, source=Source.HEADER), since_at=NOW - 9)
     for since in (stated.until_at, stated.until_at + 5):
-        guessed = replace(rest("a", 600), since_at=since, until_at=since + 600)
+        guessed = replace(rest("a", 600, source=Source.INFERRED), since_at=since, until_at=since + 600)
         pool, changed = pool_of([member("a", stated)]).rested(guessed)
         assert changed == (guessed,) and pool.members["a"].cooldowns == (guessed,)
 
 
 @pytest.mark.parametrize(("first", "second"), [(600, 1), (1, 600)], ids=["the short one second", "first"])
 def test_of_two_kinds_of_limit_the_later_end_holds_whoever_states_it(first: int, second: int) -> None:
-    spent = replace(rest("a", max(first, second)), error_class=ErrorClass.QUOTA_EXHAUSTED)
+    spent = replace(rest("a", max(first, second), source=Source.INFERRED), error_class=ErrorClass.QUOTA_EXHAUSTED)
     limited = rest("a", min(first, second), source=Source.HEADER)
     order = (spent, limited) if first > second else (limited, spent)
     pool = pool_of([member("a")])
