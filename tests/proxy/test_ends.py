@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.rig import MODEL, running, script_of
 from tray_app.control.callers import connect
+from tray_app.proxy import pipeline
 
 ENDS = [
     pytest.param('{do="no_credit"}', 429, "exhausted", True, id="every profile out of credit"),
@@ -109,3 +112,18 @@ def test_when_nobody_can_be_reached_the_answer_says_so_and_nobody_is_blamed(tmp_
         assert "cannot be reached" in answer.json()["error"]["message"]
         assert caller.ask("status")["state"] == "offline"
         assert rig.phase("openrouter-a") == rig.phase("openrouter-b") == "ready"
+
+
+def test_the_queue_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "QUEUE_S", 0.2)
+    settings = "[switcher]\nconcurrency_limit = 1\n"
+    with running(tmp_path, script_of(only='{do="ok", delay_ms=1500}'), settings=settings) as rig:
+        with ThreadPoolExecutor(1) as crowd:
+            first = crowd.submit(rig.chat)
+            while not rig.calls().get("only"):
+                time.sleep(0.01)
+            second = rig.chat()
+            assert second.status_code == 503 and second.headers["retry-after"] == "5"
+            assert second.json()["error"]["why"] == "busy"
+            assert first.result().status_code == 200
+        assert rig.calls() == {"only": 1}

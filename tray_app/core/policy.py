@@ -304,8 +304,8 @@ class Case:
     @cached_property
     def choice(self) -> Choice | None:
         """The operator's choice, where it concerns this call."""
-        choice = self.pool.choice
-        if choice is None or (choice.until_at is not None and self.now >= choice.until_at):
+        choice = self.pool.choice_at(self.now)
+        if choice is None:
             return None
         member = self.pool.members.get(choice.profile_id)
         concerned = member is not None and any(lane.provider == member.profile.provider for lane in self.lanes)
@@ -418,10 +418,8 @@ def ordered(pool: Pool, lane: Lane, rules: Rules, now: int) -> Iterator[Member]:
 
 
 def _chosen(pool: Pool, now: int) -> str | None:
-    """The operator's choice, unless its time is over."""
-    choice = pool.choice
-    over = choice is None or (choice.until_at is not None and now >= choice.until_at)
-    return None if over or choice is None else choice.profile_id
+    choice = pool.choice_at(now)
+    return None if choice is None else choice.profile_id
 
 
 def _in_order(names: Sequence[str], pool: Pool, lane: Lane, rules: Rules, now: int) -> Sequence[str]:

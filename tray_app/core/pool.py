@@ -118,6 +118,12 @@ class Pool(Struct, frozen=True):
     limits: Limits = ()  # the latest that accounts have met
     roster: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # each provider's profiles, by priority
 
+    def choice_at(self, now: int) -> Choice | None:
+        """What the operator chose, unless its time is over at `now` (ms)."""
+        choice = self.choice
+        over = choice is None or (choice.until_at is not None and now >= choice.until_at)
+        return None if over else choice
+
     @property
     def preferred(self) -> str | None:
         """The profile that the operator chose."""

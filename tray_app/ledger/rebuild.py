@@ -43,10 +43,10 @@ def rebuild(path: Path, now: int, progress: Callable[[int, int], None] = lambda 
         sqlite3.Error: the file cannot be read or written; hours that are done are right.
     """
     with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)) as connection:
-        first = connection.execute("SELECT min(started_at) FROM request").fetchone()[0]
+        first = connection.execute("SELECT started_at FROM request ORDER BY id LIMIT 1").fetchone()
         if first is None:
             return 0
-        hours = range(first // HOUR_MS * HOUR_MS, now // HOUR_MS * HOUR_MS, HOUR_MS)
+        hours = range(first[0] // HOUR_MS * HOUR_MS, now // HOUR_MS * HOUR_MS, HOUR_MS)
         for done, hour_at in enumerate(hours, 1):
             _rebuild_hour(connection, hour_at)
             progress(done, len(hours))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from tray_app.core.cost import cost_of
 from tray_app.core.usage import HEAD, TAIL, Usage, usage_of
 from tray_app.core.values import AttemptEnded, Fact, Said, Spent
 
@@ -17,9 +18,9 @@ MOST_UNPACKED = 8 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
-def unpriced(_provider: str, _model: str | None, usage: Usage) -> tuple[float | None, str | None]:
+def unpriced(provider: str, model: str | None, usage: Usage) -> tuple[float | None, str | None]:
     """The provider's own figure, where it gives one."""
-    return usage.cost_usd, None if usage.cost_usd is None else "provider"
+    return cost_of(provider, model, usage, {}, None)
 
 
 def reckoned(fact: Fact, price: Price) -> Fact:

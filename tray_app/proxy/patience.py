@@ -87,6 +87,13 @@ def after_all(answer: Answer, call: Call) -> Body:
     return _Unpacked(answer.body, encoding, call)
 
 
+async def _all_of(body: Body) -> bytes:
+    parts = [await body.read()]
+    while not body.over:
+        parts.append(await body.read())
+    return b"".join(parts)
+
+
 class _Told:
     """An answer that is no stream, as the protocol's error event."""
 
@@ -99,10 +106,7 @@ class _Told:
         self._call = call
 
     async def read(self) -> bytes:
-        parts = [await self._body.read()]
-        while not self._body.over:
-            parts.append(await self._body.read())
-        said = errorbody.read(b"".join(parts))
+        said = errorbody.read(await _all_of(self._body))
         self.over = True
         return stream_error(self._call.protocol, said.message or "the provider gave no answer", self._call.id)
 
@@ -122,12 +126,10 @@ class _Restreamed:
         self.over = False
 
     async def read(self) -> bytes:
-        parts = [await self._body.read()]
-        while not self._body.over:
-            parts.append(await self._body.read())
+        whole = await _all_of(self._body)
         self.cut, self.over = self._body.cut, True
         try:
-            document = msgspec.json.decode(b"".join(parts), type=dict[str, Any])
+            document = msgspec.json.decode(whole, type=dict[str, Any])
             choices = document["choices"]
             for choice in choices:
                 choice["delta"] = choice.pop("message", {})

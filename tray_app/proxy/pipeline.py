@@ -408,9 +408,8 @@ class _Request:
 
     def _strictly(self, now: int) -> str | None:
         """The one profile that an operator lets serve."""
-        choice = self.means.cell.pool.choice
-        over = choice is None or (choice.until_at is not None and now >= choice.until_at)
-        return choice.profile_id if choice is not None and choice.strict and not over else None
+        choice = self.means.cell.pool.choice_at(now)
+        return choice.profile_id if choice is not None and choice.strict else None
 
     async def _settle(self, outcome: Outcome, status: int, size: int, reason: str | None = None) -> None:
         self._close(outcome, status, size, reason)
