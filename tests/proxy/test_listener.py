@@ -474,7 +474,9 @@ def test_who_asks_and_asks_and_reads_nothing_is_not_answered_without_end() -> No
                 for _ in range(200):
                     writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 500)
                     await writer.drain()
+        await asyncio.sleep(0.5)
         (connection,) = found.serving.connections
+        assert connection.held_back
         assert connection._transport.get_write_buffer_size() < 1_000_000
         assert len(connection._queue) < 20_000
         size = 0
