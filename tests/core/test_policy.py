@@ -527,6 +527,15 @@ def test_two_calls_that_broke_off_are_followed_by_none() -> None:
     assert isinstance(found, Refuse) and found.why is Why.BROKEN
 
 
+def test_calls_whose_client_had_text_of_them_are_paid_for_already_and_do_not_count() -> None:
+    members = [member("main"), member("spare"), member("third")]
+    tried = tuple(Tried(name, BROKE_OFF, MODEL, told=True) for name in ("main", "spare"))
+    progress = Progress(tried, failovers=1)
+    assert step(members, progress) == Try("third", BROKE_OFF.reason, failover=True)
+    lost = replace(progress, tried=(*tried, Tried("third", BROKE_OFF, MODEL), Tried("third", BROKE_OFF, MODEL)))
+    assert isinstance(step(members, lost), Refuse)
+
+
 # -- a rate limit that is over in a moment
 
 BRIEF = judged(C.RATE_LIMITED, status=429, retry_after_s=2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.core.build import unhurried
 from tray_app.core import errorbody
-from tray_app.core.sse import EndWatch, Event, Sign, Splitter, sign_of
+from tray_app.core.sse import EndWatch, Event, Sign, Splitter, error_in, sign_of, whole_to
 from tray_app.core.values import Protocol
 
 BOM = b"\xef\xbb\xbf"
@@ -431,3 +431,66 @@ def test_a_protocol_of_which_nothing_is_known_counts_as_whole() -> None:
     watch.passed(b'data: {"error":{}}\n\n')
     assert watch.whole and not watch.final and not watch.failed
     assert watch.ending(b"data: [DONE]\n\n") == b""
+
+
+# -- a stretch in the middle of a stream
+
+
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (b"data: 1\n\n", 9),
+        (b"data: 1\n\ndata: 2", 9),
+        (b"data: 1\r\n\r\ndata: 2\r\n", 11),
+        (b"data: 1\r\n\r\n", 11),
+        (b"data: 1\r\rdata: 2\r", 9),
+        (b"data: 1\n", 0),
+        (b"data", 0),
+        (b"", 0),
+    ],
+)
+def test_whole_events_are_told_from_the_beginning_of_the_next(data: bytes, whole: int) -> None:
+    assert whole_to(data, ndjson=False) == whole
+
+
+@pytest.mark.parametrize(("data", "whole"), [(b"{}\n", 3), (b"{}\n{", 3), (b"{", 0), (b"{}\r\n", 4)])
+def test_whole_lines_are_told_from_the_beginning_of_the_next(data: bytes, whole: int) -> None:
+    assert whole_to(data, ndjson=True) == whole
+
+
+@given(
+    st.lists(st.sampled_from([b"data: a", b": c", b"event: x"]), max_size=6), st.sampled_from([b"\n", b"\r\n", b"\r"])
+)
+def test_whole_events_end_where_the_splitter_ends_one(blocks: list[bytes], end: bytes) -> None:
+    data = b"".join(block + end + end for block in blocks)
+    for cut in range(len(data) + 1):
+        whole = whole_to(data[:cut], ndjson=False)
+        events = Splitter(Protocol.CHAT).feed(data[:whole] + b"\n")  # a lone CR at the edge may be half of a CRLF
+        assert whole in {0, *(len(b"".join(b + end + end for b in blocks[:n])) for n in range(len(blocks) + 1))}
+        assert len(events) == (whole and data[:whole].count(end + end))
+
+
+ERROR = b'data: {"error": {"message": "no"}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("protocol", "events", "found"),
+    [
+        (Protocol.CHAT, b'data: {"choices": []}\n\n' + ERROR + b"data: [DONE]\n\n", b'data: {"choices": []}\n\n'),
+        (Protocol.CHAT, ERROR, b""),
+        (Protocol.CHAT, b": hello\n\n\n\n" + ERROR.rstrip(), b": hello\n\n\n\n"),
+        (Protocol.OLLAMA, b'{"done": false}\n{"error": "no"}\n', b'{"done": false}\n'),
+    ],
+)
+def test_what_comes_before_an_error_is_told_apart(protocol: Protocol, events: bytes, found: bytes) -> None:
+    result = error_in(events, protocol)
+    assert result is not None
+    before, error = result
+    assert before == found and b"no" in error
+
+
+@pytest.mark.parametrize(
+    "events", [b"", b'data: {"choices": [], "error": null}\n\n', b'data: {"x": "\\"error\\""}\n\n']
+)
+def test_where_there_is_no_error_none_is_found(events: bytes) -> None:
+    assert error_in(events, Protocol.CHAT) is None

@@ -9,6 +9,7 @@ https://docs.ollama.com/api/streaming; OpenRouter's: https://openrouter.ai/docs/
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,7 +19,18 @@ from hypothesis import strategies as st
 
 from tests.core.build import unhurried
 from tray_app.core import told as words
-from tray_app.core.told import EACH_BYTES, KEPT_BYTES, Telling, Told, document_of, fields_of, is_text, mended, spelled
+from tray_app.core.told import (
+    BLOCK_BYTES,
+    EACH_BYTES,
+    KEPT_BYTES,
+    Telling,
+    Told,
+    document_of,
+    fields_of,
+    is_text,
+    mended,
+    spelled,
+)
 from tray_app.core.values import Protocol
 
 Document = dict[str, Any]
@@ -584,22 +596,39 @@ def test_any_text_comes_back_from_its_spelling(text: str) -> None:
 
 
 def test_a_long_stream_is_let_go() -> None:
-    told = Told(limit=10_000)
-    event = PLAIN(chat(["word"])[1:2])[0]
-    told.passed(event)
-    while told.read(Protocol.CHAT).continuable:
-        told.passed(event)
+    told, dice = Told(limit=10_000), random.Random(1)
+    while told.read(Protocol.CHAT).why_not in ("", words.NO_TEXT):
+        word = "".join(dice.choices("abcdefghijklmnopqrstuvwxyz ", k=400))
+        told.passed(PLAIN(chat([word])[1:2])[0])
     for _ in range(3):
         assert told.read(Protocol.CHAT) == Telling(why_not=words.TOO_LONG)
-        told.passed(event)
-    assert told._parts == []
+        told.passed(b"data: {}\n\n")
+    assert told._parts == told._packed == []
 
 
 def test_what_is_held_is_bounded_however_small_the_chunks() -> None:
     told = Told()
     for _ in range(2 * KEPT_BYTES // EACH_BYTES):
         told.passed(b"x")
-        assert len(told._parts) * (EACH_BYTES + 1) <= KEPT_BYTES
+        assert len(told._parts) * (EACH_BYTES + 1) <= BLOCK_BYTES
+        assert sum(map(len, told._packed)) <= KEPT_BYTES
+
+
+def test_a_long_stream_of_text_is_held_packed() -> None:
+    told, pieces = Told(), [f"word {number} of many, " for number in range(2_000)]
+    for event in PLAIN(chat(pieces)[:-3]):
+        told.passed(event)
+    telling = told.read(Protocol.CHAT)
+    assert telling.continuable and telling.text == "".join(pieces)
+    assert sum(map(len, told._packed)) + sum(map(len, told._parts)) < 60_000
+
+
+def test_more_that_is_about_to_be_sent_is_read_with_the_rest() -> None:
+    told = Told()
+    first, second = PLAIN(chat(["one ", "two"])[1:3])
+    told.passed(first)
+    assert told.read(Protocol.CHAT, second).text == "one two"
+    assert told.read(Protocol.CHAT).text == "one "
 
 
 # -- anything at all

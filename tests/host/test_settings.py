@@ -198,6 +198,7 @@ RULES = [
     ('switcher.failover_budget = "all"', Rules(failover_budget=None)),
     ("switcher.short_wait_s = 0.5", Rules(short_wait_ms=500)),
     ("switcher.failback_after_s = 7", Rules(failback_ms=7000)),
+    ('streams.continue = "off"', Rules(goes_on=False)),
     ('switcher.strategy = "score"', Rules(strategy=Strategy.SCORE)),
     ("switcher.concurrency_limit = 3\nswitcher.queue_limit = 4", Rules(concurrency_limit=3, queue_limit=4)),
     ("switcher.timeout = 9", Rules(slow_ms=9)),

@@ -37,12 +37,15 @@ CUTS = [
 ]
 
 
+OFF = '[streams]\ncontinue = "off"\n'
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("fault", CUTS)
-def test_a_stream_cut_after_content_ends_with_the_protocols_error_and_a_cut(
+def test_a_stream_cut_after_content_ends_with_the_protocols_error_and_a_cut_where_it_is_not_gone_on_with(
     tmp_path: Path, fault: str, path: str
 ) -> None:
-    with running(tmp_path, script_of(first=fault, second='{do="ok"}')) as rig:
+    with running(tmp_path, script_of(first=fault, second='{do="ok"}'), settings=OFF) as rig:
         text, in_order = read(rig, path)
         assert not in_order
         assert "o_switcher_interrupted" in text.splitlines()[-2]
@@ -55,15 +58,17 @@ def test_a_stream_cut_after_content_ends_with_the_protocols_error_and_a_cut(
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_an_error_in_mid_stream_passes_as_the_provider_sent_it(tmp_path: Path, path: str) -> None:
-    with running(tmp_path, script_of(only='{do="error_in_stream", code=502, after=3}')) as rig:
+def test_an_error_in_mid_stream_passes_as_the_provider_sent_it_where_it_is_not_gone_on_with(
+    tmp_path: Path, path: str
+) -> None:
+    with running(tmp_path, script_of(only='{do="error_in_stream", code=502, after=3}'), settings=OFF) as rig:
         text, _ = read(rig, path)
         assert "Provider" in text or "error" in text
         assert rig.calls() == {"only": 1}
 
 
 def test_a_stream_that_goes_silent_ends_after_idle(tmp_path: Path) -> None:
-    settings = "[timeouts]\nidle = 0.4\n"
+    settings = "[timeouts]\nidle = 0.4\n" + OFF
     with running(tmp_path, script_of(only='{do="hang", when="mid_stream", after=3}'), settings=settings) as rig:
         began = time.monotonic()
         text, in_order = read(rig)

@@ -28,6 +28,7 @@ ANEW = 40  # characters of the text's beginning that show that the answer begins
 LEAST_WHOLE = 8  # a text this long is not repeated as a whole by accident
 LEAST_PART = 8  # the same of a part of it
 LEAST_WORD = 3  # and where it begins with a word: who is asked to go on in mid-word writes the word again
+CUT_OFF = "Your previous message was cut off"  # so the instruction begins
 QUOTED = 60  # characters of the text's end that the instruction quotes
 
 _ALIVE = b": thinking\n\n"
@@ -162,7 +163,7 @@ def _with_turns(body: bytes, place: str, more: list[bytes]) -> bytes:
 def _instruction(text: str) -> str:
     """What a model without a prefill is told. The quotation shows where a word was cut."""
     return (
-        "Your previous message was cut off in transmission. It ends with: "
+        f"{CUT_OFF} in transmission. It ends with: "
         f"{spelled(text[-QUOTED:]).decode()}\n"
         "Go on from exactly there. Write only what comes next, beginning with the very next character (a space or a "
         "line break where one is due). Do not repeat anything, do not start over, and do not comment on this."

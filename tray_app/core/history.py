@@ -82,12 +82,27 @@ class PastFailover:
 
 
 @dataclass(frozen=True, slots=True)
+class PastSegment:
+    """A stretch of a stream that several attempts had a part in. `attempt_id` is the row's, `end` an outcome."""
+
+    seq: int
+    attempt_id: int
+    profile_id: str
+    started_at: int
+    ended_at: int | None
+    chars: int | None
+    overlap_dropped: int | None
+    end: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """All that is known of one request."""
 
     request: PastRequest
     attempts: tuple[PastAttempt, ...]
     failovers: tuple[PastFailover, ...]
+    segments: tuple[PastSegment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ class Rules(Struct, frozen=True):
     concurrency_limit: int = 10
     queue_limit: int = 100
     failback_ms: int = 60_000
+    goes_on: bool = True  # with a stream that broke off, on another attempt
     reserve_percent: float = 0.0
     warn_at: tuple[int, ...] = (80, 95)
     targets: Mapping[str, Target] = field(default_factory=dict)  # by profile, see `said_of`
@@ -155,11 +156,12 @@ class Lane(Struct, frozen=True):
 
 
 class Tried(Struct, frozen=True):
-    """One upstream call of this request and what came of it."""
+    """One upstream call of this request and what came of it. `told`: it broke off after its client had text of it."""
 
     profile_id: str
     verdict: Verdict
     model: str | None = None
+    told: bool = False
 
 
 class Progress(Struct, frozen=True):
@@ -475,7 +477,7 @@ def next_step(case: Case) -> Step:
         return Refuse(why, "settings say to stop when a key is refused")
     if len(case.progress.tried) >= case.rules.max_attempts:
         return _give_up(case, "the cap on calls for one request is reached")
-    if sum(one.verdict.ambiguous for one in case.progress.tried) > MAX_AMBIGUOUS:
+    if sum(one.verdict.ambiguous and not one.told for one in case.progress.tried) > MAX_AMBIGUOUS:
         return _give_up(case, "calls broke off that may have to be paid for; no more are made")
     return _again(case, last) or _elsewhere(case, last)
 

@@ -82,6 +82,16 @@ class Splitter:
         return found.end()
 
 
+def whole_to(data: bytes, *, ndjson: bool) -> int:
+    """How many bytes of a stretch of a stream are whole events: what follows is the beginning of another."""
+    if data.endswith(b"\n") and (ndjson or data.endswith(b"\n\n")):  # nearly always
+        return len(data)
+    if ndjson:
+        return data.rfind(b"\n") + 1
+    end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3, data.rfind(b"\r\r") + 2)
+    return end if end > 2 else 0
+
+
 def _event(block: bytes) -> Event:
     name, data = "", []
     for line in _LINE.split(block) if b"\r" in block else block.split(b"\n"):
@@ -101,6 +111,17 @@ class Sign(StrEnum):
     CONTENT = "content"  # the provider really answers
     ERROR = "error"  # an error in a stream's dress
     END = "end"  # the terminator
+
+
+def error_in(events: bytes, protocol: Protocol) -> tuple[bytes, bytes] | None:
+    """What comes before the first event that is an error, and what that holds; None if there is none."""
+    splitter, at = Splitter(protocol), 0
+    for event in (*splitter.events(events), *splitter.close()):
+        start = events.find(event.raw, at)
+        if sign_of(event) is Sign.ERROR:
+            return events[:start], event.data or b""
+        at = start + len(event.raw)
+    return None
 
 
 class _Delta(msgspec.Struct):

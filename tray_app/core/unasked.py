@@ -11,28 +11,11 @@ from tray_app.core.usage import is_usage_only
 
 _BLANK_LINE = re.compile(rb"((?:\r\n|\n|\r(?!\n)){2})")
 _LINE = re.compile(rb"\r\n|\n|\r")
-MOST_HELD = 65_536  # bytes of an unfinished event; a longer one passes as it comes
 
 
-class WithoutUsage:
-    """Bytes in, bytes out; unfinished events wait for their end."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> bytes:
-        """What of it goes to the client now."""
-        held = self._rest + data
-        end = max(held.rfind(b"\n\n") + 2, held.rfind(b"\n\r\n") + 3, held.rfind(b"\r\r") + 2)
-        whole, self._rest = (held[:end], held[end:]) if end > 2 else (b"", held)
-        if len(self._rest) > MOST_HELD:
-            whole, self._rest = held, b""
-        return _without(whole) if b'"usage"' in whole else whole
-
-    def close(self) -> bytes:
-        """What is left when the stream has ended."""
-        rest, self._rest = self._rest, b""
-        return _without(rest) if b'"usage"' in rest else rest
+def without_usage(events: bytes) -> bytes:
+    """What of these whole events goes to the client."""
+    return _without(events) if b'"usage"' in events else events
 
 
 def _without(events: bytes) -> bytes:

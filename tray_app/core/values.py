@@ -312,6 +312,20 @@ class AttemptEnded(Struct, frozen=True, gc=False):
     spent: Spent | None = None  # what `said` comes to
 
 
+class Segment(Struct, frozen=True, gc=False):
+    """A stretch of a stream that several attempts had a part in. `seq` counts them, `attempt` is the attempt's own."""
+
+    request_id: str
+    seq: int
+    attempt: int
+    profile_id: str
+    started_at: int
+    ended_at: int
+    chars: int  # of the model's text that the client got in it
+    overlap_dropped: int  # characters that it repeated
+    end: Outcome
+
+
 class RouteSelected(Struct, frozen=True, gc=False):
     """Which profile an attempt goes to, and why; only in the decisions log."""
 
@@ -457,6 +471,7 @@ Fact = (
     | RequestEnded
     | AttemptStarted
     | AttemptEnded
+    | Segment
     | RouteSelected
     | Queued
     | CircuitChanged

@@ -118,7 +118,7 @@ def _faults(value: object, kind: Any, path: KeyPath) -> Iterator[tuple[KeyPath, 
                 yield (*path, name), "is no name; use lower-case letters, digits, '-', '_' and '.'"
             yield from _faults(inner, table["value"], (*path, name))
     else:
-        fields = {field.name: field for field in structs.fields(table)}
+        fields = {field.encode_name: field for field in structs.fields(table)}
         for name, inner in value.items():
             if name not in fields:
                 yield (*path, name), f"is not a known setting{_did_you_mean(name, fields)}"

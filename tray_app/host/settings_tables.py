@@ -125,6 +125,10 @@ class TimeoutsTable(Struct, frozen=True, forbid_unknown_fields=True):
     total_non_stream: Seconds = 600.0
 
 
+class StreamsTable(Struct, frozen=True, forbid_unknown_fields=True, rename={"continue_": "continue"}):
+    continue_: Literal["auto", "off"] = "auto"
+
+
 class ProxyTable(Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 4417
     host: str = "127.0.0.1"
@@ -187,6 +191,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     switcher: SwitcherTable = SwitcherTable()
     targets: tuple[TargetTable, ...] = ()
     timeouts: TimeoutsTable = TimeoutsTable()
+    streams: StreamsTable = StreamsTable()
     proxy: ProxyTable = ProxyTable()
     providers: dict[str, ProviderTable] = {}
     routes: tuple[RouteTable, ...] = ()
@@ -221,6 +226,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             concurrency_limit=table.concurrency_limit,
             queue_limit=table.queue_limit,
             failback_ms=round(table.failback_after_s * 1000),
+            goes_on=self.streams.continue_ == "auto",
             reserve_percent=self.quota.reserve_percent,
             warn_at=self.quota.warn_at,
             targets={profile: table.rules() for profile, table in self.targets_by_profile().items()},

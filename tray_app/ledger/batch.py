@@ -33,6 +33,7 @@ from tray_app.core.values import (
     Remember,
     RequestEnded,
     RequestStarted,
+    Segment,
     Spent,
     UnknownAnswer,
 )
@@ -79,6 +80,11 @@ OWN_WORDS = (
     " SELECT id, ? FROM attempt WHERE request_id = ? AND seq = ?"
 )
 FAILOVER = _insert("failover", _FAILOVER)
+SEGMENT = (
+    "INSERT OR REPLACE INTO segment"
+    " (request_id, seq, attempt_id, profile_id, started_at, ended_at, chars, overlap_dropped, end)"
+    " SELECT request_id, ?, id, ?, ?, ?, ?, ?, ? FROM attempt WHERE request_id = ? AND seq = ?"
+)
 QUOTA = _insert("quota_event", "at profile_id account scope kind resets_at source reason")
 UNKNOWN = (
     "INSERT INTO unknown_answer VALUES (?, ?, ?, ?, 1, ?, ?)"
@@ -114,6 +120,7 @@ _request_start, _request_end = _row_of(_REQUEST_START), _row_of(_REQUEST_END)
 _attempt_start, _attempt_end = _row_of(_ATTEMPT_START), _row_of(_ATTEMPT_END)
 _spent = _row_of(f"{_SPENT} cost_source")
 _NOTHING = Spent()
+_segment = _row_of("seq profile_id started_at ended_at chars overlap_dropped end request_id attempt")
 _failover, _operator = _row_of(_FAILOVER), _row_of(_OPERATOR)
 _quota_seen = _row_of(_QUOTA_SEEN)
 
@@ -230,6 +237,8 @@ class _Batch:
                 self._request_ended(fact)
             case FailedOver():
                 self._put(FAILOVER, _failover(fact))
+            case Segment():
+                self._then(SEGMENT, *_segment(fact))
             case OperatorActed():
                 self._put(OPERATOR, _operator(fact))
             case _:

@@ -36,6 +36,7 @@ from tray_app.core.values import (
     RequestStarted,
     RetryScheduled,
     RouteSelected,
+    Segment,
 )
 
 FILE_BYTES = 8 * 1024 * 1024
@@ -206,6 +207,8 @@ class Line(msgspec.Struct, omit_defaults=True, rename={"from_": "from"}):
     limit: float | None = None
     remaining: float | None = None
     unit: str | None = None
+    chars: int | None = None
+    overlap_dropped: int | None = None
     reason: str | None = None
 
 
@@ -283,6 +286,13 @@ def _request_end(fact: RequestEnded) -> _RequestLine:
 def _queued(fact: Queued) -> Line:
     event = "admission.rejected" if fact.rejected else "admission.queued"
     return Line(_iso(fact.at), event, fact.request_id, waiting=fact.waiting, reason=fact.reason)
+
+
+def _segment(fact: Segment) -> Line:
+    line = Line(_iso(fact.ended_at), "stream.segment", fact.request_id, fact.attempt, profile=fact.profile_id)
+    line.outcome, line.chars, line.overlap_dropped = fact.end.value, fact.chars, fact.overlap_dropped
+    line.duration_ms = fact.ended_at - fact.started_at
+    return line
 
 
 def _retry(fact: RetryScheduled) -> Line:
@@ -367,4 +377,5 @@ _MAKERS: Mapping[type, Callable[[Any], Line | _RequestLine | None]] = {
     RequestEnded: _request_end,
     Queued: _queued,
     RetryScheduled: _retry,
+    Segment: _segment,
 }

@@ -16,9 +16,19 @@ from sqlalchemy import Engine, NullPool, create_engine, func
 from sqlalchemy import select as sums
 from sqlmodel import Session, SQLModel, col, select
 
-from tray_app.core.history import Hour, Numbers, PastAttempt, PastFailover, PastRequest, Share, Trace, UnknownKind
+from tray_app.core.history import (
+    Hour,
+    Numbers,
+    PastAttempt,
+    PastFailover,
+    PastRequest,
+    PastSegment,
+    Share,
+    Trace,
+    UnknownKind,
+)
 from tray_app.ledger.database import uri_of
-from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, UnknownAnswerRow, UsageHourRow
+from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, SegmentRow, UnknownAnswerRow, UsageHourRow
 
 _Value = TypeVar("_Value")
 
@@ -70,10 +80,14 @@ class History:
             failovers = session.exec(
                 select(FailoverRow).where(col(FailoverRow.request_id) == request_id).order_by(col(FailoverRow.id))
             ).all()
+            segments = session.exec(
+                select(SegmentRow).where(col(SegmentRow.request_id) == request_id).order_by(col(SegmentRow.seq))
+            ).all()
             return Trace(
                 _value(PastRequest, request),
                 tuple(_value(PastAttempt, row) for row in attempts),
                 tuple(_value(PastFailover, row) for row in failovers),
+                tuple(_value(PastSegment, row) for row in segments),
             )
 
     def failovers(self, limit: int) -> list[PastFailover]:

@@ -43,13 +43,18 @@ class Rejected(Struct, frozen=True):
     held: bytes = b""
 
 
-async def accept(call: Call, response: Response) -> Accepted | Rejected:
-    """Read until the answer can be told good or bad."""
+async def accept(call: Call, response: Response, *, goes_on: bool = False) -> Accepted | Rejected:
+    """Read until the answer can be told good or bad.
+
+    `goes_on`: it is to be the rest of a stream, so it must be one, and may be over at once.
+    """
     content_type = header(response, b"content-type")
     if response.status >= 400:
         return await _whole_error(response)
     if b"event-stream" in content_type or (call.stream and b"ndjson" in content_type):
-        return await _stream(call, response)
+        return await _stream(call, response, goes_on)
+    if goes_on:
+        return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider did not answer as a stream", True))
     return await _whole(call, response, content_type)
 
 
@@ -122,11 +127,14 @@ def _plain(response: Response, held: bytes) -> bytes:
         return held
 
 
-async def _stream(call: Call, response: Response) -> Accepted | Rejected:
+async def _stream(call: Call, response: Response, goes_on: bool) -> Accepted | Rejected:
     encoded = header(response, b"content-encoding") not in (b"", b"identity")
+    if encoded and goes_on:
+        words = "the provider compressed its stream, though it was not asked to"
+        return Rejected(Unreachable(ErrorClass.SERVER_ERROR, words, True))
     if encoded:
         return await _compressed(response)
-    reader = _StreamHead(call, response)
+    reader = _StreamHead(call, response, goes_on)
     while response.pending:  # what came with the head decides as a rule: no time limit need be set
         if (decided := reader.look(await response.read())) is not None:
             return decided
@@ -150,9 +158,10 @@ async def _compressed(response: Response) -> Accepted | Rejected:
 class _StreamHead:
     """Reads the first events of a stream until one of them decides."""
 
-    def __init__(self, call: Call, response: Response) -> None:
+    def __init__(self, call: Call, response: Response, goes_on: bool) -> None:
         self._splitter = Splitter(call.protocol)
         self._response = response
+        self._goes_on = goes_on
         self.held = b""
 
     async def read(self) -> Accepted | Rejected:
@@ -165,6 +174,8 @@ class _StreamHead:
         for event in self._splitter.close():
             if (decided := self._decide(event)) is not None:
                 return decided
+        if self._goes_on and self.held.strip():
+            return Accepted(response, self.held, events=True)  # nothing was left to say
         return self._nothing("the provider's stream ended without an answer")
 
     def look(self, data: bytes) -> Accepted | Rejected | None:
@@ -177,13 +188,13 @@ class _StreamHead:
 
     def _decide(self, event: Event) -> Accepted | Rejected | None:
         match sign_of(event):
-            case Sign.CONTENT:
+            case Sign.END if not self._goes_on:
+                return self._nothing("the provider's stream ended without content")
+            case Sign.CONTENT | Sign.END:
                 return Accepted(self._response, self.held, events=True)
             case Sign.ERROR:
                 answer = Head(200, headers_of(self._response), event.data or b"")
                 return Rejected(answer, self._response, self.held)
-            case Sign.END:
-                return self._nothing("the provider's stream ended without content")
             case _:
                 return None
 

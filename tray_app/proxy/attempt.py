@@ -20,6 +20,8 @@ class Passed(Struct, frozen=True):
     streamed: bool
     whole: bool  # whether it came to its end
     all_in_head: bool
+    size: int = 0  # bytes that the client got of it
+    stretch: tuple[int, int] | None = None  # of a stream gone on with: its new characters, and those it repeated
 
 
 class Attempt(Struct):

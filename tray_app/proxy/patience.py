@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tray_app.core import errorbody
+from tray_app.core.alive import is_sse, sign_of_life
 from tray_app.core.ending import stream_error
 from tray_app.core.values import Call, Headers, Protocol
 from tray_app.proxy.heads import marks
@@ -23,13 +24,6 @@ from tray_app.proxy.relay import Answer, Body
 HOLD_S = 10.0  # so long the client waits for a head: well within what any of them takes
 BEAT_S = 10.0
 _HEAD: Headers = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
-# NDJSON knows no comments, and what is not streamed has nothing to be filled with
-_SPEAKS = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.MESSAGES, Protocol.GEMINI})
-_COMMENT = b": O-Switcher waits for the provider\n\n"
-_PING = b'event: ping\ndata: {"type": "ping"}\n\n'
-# Codex counts events alone as life, and passes over those that it does not know; other clients of its protocol
-# take the first event for the opening
-_EVENT = b'event: keepalive\ndata: {"type": "keepalive"}\n\n'
 
 
 class Patience:
@@ -39,7 +33,7 @@ class Patience:
         self._call = call
         self._exchange = exchange
         self._timer: asyncio.TimerHandle | None = None
-        if _is_sse(call) and exchange.version != "1.0":
+        if is_sse(call) and exchange.version != "1.0":
             self._timer = asyncio.get_running_loop().call_later(HOLD_S, self._beat)
 
     def _beat(self) -> None:
@@ -47,9 +41,9 @@ class Patience:
         if exchange.complete:
             return
         if not exchange.begun:
-            exchange.begin(200, _HEAD + marks(call.id), _sign(call))
+            exchange.begin(200, _HEAD + marks(call.id), sign_of_life(call))
         elif not exchange.slow:
-            exchange.write(_sign(call))
+            exchange.write(sign_of_life(call))
         self._timer = asyncio.get_running_loop().call_later(BEAT_S, self._beat)
 
     def stop(self) -> None:
@@ -57,21 +51,6 @@ class Patience:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _is_sse(call: Call) -> bool:
-    """Whether the answer will be events: Gemini streams a list where it is not asked for them."""
-    if not call.stream or call.protocol not in _SPEAKS or call.path.endswith("/count_tokens"):
-        return False
-    return call.protocol is not Protocol.GEMINI or b"alt=sse" in call.query
-
-
-def _sign(call: Call) -> bytes:
-    if call.protocol is Protocol.MESSAGES:
-        return _PING
-    if call.protocol is Protocol.RESPONSES and any(name == b"originator" for name, _ in call.headers):
-        return _EVENT
-    return _COMMENT
 
 
 def after_all(answer: Answer, call: Call) -> Body:

@@ -10,7 +10,7 @@ import asyncio
 
 from msgspec.structs import replace
 
-from tray_app.core import ending, quota, sse
+from tray_app.core import continuing, ending, sse
 from tray_app.core.classify import classify, judge
 from tray_app.core.policy import (
     Case,
@@ -18,7 +18,6 @@ from tray_app.core.policy import (
     Progress,
     Queue,
     Refuse,
-    Strategy,
     Tried,
     Try,
     Wait,
@@ -29,15 +28,14 @@ from tray_app.core.providers import capability_of
 from tray_app.core.redact import brief
 from tray_app.core.rewrite import with_model
 from tray_app.core.storm import key_of
+from tray_app.core.told import Telling
 from tray_app.core.unknown import unknown_answer
 from tray_app.core.usage import asks_for_usage, with_usage_asked
 from tray_app.core.values import (
     Action,
-    Admin,
     AttemptStarted,
     Call,
     ErrorClass,
-    FailedOver,
     Head,
     Headers,
     Outcome,
@@ -46,21 +44,23 @@ from tray_app.core.values import (
     RequestStarted,
     RetryScheduled,
     RouteSelected,
-    Scope,
+    Segment,
     Unreachable,
     Verdict,
 )
-from tray_app.proxy import learning
+from tray_app.proxy import learning, moving
 from tray_app.proxy.accept import Accepted, Rejected, accept
 from tray_app.proxy.attempt import Attempt, Passed, Step
 from tray_app.proxy.heads import marks, passed_on
 from tray_app.proxy.http1 import Response
 from tray_app.proxy.means import Means
-from tray_app.proxy.relay import HEAD, Answer, Relay, Whole
+from tray_app.proxy.relay import HEAD, Answer, Broken, Going, Relay, Whole, broken, words_of
 
 QUEUE_S = 120.0  # whoever finds no place for so long is told so
 BUSY_RETRY_MS = 5_000  # what a client is told to wait when there is no place
 _STORMY = frozenset({Outcome.FAILED, Outcome.EXHAUSTED, Outcome.INTERRUPTED, Outcome.REFUSED})
+MAX_CONTINUATIONS = 2  # of one stream
+_LASTING = frozenset({Action.COOL, Action.PARK, Action.REAUTH})
 SHORT_PATH = 32  # too short to hold a key: the usual paths are recorded without a search for one
 
 
@@ -75,7 +75,7 @@ async def serve(call: Call, means: Means) -> Answer:
         return await request.run()
     except BaseException as error:
         left = isinstance(error, asyncio.CancelledError)
-        request.finish(Outcome.CLIENT_CANCELLED if left else Outcome.FAILED, None, 0)
+        request.ended(Outcome.CLIENT_CANCELLED if left else Outcome.FAILED, None, None)
         raise
 
 
@@ -96,6 +96,11 @@ class _Request:
         self._calls = 0
         self._ttft_ms: int | None = None
         self._over = False
+        self._status: int | None = None  # that the client has been given with a stream's first bytes
+        self._sent = 0
+        self._resumed = self._stretches = 0  # how often another attempt went on, and the parts that are recorded
+        self._stretch_at = 0
+        self._first_stretch: Segment | None = None
         self._slowed: str | None = None  # why it was held back before the first call
         self._held: str | None = None  # who holds the conversation
         # a prompt cache is a model's: what another model does in the same session is another matter
@@ -126,18 +131,22 @@ class _Request:
         if self._talk is not None:
             self._held = means.conversations.find(self._talk, means.clock())
         last: Rejected | None = None
+        while isinstance(step := await self._next(), Attempt):
+            tried = await self._try(step)
+            if not isinstance(tried, Rejected):
+                return tried
+            last = tried
+        return await self._refuse(step, last)
+
+    async def _next(self) -> Attempt | Refuse:
+        """The next attempt, once its time has come and there is a place for it."""
         while True:
             step = self._offered()
-            match await self._admitted(step) if isinstance(step, Queue) else step:
-                case Attempt() as attempt:
-                    tried = await self._try(attempt)
-                    if not isinstance(tried, Rejected):
-                        return tried
-                    last = tried
-                case Wait() as step:
-                    await self._wait(step)
-                case Refuse() as step:
-                    return await self._refuse(step, last)
+            if isinstance(step, Queue):
+                step = await self._admitted(step)
+            if not isinstance(step, Wait):
+                return step
+            await self._wait(step)
 
     async def _hold_back(self) -> None:
         """A client that asks the same over and over is slowed: it would ask the providers as often."""
@@ -232,26 +241,30 @@ class _Request:
     # -- one attempt
 
     async def _try(self, attempt: Attempt) -> Answer | Rejected:
+        judged = await self._asked(attempt, self.call)
+        if isinstance(judged, Accepted):
+            return self._accepted(attempt, judged)
+        rejected = self._rejected(attempt, judged)
+        if attempt.response is not None and self._returns(rejected):
+            return await self._verbatim(attempt.response, rejected)
+        return rejected
+
+    async def _asked(self, attempt: Attempt, call: Call, *, goes_on: bool = False) -> Accepted | Rejected:
+        """What comes of sending `call`."""
         means, profile = self.means, attempt.profile
-        response = await means.upstream.send(self._worded(attempt), profile)
+        response = await means.upstream.send(self._worded(attempt, call), profile)
         if isinstance(response, Unreachable):
-            return self._rejected(attempt, Rejected(response))
+            return Rejected(response)
         attempt.response = response
         pool = means.cell.pool.reached(profile.base_url, means.clock())
         if pool is not means.cell.pool:
             means.cell.set(pool, visible=means.cell.pool.offline)
         means.heard(profile, response.headers, attempt.lane.model)
-        judged = await accept(self.call, response)
-        if isinstance(judged, Accepted):
-            return self._accepted(attempt, judged)
-        rejected = self._rejected(attempt, judged)
-        if self._returns(rejected):
-            return await self._verbatim(response, rejected)
-        return rejected
+        return await accept(call, response, goes_on=goes_on)
 
-    def _worded(self, attempt: Attempt) -> Call:
+    def _worded(self, attempt: Attempt, call: Call) -> Call:
         """The call as that way spells it, and with its usage asked for where it would not be told else."""
-        call, model = self.call, attempt.lane.model
+        model = attempt.lane.model
         if model is not None and model != call.model:
             call = replace(call, body=with_model(call.body, model), model=model)
         if call.stream and asks_for_usage(attempt.profile.provider, call.protocol):
@@ -268,9 +281,9 @@ class _Request:
         last = self.progress.last
         if step.failover and last is not None:
             self.progress = replace(self.progress, failovers=self.progress.failovers + 1)
-            self._switch(last, step, lane, now)
+            moving.switch(means, self.call.id, last, step, lane, now)
         elif step.moves:
-            self._take_over(step, lane, now)
+            moving.take_over(means, self.call.id, step, lane, now)
         pool = means.cell.pool
         member = pool.members[step.profile_id]
         if member.vitals.fled_to is not None:
@@ -287,70 +300,23 @@ class _Request:
         means.record(AttemptStarted(self.call.id, attempt.seq, step.profile_id, lane.model, now))
         return attempt
 
-    def _take_over(self, step: Try, lane: Lane, now: int) -> None:
-        """The current profile was out before this request came, or another is due: whoever serves now is current."""
-        means, pool = self.means, self.means.cell.pool
-        before = pool.members.get(pool.holder(lane.provider, lane.model) or "")
-        if before is not None and before.profile.id == step.profile_id:
-            return
-        well = before is not None and before.serves(now, lane.model)
-        in_turn = well and means.rules().strategy is not Strategy.STICKY  # as the strategy has it: no failover
-        fled_at = None if well or before is None else now
-        of_a_model = before is not None and (
-            pool.current.get(lane.provider) != before.profile.id if well else before.serves(now, None)
-        )
-        model = lane.model if of_a_model else None
-        pool = pool.moved(lane.provider, step.profile_id, fled_at=fled_at, model=model)
-        means.cell.set(pool, visible=not in_turn)
-        if before is not None and not in_turn:
-            reason = step.reason if well else f"{before.profile.id} is {before.phase(now, lane.model).value}"
-            manual = before.admin_now(now) is not Admin.ENABLED
-            means.record(FailedOver(self.call.id, now, before.profile.id, step.profile_id, reason, manual))
-
-    def _switch(self, last: Tried, step: Try, lane: Lane, now: int) -> None:
-        """Change the pool's profile once, however many requests find the old one dead; for a model, if it is only that.
-
-        A request too dear for what the profile has left, or a rate limit that is over in a moment, says nothing of
-        the profile: only this request goes elsewhere.
-        """
-        means, pool, left, reason = self.means, self.means.cell.pool, last.profile_id, step.reason
-        if not step.moves:
-            reason = f"for this call alone: {reason}"
-        elif self._is_seen_to(last, lane, now):
-            return
-        else:
-            current, failed = pool.members.get(pool.holder(lane.provider, lane.model) or ""), pool.members.get(left)
-            at_home = failed is not None and failed.profile.provider == lane.provider
-            if current is not None and at_home and current.profile.id != left and not current.serves(now, lane.model):
-                left, reason = current.profile.id, f"{current.profile.id} is {current.phase(now, lane.model).value}"
-            model = lane.model if _is_of_a_model(last.verdict) else None
-            pool = pool.moved(lane.provider, step.profile_id, fled_at=now, model=model, left=last.profile_id)
-            means.cell.set(pool)
-        means.record(FailedOver(self.call.id, now, left, step.profile_id, reason, manual=False))
-
-    def _is_seen_to(self, last: Tried, lane: Lane, now: int) -> bool:
-        """Whether another request has brought those to safety who depended on the profile that failed."""
-        pool = self.means.cell.pool
-        failed = pool.members.get(last.profile_id)
-        if failed is None:
-            return True
-        if _is_of_a_model(last.verdict) and failed.profile.provider == lane.provider:
-            taken = pool.holder(lane.provider, lane.model)  # with other models it goes on: the mark says nothing
-        else:
-            taken = failed.vitals.fled_to
-        other = pool.members.get(taken or "")
-        return other is not None and other is not failed and other.serves(now, lane.model)
-
     def _accepted(self, attempt: Attempt, accepted: Accepted) -> Answer:
         means, call = self.means, self.call
-        attempt.ttft_ms = self._ttft_ms = self._since(attempt.began)
-        self._open_up(attempt.profile.id)
-        if self._talk is not None and (attempt.moves or self._held is None):
-            means.conversations.hold(self._talk, attempt.profile.id, means.clock())
-        body = Relay(accepted, call.protocol, call.id, self.finish, means.settled, hides_usage=attempt.asked)
+        self._answers(attempt)
+        self._ttft_ms, self._status = attempt.ttft_ms, accepted.response.status
+        self._stretch_at = means.clock()
+        body = Relay(accepted, call, self, means.settled, hides_usage=attempt.asked)
         # a stream may end in words of our own, so its length is never promised
         headers = passed_on(accepted.response.headers, accepted.response.status, promised=not accepted.events)
         return Answer(accepted.response.status, headers + self._marks(), body)
+
+    def _answers(self, attempt: Attempt) -> None:
+        """The attempt shows that it will be one."""
+        means = self.means
+        attempt.ttft_ms = self._since(attempt.began)
+        self._open_up(attempt.profile.id)
+        if self._talk is not None and (attempt.moves or self._held is None):
+            means.conversations.hold(self._talk, attempt.profile.id, means.clock())
 
     def _open_up(self, profile_id: str) -> None:
         """The first answer of a profile that took over: whoever waits for it may come."""
@@ -415,30 +381,116 @@ class _Request:
         self._close(outcome, status, size, reason)
         await self.means.settled()
 
-    def finish(self, outcome: Outcome, failure: Unreachable | None, sent: int, passed: Passed | None = None) -> None:
+    def ended(self, outcome: Outcome, failure: Broken | None, passed: Passed | None) -> None:
         """End the running attempt and the request. Safe to call twice."""
         if outcome is Outcome.CLIENT_CANCELLED and self.means.stopping():
             outcome = Outcome.INTERRUPTED
-        attempt = self._attempt
+        attempt, words = self._attempt, words_of(failure) if failure is not None else None
         if attempt is not None:
-            verdict = classify(attempt.profile.provider, failure, self.means.clock() / 1000) if failure else None
-            self._end_attempt(outcome, verdict, sent, passed)
-            if failure is not None:
-                self._move_on(attempt, failure)
-        status = attempt.response.status if attempt is not None and attempt.response is not None else None
-        self._close(outcome, status, sent, failure.message if failure else None)
+            verdict = self._verdict_of(attempt, failure) if failure is not None else None
+            size = passed.size if passed is not None else 0
+            self._sent += size
+            self._end_attempt(outcome, verdict, size, passed)
+            self._stretched(attempt, outcome, passed)
+            if words is not None:
+                self._forget_conversation()
+                moving.move_on(self.means, self.call.id, attempt.profile, attempt.lane, words)
+        self._close(outcome, self._status, self._sent, words)
 
-    def _move_on(self, attempt: Attempt, failure: Unreachable) -> None:
-        """A stream broke off under the client, which will ask again: then it should meet another profile."""
-        means, pool, now, profile = self.means, self.means.cell.pool, self.means.clock(), attempt.profile
+    def _forget_conversation(self) -> None:
+        """Whoever goes on with it is to meet another profile."""
         if self._talk is not None:
-            means.conversations.forget(self._talk)
-        lane = attempt.lane
-        others = [m for m in pool.routable(lane.provider, lane.model, now) if m.profile.id != profile.id]
-        if others and pool.holder(lane.provider, lane.model) == profile.id:
-            means.cell.set(pool.moved(lane.provider, others[0].profile.id, fled_at=now))
-            reason = f"its stream broke off: {failure.message}"
-            means.record(FailedOver(self.call.id, now, profile.id, others[0].profile.id, reason, manual=False))
+            self.means.conversations.forget(self._talk)
+
+    def _verdict_of(self, attempt: Attempt, failure: Broken) -> Verdict:
+        """What a stream's breaking off says of its profile: where the provider names a limit, that."""
+        provider, now_s = attempt.profile.provider, self.means.clock() / 1000
+        if isinstance(failure, Unreachable):
+            return classify(provider, failure, now_s)
+        judgement = judge(provider, failure, now_s)
+        if judgement.known and judgement.verdict.action in _LASTING:
+            return judgement.verdict
+        return classify(provider, broken(words_of(failure)), now_s)
+
+    # -- another attempt at a stream that broke off
+
+    def goes_on(self, telling: Telling) -> bool:
+        """Whether another attempt may be asked for the rest of it: text alone, and no more than a few times."""
+        means, attempt = self.means, self._attempt
+        if not telling.continuable or telling.half or self._resumed >= MAX_CONTINUATIONS or attempt is None:
+            return False
+        if not means.rules().goes_on or means.stopping() or _is_packed(self.call):
+            return False
+        rest = continuing.continuation_of(self.call.body, self.call.protocol, "", self.call.model, telling.text)
+        return rest is not None
+
+    def _rest_of(self, attempt: Attempt, telling: Telling) -> tuple[Call, continuing.Way]:
+        """The call that asks the attempt's provider for the rest, and how it does."""
+        call, lane = self.call, attempt.lane
+        body = call.body if lane.model in (None, call.model) else with_model(call.body, lane.model or "")
+        beta = attempt.profile.base_url.rstrip("/").endswith("/beta")
+        asked = (body, call.protocol, attempt.profile.provider, lane.model)
+        rest = continuing.continuation_of(*asked, telling.text, beta=beta) or body
+        headers = tuple(pair for pair in call.headers if pair[0] != b"accept-encoding")
+        return replace(call, body=rest, headers=headers, model=lane.model), continuing.way_of(*asked, beta=beta)
+
+    async def resumed(self, telling: Telling, failure: Broken, passed: Passed, usage: bytes) -> Going | None:
+        """The attempt has broken off: another one that goes on with it, None where there is none."""
+        self._break_off(telling, failure, passed)
+        while isinstance(step := await self._next(), Attempt):
+            found = await self._gone_on(step, telling, usage)
+            if found is not None:
+                return found
+        return None
+
+    def _break_off(self, telling: Telling, failure: Broken, passed: Passed) -> None:
+        """End the attempt that broke off."""
+        attempt = self._attempt
+        if attempt is None:
+            return
+        self._resumed += 1
+        verdict = self._verdict_of(attempt, failure)
+        tried = Tried(attempt.profile.id, verdict, attempt.lane.model, told=True)
+        self.progress = replace(self.progress, tried=(*self.progress.tried, tried), waiting_for=None)
+        learning.learn(self.means, attempt.profile, attempt.lane, verdict, self.call.id)
+        self._forget_conversation()
+        if passed.stretch is None:
+            passed = replace(passed, stretch=(len(telling.text), 0))
+        self._sent += passed.size
+        self._end_attempt(Outcome.INTERRUPTED, verdict, passed.size, passed)
+        self._stretched(attempt, Outcome.INTERRUPTED, passed)
+
+    async def _gone_on(self, attempt: Attempt, telling: Telling, usage: bytes) -> Going | None:
+        asked = self._rest_of(attempt, telling)
+        if asked is None:  # this provider's spelling of the model's name cannot be put in
+            self._rejected(
+                attempt, Rejected(Unreachable(ErrorClass.SERVER_ERROR, "it cannot be asked to go on", False))
+            )
+            return None
+        call, way = asked
+        judged = await self._asked(attempt, call, goes_on=True)
+        if isinstance(judged, Rejected):
+            self._rejected(attempt, judged)
+            return None
+        self._answers(attempt)
+        self._stretch_at = self.means.clock()
+        if self._first_stretch is not None:
+            self.means.record(self._first_stretch)
+            self._first_stretch = None
+        return Going(judged, continuing.Seam(telling, call.protocol, way, usage), attempt.asked)
+
+    def _stretched(self, attempt: Attempt, outcome: Outcome, passed: Passed | None) -> None:
+        """Record a stretch of a stitched stream; the first once it is one."""
+        if not self._resumed or passed is None or passed.stretch is None:
+            return
+        self._stretches += 1
+        now, (chars, dropped) = self.means.clock(), passed.stretch
+        where = (self._stretches, attempt.seq, attempt.profile.id, self._stretch_at, now)
+        segment = Segment(self.call.id, *where, chars, dropped, outcome)
+        if self._stretches == 1:
+            self._first_stretch = segment
+        else:
+            self.means.record(segment)
 
     def _end_attempt(self, outcome: Outcome, verdict: Verdict | None, size: int, passed: Passed | None = None) -> None:
         attempt, self._attempt = self._attempt, None
@@ -486,9 +538,5 @@ class _Request:
         return made if self._slowed is None else (*made, (b"x-o-switcher-held", self._slowed.encode()))
 
 
-def _is_of_a_model(verdict: Verdict) -> bool:
-    """Whether a refusal concerns a model alone: the profile goes on with others."""
-    if verdict.cls is ErrorClass.MODEL_UNAVAILABLE:
-        return True
-    of_a_model = verdict.scope in quota.NAMES_A_MODEL or verdict.scope is Scope.ACCOUNT_FREE_MODELS
-    return of_a_model and verdict.action in (Action.COOL, Action.PARK)
+def _is_packed(call: Call) -> bool:
+    return any(name == b"content-encoding" and value != b"identity" for name, value in call.headers)

@@ -8,26 +8,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tray_app.core import sse
+from tray_app.core.alive import sign_of_life
 from tray_app.core.ending import stream_error
-from tray_app.core.unasked import WithoutUsage
-from tray_app.core.values import ErrorClass, Headers, Outcome, Protocol, Unreachable
-from tray_app.proxy.accept import Accepted
+from tray_app.core.told import TOO_LONG, Telling, Told
+from tray_app.core.unasked import without_usage
+from tray_app.core.values import Call, ErrorClass, Head, Headers, Outcome, Protocol, Unreachable
+from tray_app.proxy.accept import Accepted, headers_of
 from tray_app.proxy.attempt import Passed
+from tray_app.proxy.http1 import Response
+
+if TYPE_CHECKING:
+    from tray_app.core.continuing import Seam  # nearly no stream needs one
+
+Broken = Unreachable | Head  # why an answer ended too early: the way to it, or the provider's error event
 
 HEAD = 65_536  # bytes of an answer's beginning that are kept to its end: all of most that are packed
 STREAM_HEAD = 8_192  # of a stream, of which there may be many at a time
+MOST_HELD = 65_536  # bytes of an unfinished event; a longer one passes as it comes
+BEAT_S = 10.0  # between the signs of life that a client gets while another attempt is asked for
 LINGER_S = 0.25  # how long a stream's terminator waits for the end of the message, to be recorded first
-
-
-class Ended(Interface):
-    """Told once, at once, how an answer ended, and what went by of it."""
-
-    def __call__(self, outcome: Outcome, failure: Unreachable | None, sent: int, passed: Passed) -> None: ...
 
 
 class Body(Interface):
@@ -72,18 +78,124 @@ class Whole:
         self._data = b""
 
 
-class Relay:
-    """A provider's answer as it arrives. `ended` is called once, whatever happens.
+@dataclass(frozen=True, slots=True)
+class Going:
+    """Another attempt at an answer that broke off: its stream, and how it is joined to what the client has."""
 
-    `settled` is waited for between that call and the last byte: when it returns, the record is safe.
+    accepted: Accepted
+    seam: Seam
+    hides_usage: bool
+
+
+class Story(Interface):
+    """The request whose answer is relayed."""
+
+    def ended(self, outcome: Outcome, failure: Broken | None, passed: Passed) -> None:
+        """The answer has ended. Told once, at once."""
+
+    def goes_on(self, telling: Telling) -> bool:
+        """Whether another attempt may be asked for the rest of a stream that has told so much."""
+
+    async def resumed(self, telling: Telling, failure: Broken, passed: Passed, usage: bytes) -> Going | None:
+        """The attempt has broken off: another one that goes on with it, None where there is none.
+
+        `usage` is what earlier seams have counted, see `Seam`.
+        """
+
+
+class _Leg:
+    """One attempt's part of the answer: the bytes as its provider sends them."""
+
+    __slots__ = (
+        "_first",
+        "_last",
+        "_lingered",
+        "chunks",
+        "error",
+        "half",
+        "held",
+        "hides_usage",
+        "response",
+        "seam",
+        "sent",
+        "watch",
+    )
+
+    def __init__(self, accepted: Accepted, protocol: Protocol, *, hides_usage: bool, seam: Seam | None = None) -> None:
+        self.response = accepted.response
+        self.held = accepted.held
+        self.watch = sse.EndWatch(protocol) if accepted.events else None
+        self.hides_usage = hides_usage and accepted.events
+        self.seam = seam
+        self.half = b""  # an event that has not come whole
+        self.error: bytes | None = None  # the provider's own, which the client has not been shown
+        self.sent = self.chunks = 0
+        self._first = self._last = b""
+        self._lingered = False
+
+    async def read(self, wait: Callable[[Response], Awaitable[bytes]]) -> bytes:
+        """The next bytes of the provider, `wait`ed for where none are held."""
+        response, watch = self.response, self.watch
+        data = self.held or await wait(response)
+        self.held = b""
+        self.count(data)
+        if watch is None:
+            self._last = data[-sse.KEPT :] if len(data) >= sse.KEPT else (self._last + data)[-sse.KEPT :]
+            return data
+        watch.passed(data)
+        if watch.final and not response.complete and not self._lingered:
+            self._lingered = True
+            data += await self._rest()
+        return data
+
+    def count(self, data: bytes) -> None:
+        """A piece of the answer has come."""
+        if not self.chunks:
+            self._first = data[: HEAD if self.watch is None else STREAM_HEAD]
+        self.chunks += 1
+
+    async def _rest(self) -> bytes:
+        """What comes after a terminator, as a rule nothing but the end of the message: it is recorded first."""
+        parts = []
+        try:
+            async with asyncio.timeout(LINGER_S):
+                while data := await self.response.read():
+                    parts.append(data)
+        except TimeoutError:
+            pass
+        return b"".join(parts)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes that the client is to get."""
+        response = self.response
+        arrived = not response.pending and (response.complete or response.failure is not None)
+        return arrived or self.error is not None or (self.seam is not None and self.seam.diverged)
+
+    def passed(self, protocol: Protocol) -> Passed:
+        """What went by of it."""
+        watch, seam = self.watch, self.seam
+        last = self._last if watch is None else watch.last
+        whole, all_in_first = self.response.complete, self.sent <= len(self._first)
+        stretch = (seam.chars, seam.overlap_dropped) if seam is not None else None
+        return Passed(
+            protocol, self.chunks, self._first, last, watch is not None, whole, all_in_first, self.sent, stretch
+        )
+
+
+class Relay:
+    """A provider's answer as it arrives, and where that breaks off, what another attempt goes on with.
+
+    `story.ended` is called once, whatever happens. `settled` is waited for between that call and the last byte: when
+    it returns, the record is safe. A stream is passed on by whole events, so that its client never holds half of one
+    when it breaks off.
     """
 
     def __init__(
         self,
         accepted: Accepted,
-        protocol: Protocol,
-        request_id: str,
-        ended: Ended,
+        call: Call,
+        story: Story,
         settled: Callable[[], Awaitable[None]],
         *,
         hides_usage: bool = False,
@@ -91,47 +203,34 @@ class Relay:
         self.cut = False
         self.over = False
         self.through: Callable[[bytes], bool] | None = None
-        self._response = accepted.response
-        self._held = accepted.held
-        self._protocol = protocol
-        self._request_id = request_id
-        self._ended: Ended | None = ended
+        self._call = call
+        self._protocol = call.protocol
+        self._story: Story | None = story
         self._settled = settled
-        self._watch = sse.EndWatch(protocol) if accepted.events else None
-        self._hidden = WithoutUsage() if hides_usage and accepted.events else None
-        self._sent = 0
-        self._chunks = 0
-        self._first = self._last = b""
-        self._lingered = False
+        self._leg = _Leg(accepted, call.protocol, hides_usage=hides_usage)
+        self._ndjson = call.protocol is Protocol.OLLAMA
+        known = accepted.events and call.protocol is not Protocol.OTHER
+        self._told = Told() if known else None  # the client has been told, if that can be read at all
+        self._lets_pass = not known  # errors in the middle of a stream
+        self._going: asyncio.Task[Going | None] | None = None
+        self._failure: Broken | None = None  # of the latest attempt that broke off
 
     async def read(self) -> bytes:
         """The next bytes for the client; the last of them when `over` is set."""
-        data = self._held or await self._next()
-        self._held = b""
-        watch, response = self._watch, self._response
-        if not self._chunks:
-            self._first = data[: HEAD if watch is None else STREAM_HEAD]
-        self._chunks += 1
-        if watch is None:
-            self._last = data[-sse.KEPT :] if len(data) >= sse.KEPT else (self._last + data)[-sse.KEPT :]
-        else:
-            watch.passed(data)
-            if watch.final and not response.complete and not self._lingered:
-                self._lingered = True
-                data += await self._rest()
-        over = not response.pending and (response.complete or response.failure is not None)
-        if self._hidden is not None:
-            data = self._hidden.feed(data) + (self._hidden.close() if over else b"")
-        self._sent += len(data)
-        if not over:
-            return data
-        self.over = True
-        return data + await self._finish()
+        while True:
+            if self._going is not None:
+                out = await self._gone_on(self._going)
+            else:
+                leg = self._leg
+                out = self._said(leg, await leg.read(self._next))
+                if leg.over:
+                    out += await self._finish(leg)
+            if out or self.over:
+                return out
 
-    async def _next(self) -> bytes:
+    async def _next(self, response: Response) -> bytes:
         """The next bytes that could not go through by themselves."""
-        response = self._response
-        if self.through is None or self._watch is None or response.pending:
+        if self.through is None or self._leg.watch is None or response.pending:
             return await response.read()
         response.tap = self._pass
         try:
@@ -140,68 +239,169 @@ class Relay:
             response.tap = None
 
     def _pass(self, parts: list[bytes]) -> bool:
-        """Send on what has arrived, without a turn of the loop. The end, and a slow client, are `read`'s."""
+        """Send on what has arrived, without a turn of the loop. The end, errors and a slow client are `read`'s."""
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        watch, through = self._watch, self.through
-        if watch is None or through is None or self._hidden is not None or watch.ending(data) or not through(data):
+        leg, through = self._leg, self.through
+        watch = leg.watch
+        if watch is None or through is None or leg.seam is not None or leg.hides_usage or watch.ending(data):
             return False
+        whole, half = self._cut_at_event(leg.half + data if leg.half else data)
+        if (b'error"' in whole and not self._lets_pass) or (whole and not through(whole)):
+            return False
+        leg.half = half
         watch.passed(data)
-        self._chunks += 1
-        self._sent += len(data)
+        leg.count(data)
+        leg.sent += len(whole)
+        if self._told is not None:
+            self._told.passed(whole)
         return True
 
-    async def _rest(self) -> bytes:
-        """What comes after a terminator, as a rule nothing but the end of the message: it is recorded first."""
-        parts = []
-        try:
-            async with asyncio.timeout(LINGER_S):
-                while data := await self._response.read():
-                    parts.append(data)
-        except TimeoutError:
-            pass
-        return b"".join(parts)
+    def _cut_at_event(self, data: bytes) -> tuple[bytes, bytes]:
+        """The whole events, and the beginning of the next one. An endless one passes as it comes."""
+        if self._told is None:
+            return data, b""
+        end = sse.whole_to(data, ndjson=self._ndjson)
+        return (data, b"") if len(data) - end > MOST_HELD else (data[:end], data[end:])
 
-    async def _finish(self) -> bytes:
-        failure, watch = self._response.failure, self._watch
-        if failure is not None:
-            return await self._interrupted(failure)
-        if watch is not None and watch.failed:
-            await self._end(Outcome.INTERRUPTED, _broken("the provider reported an error in the middle of its stream"))
-        elif watch is not None and not watch.whole:
-            return await self._interrupted(_broken("the provider ended its stream before the end of the answer"))
+    def _said(self, leg: _Leg, data: bytes) -> bytes:
+        """What the client gets of the provider's bytes."""
+        if leg.seam is not None:
+            out = self._joined(leg, leg.seam, data)
         else:
-            await self._end(Outcome.SERVED, None)
+            out, leg.half = self._cut_at_event(leg.half + data)
+            if leg.half and leg.watch is not None and leg.watch.whole and leg.response.complete:
+                out, leg.half = out + leg.half, b""  # an end without a blank line
+            if not self._lets_pass and b'error"' in out:
+                out = self._until_error(leg, out)
+        if leg.hides_usage:
+            out = without_usage(out)
+        leg.sent += len(out)
+        if self._told is not None:
+            self._told.passed(out)
+        return out
+
+    def _joined(self, leg: _Leg, seam: Seam, data: bytes) -> bytes:
+        out = seam.feed(data)
+        if leg.over and not leg.response.failure:
+            out += seam.close()
+        if seam.failed:
+            leg.error = seam.failed
+        return b"" if seam.diverged else out
+
+    def _until_error(self, leg: _Leg, events: bytes) -> bytes:
+        """What comes before an error event, where another attempt may take it from there; else all of it."""
+        found = sse.error_in(events, self._protocol)
+        if found is None or self._told is None or self._story is None:
+            return events
+        before, error = found
+        if not self._story.goes_on(self._told.read(self._protocol, before)):
+            self._lets_pass = True
+            return events
+        leg.error = error
+        return before
+
+    # -- the end, or another attempt
+
+    async def _finish(self, leg: _Leg) -> bytes:
+        """The last bytes of an answer that has ended; none yet where another attempt is asked for the rest."""
+        failure, told, story = _failure_of(leg), self._told, self._story
+        if failure is None:
+            return await self._served()
+        if told is None or story is None:
+            return await self._broken_off(failure)
+        if leg.seam is None and leg.error is None and leg.watch is not None and leg.watch.failed:
+            self.over = True  # the client has been shown the provider's error
+            await self._end(Outcome.INTERRUPTED, failure)
+            return b""
+        telling = told.read(self._protocol)
+        if leg.error is None and _is_finished(leg, telling):
+            return _terminator(telling, self._protocol) + await self._served()
+        if not story.goes_on(telling):
+            return await self._broken_off(failure)
+        usage = leg.seam.usage if leg.seam is not None else b""
+        self._failure = failure
+        self._going = asyncio.create_task(story.resumed(telling, failure, leg.passed(self._protocol), usage))
         return b""
 
-    async def _interrupted(self, failure: Unreachable) -> bytes:
-        """The protocol's own error event; the connection is then cut, so that nobody takes it for whole."""
-        self.cut = True
-        await self._end(Outcome.INTERRUPTED, failure)
-        if self._watch is None:
-            return b""
-        return stream_error(self._protocol, f"O-Switcher: {failure.message}", self._request_id)
+    async def _gone_on(self, going: asyncio.Task[Going | None]) -> bytes:
+        """Wait for the other attempt; meanwhile the client is kept alive."""
+        done, _ = await asyncio.wait({going}, timeout=BEAT_S)
+        if not done:
+            return sign_of_life(self._call)
+        self._going = None
+        found = going.result()
+        if found is None:
+            return await self._broken_off(self._failure)
+        self._leg = _Leg(found.accepted, self._protocol, hides_usage=found.hides_usage, seam=found.seam)
+        return b""
 
-    async def _end(self, outcome: Outcome, failure: Unreachable | None) -> None:
+    async def _served(self) -> bytes:
+        self.over = True
+        await self._end(Outcome.SERVED, None)
+        return b""
+
+    async def _broken_off(self, failure: Broken | None) -> bytes:
+        """The protocol's own error event; the connection is then cut, so that nobody takes it for whole."""
+        self.cut = self.over = True
+        await self._end(Outcome.INTERRUPTED, failure)
+        if self._leg.watch is None:
+            return b""
+        return stream_error(self._protocol, f"O-Switcher: {words_of(failure)}", self._call.id)
+
+    async def _end(self, outcome: Outcome, failure: Broken | None) -> None:
         self._closed(outcome, failure)
         await self._settled()
 
-    def _closed(self, outcome: Outcome, failure: Unreachable | None) -> None:
-        ended, self._ended = self._ended, None
-        self._response.close()
-        if ended is not None:
-            ended(outcome, failure, self._sent, self._passed())
-
-    def _passed(self) -> Passed:
-        watch = self._watch
-        last = self._last if watch is None else watch.last
-        whole, all_in_first = self._response.complete, self._sent <= len(self._first)
-        return Passed(self._protocol, self._chunks, self._first, last, watch is not None, whole, all_in_first)
+    def _closed(self, outcome: Outcome, failure: Broken | None) -> None:
+        story, self._story = self._story, None
+        self._leg.response.close()
+        if story is not None:
+            story.ended(outcome, failure, self._leg.passed(self._protocol))
 
     def close(self) -> None:
         """The client has left, or all is sent. Safe to call twice."""
-        if self._ended is not None:
+        if self._going is not None:
+            self._going.cancel()
+            self._going = None
+        if self._story is not None:
             self._closed(Outcome.CLIENT_CANCELLED, None)
 
 
-def _broken(words: str) -> Unreachable:
+def _failure_of(leg: _Leg) -> Broken | None:
+    """Why an answer that has ended is not whole."""
+    response, watch, seam = leg.response, leg.watch, leg.seam
+    if leg.error is not None:
+        return Head(200, headers_of(response), leg.error)
+    if seam is not None and seam.diverged:
+        return broken("the other attempt began the answer anew, and differently")
+    if response.failure is not None:
+        return response.failure
+    if watch is not None and watch.failed:
+        return broken("the provider reported an error in the middle of its stream")
+    if not (watch is None or watch.whole) or not (seam is None or seam.ended):
+        return broken("the provider ended its stream before the end of the answer")
+    return None
+
+
+def _is_finished(leg: _Leg, telling: Telling) -> bool:
+    """Whether the model had finished when its stream broke off: the client misses nothing but the terminator."""
+    if telling.why_not != TOO_LONG:
+        return telling.finished
+    return leg.watch is not None and leg.watch.whole and not leg.half
+
+
+def _terminator(telling: Telling, protocol: Protocol) -> bytes:
+    from tray_app.core.continuing import closing_events
+
+    return closing_events(telling if telling.finished else structs.replace(telling, finished=True), protocol)
+
+
+def words_of(failure: Broken | None) -> str:
+    """Why it broke off."""
+    if isinstance(failure, Unreachable):
+        return failure.message
+    return "the provider reported an error in the middle of its stream"
+
+
+def broken(words: str) -> Unreachable:
     return Unreachable(ErrorClass.MID_STREAM_ERROR, words, delivered=True)

@@ -10,6 +10,8 @@ import zlib
 import msgspec
 from msgspec import Raw, Struct
 
+from tray_app.core.continuing import CUT_OFF
+
 BODY_LIMIT = 64 * 1024 * 1024
 ECHO_CHARS = 200
 
@@ -70,36 +72,59 @@ def read(body: bytes) -> Said:
         raise Unreadable("Invalid JSON in the request body") from error
 
 
-def last_words(said: Said) -> str:
-    """The beginning of the last thing the user said; empty where nothing like it can be found."""
+def conversation(said: Said) -> tuple[str, str]:
+    """The beginning of the last thing the user said, and the answer begun, where the model is to go on with one.
+
+    Both are empty where nothing like it can be found. The answer begun is the assistant's message at the end, or the
+    one before a request to go on after a break.
+    """
     for raw in (said.messages, said.input, said.prompt):
         try:
-            words = _words(raw)
+            words, begun = _words(raw)
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
         if words:
-            return words[:ECHO_CHARS]
-    return ""
+            return words[:ECHO_CHARS], begun
+    return "", ""
 
 
-def _words(raw: Raw) -> str:
+def _words(raw: Raw) -> tuple[str, str]:
     match bytes(raw[:1]) if isinstance(raw, bytes) else bytes(memoryview(raw)[:1]):
         case b'"':
-            return _text.decode(raw)
+            return _text.decode(raw), ""
         case b"[":
             return _last(_list.decode(raw))
         case _:
-            return ""
+            return "", ""
 
 
-def _last(items: list[Raw]) -> str:
-    """Of turns, parts of a turn, or plain strings: the last that the user wrote."""
+def _last(items: list[Raw]) -> tuple[str, str]:
+    """Of turns, parts of a turn, or plain strings: the last that the user wrote, and what was begun after it."""
+    begun, asked_on, last = "", False, True
     for item in reversed(items):
-        words = _words(item) if bytes(memoryview(item)[:1]) == b'"' else _of_turn(_turn.decode(item))
-        if words:
-            return words
-    return ""
+        role, words = ("user", _text.decode(item)) if bytes(memoryview(item)[:1]) == b'"' else _turned(item)
+        if role == "assistant":
+            begun = words if last or asked_on else begun
+        elif role == "user" and words:
+            if not (last and words.startswith(CUT_OFF)):
+                return words, begun
+            asked_on = True
+        last = False
+    return "", begun
 
 
-def _of_turn(turn: _Turn) -> str:
-    return "" if turn.role != "user" else turn.text or _words(turn.content)
+def _turned(item: Raw) -> tuple[str, str]:
+    turn = _turn.decode(item)
+    return turn.role, turn.text or _words_of_parts(turn.content)
+
+
+def _words_of_parts(raw: Raw) -> str:
+    """The text of a turn: itself, or the last of its parts that has one."""
+    match bytes(memoryview(raw)[:1]):
+        case b'"':
+            return _text.decode(raw)
+        case b"[":
+            texts = (_turned(part)[1] for part in reversed(_list.decode(raw)))
+            return next((text for text in texts if text), "")
+        case _:
+            return ""

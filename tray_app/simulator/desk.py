@@ -124,7 +124,7 @@ class Desk:
         said: asked.Said,
         shape: Shape,
     ) -> Ask:
-        words = asked.last_words(said).replace(key.settings.key or "\0", "***")
+        words, begun = (part.replace(key.settings.key or "\0", "***") for part in asked.conversation(said))
         return Ask(
             endpoint=endpoint,
             request=request,
@@ -138,6 +138,7 @@ class Desk:
             shape=shape,
             now=self._clock(),
             call_cost=key.settings.cost,
+            begun=begun,
         )
 
     def _id(self, name: str, path: str, digest: bytes) -> str:

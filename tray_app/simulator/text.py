@@ -18,10 +18,19 @@ encode = json.Encoder().encode
 
 
 def spoken(ask: Ask) -> str:
-    """The text of a good answer: long enough to be cut into as many chunks as are asked for."""
-    text = ask.shape.text or f"{ask.name} answers: {ask.said}"
+    """The text of a good answer: long enough to be cut into as many chunks as are asked for.
+
+    Of an answer that another key has begun it is the rest.
+    """
+    begun = ask.begun
+    name = begun.partition(_ANSWERS)[0] if _ANSWERS in begun else ask.name
+    text = ask.shape.text or f"{name}{_ANSWERS}{ask.said}"
     chars = max(ask.shape.chars, ask.shape.chunks if ask.stream else 0)
-    return text if len(text) >= chars else _stretched(text, chars)
+    whole = text if len(text) >= chars else _stretched(text, chars)
+    return whole[len(begun) :] if whole.startswith(begun) else whole
+
+
+_ANSWERS = " answers: "
 
 
 @lru_cache(maxsize=4)

@@ -89,6 +89,7 @@ class Ask:
     shape: Shape
     now: float
     call_cost: float | None = None
+    begun: str = ""  # the answer that the model has begun already, and is to go on with
 
     @property
     def gen(self) -> str:

@@ -133,7 +133,8 @@ STAYING = [
         pitfalls=(1,),
     ),
     Row(
-        name="a stream that breaks off is not played again; the conversation, which will ask again, goes on elsewhere",
+        name="a stream that breaks off, where it is not gone on with, moves its conversation, which will ask again",
+        settings='[streams]\ncontinue = "off"\n',
         keys={"a": '{times=1, do="ok"}, {times=1, do="cut", after=3, how="rst"}, {do="ok"}', "b": OK},
         acts=[
             ask("a:ok", of="s1", stream=True),

@@ -119,6 +119,7 @@ def trace_lines(trace: dict[str, Any]) -> list[str]:
     ]
     events = [(attempt["started_at"], 1, _attempt_line(attempt, began)) for attempt in trace["attempts"]]
     events += [(switch["at"], 0, _switch_line(switch, began)) for switch in trace["failovers"]]
+    events += [(part["started_at"], 2, _segment_line(part, began)) for part in trace["segments"]]
     lines += [line for _, _, line in sorted(events, key=lambda event: event[:2])]
     outcome = request["outcome"] or "still running"
     status = f" with status {request['status_code']}" if request["status_code"] else ""
@@ -165,3 +166,12 @@ def _usage_words(attempt: dict[str, Any]) -> str:
 def _switch_line(switch: dict[str, Any], began: int) -> str:
     before = switch["from_profile"] or "none"
     return f"  +{switch['at'] - began:>6} ms  switched {before} -> {switch['to_profile']}: {switch['reason']}"
+
+
+def _segment_line(part: dict[str, Any], began: int) -> str:
+    repeated = f", {part['overlap_dropped']:,} repeated ones left out" if part["overlap_dropped"] else ""
+    ended = "" if part["end"] == "served" else f", then it was {part['end']}"
+    return (
+        f"  +{part['started_at'] - began:>6} ms  part {part['seq']} of the stream from {part['profile_id']}: "
+        f"{part['chars'] or 0:,} characters{repeated}{ended}"
+    )
