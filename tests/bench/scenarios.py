@@ -100,6 +100,7 @@ def run(folder: Path, sizes: Sizes, say: Callable[[str], None]) -> Iterator[Row]
             yield from _versus(bench, pair)
             yield _wide(bench, pair[1])
         yield from _record(bench)
+        yield from _parts(bench)
         yield _starts(bench, "start to first answer, fresh home", bench.fresh)
         yield _starts(bench, "start to first answer, home in use", lambda _: place)
         yield from _idle(bench, place)
@@ -259,28 +260,48 @@ def _wide(bench: Bench, side: Target) -> Row:
     return Row(name, own, None, Series(tuple(one.ratio() for one in done), "x"), 2)
 
 
-# -- what the durable record costs
+# -- what the durable record costs, and the other parts of the way
 
 
 def _record(bench: Bench) -> Iterator[Row]:
     """The same load with three ways of keeping records, over none at all."""
+    words = {
+        variants.NONE: "no record",
+        variants.SETTLED: "group commit awaited",
+        variants.LINE: "line ahead, lazy commit",
+    }
     bench.say("cost of the durable record (none, settled, line)")
-    count = bench.sizes.record_requests
-    names = (variants.NONE, variants.SETTLED, variants.LINE)
+    yield from _variants(bench, "record", words, ("bench/json", 8, False), bench.sizes.record_requests)
+
+
+def _parts(bench: Bench) -> Iterator[Row]:
+    """Streams with one part of the way switched off in turn, over all of it."""
+    words = {
+        variants.SETTLED: "all on",
+        variants.HASTY: "without late commit",
+        variants.UNCOUNTED: "without usage and cost",
+        variants.NONE: "without recording",
+    }
+    bench.say("cost of the parts (all on, without late commit, without usage, without recording)")
+    yield from _variants(bench, "SSE bursts", words, (BURST, 16, True), bench.sizes.burst_answers)
+
+
+def _variants(bench: Bench, what: str, words: dict[str, str], load: tuple[str, int, bool], count: int) -> Iterator[Row]:
+    """Each variant under the same load, as a ratio over the first."""
+    model, connections, stream = load
     with ExitStack() as stack:
         sides = []
-        for name in names:
-            place = bench.fresh(f"record-{name}")
+        for name in words:
+            place = bench.fresh(f"{what.split(maxsplit=1)[0]}-{name}")
             child = stack.enter_context(_running(switcher.spawn(place, name)))
             sides.append(Target(name, child, switcher.port_of(child, place), place.token))
-        plans = [Plan(side.port, side.token, "bench/json", 8, stream=False) for side in sides]
+        plans = [Plan(side.port, side.token, model, connections, stream) for side in sides]
         done = _rounds(bench, list(zip(sides, plans, strict=True)), [count] * len(sides), bench.sizes.rounds)
-    for number, name in enumerate(names):
+    for number, name in enumerate(words):
         own = Series(tuple(one.cpu[number] / count * 1e6 for one in done), "us")
         speed = Series(tuple(one.results[number].answers / one.results[number].wall_s for one in done), "/s")
         ratio = Series(tuple(one.ratio(under=number) for one in done), "x")
-        words = {"none": "no record", "settled": "group commit awaited", "line": "line ahead, lazy commit"}[name]
-        yield Row(f"record: {words}: CPU a request ({speed})", own, None, ratio)
+        yield Row(f"{what}: {words[name]}: CPU a request ({speed})", own, None, ratio)
 
 
 # -- start and rest

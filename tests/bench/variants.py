@@ -6,6 +6,11 @@
 - `line`: one JSON line for each ended request is written at once, by the loop's thread, before the last
   byte; the ledger follows lazily
 - `none`: nothing is recorded at all
+
+and with one part of the way switched off, to learn what that costs:
+
+- `hasty`: an answer is passed on as soon as its head has come, good or bad
+- `uncounted`: what answers say of their usage is not read
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from tray_app import app as composition
 from tray_app.core.values import (
     AttemptEnded,
     AttemptStarted,
+    Call,
     CooldownSet,
     Fact,
     FailedOver,
@@ -31,8 +37,12 @@ from tray_app.core.values import (
 )
 from tray_app.host.home import find_home
 from tray_app.ledger.writer import Writer
+from tray_app.proxy import pipeline
+from tray_app.proxy.accept import Accepted, header
+from tray_app.proxy.attempt import Attempt
+from tray_app.proxy.http1 import Response
 
-SETTLED, LINE, NONE = VARIANTS = ("settled", "line", "none")
+SETTLED, LINE, NONE, HASTY, UNCOUNTED = VARIANTS = ("settled", "line", "none", "hasty", "uncounted")
 _OF_REQUESTS = (AttemptEnded, AttemptStarted, CooldownSet, FailedOver, RetryScheduled, RouteSelected)
 
 
@@ -75,13 +85,23 @@ class Nothing:
         """There is nothing to wait for."""
 
 
+async def _at_once(call: Call, response: Response, *, goes_on: bool = False) -> Accepted:
+    """Accept every answer by its head alone."""
+    kind = header(response, b"content-type")
+    return Accepted(response, b"" if not response.pending else await response.read(), events=b"event-stream" in kind)
+
+
 def main(name: str) -> None:
-    """Serve with that way of keeping records until told to stop."""
+    """Serve in that way until told to stop."""
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # in every thread, so that `sigwait` gets them
     home = find_home()
     built = composition.build(home, port=0)
-    if name != SETTLED:
+    if name == HASTY:
+        pipeline.accept = _at_once  # type: ignore[assignment]
+    if name == UNCOUNTED:
+        Attempt._said = lambda self, passed: None  # type: ignore[method-assign]
+    if name in (LINE, NONE):
         way = LineFirst(built.writer, home.history.with_name("ahead.ndjson")) if name == LINE else Nothing()
         built.writer.record = way.record  # type: ignore[method-assign]
         built.writer.settled = way.settled  # type: ignore[method-assign]
