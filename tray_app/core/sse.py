@@ -259,13 +259,17 @@ class EndWatch:
 
     def passed(self, data: bytes) -> None:
         """Look at the bytes that pass now."""
-        if self._ends is None:
-            return
         self.ended_by = self.ending(data) or self.ended_by
-        self._recent.append(data)
-        self._kept += len(data)
-        while self._kept - len(self._recent[0]) > KEPT:
-            self._kept -= len(self._recent.popleft())
+        self.keep(data)
+
+    def keep(self, data: bytes) -> None:
+        """These bytes pass, and `ending` has found nothing in them."""
+        recent = self._recent
+        recent.append(data)
+        size = self._kept + len(data)
+        while size - len(recent[0]) > KEPT:
+            size -= len(recent.popleft())
+        self._kept = size
         self._edge = (self._edge + data if len(data) < _LONGEST_MARK else data)[-_LONGEST_MARK:]
 
     def ending(self, data: bytes) -> bytes:
