@@ -7,10 +7,11 @@ It knows neither the wire to the client nor the ledger.
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from tray_app.core import continuing, ending, sse
+from tray_app.core import ending, sse
 from tray_app.core.classify import classify, judge
 from tray_app.core.policy import (
     Case,
@@ -55,6 +56,9 @@ from tray_app.proxy.heads import marks, passed_on
 from tray_app.proxy.http1 import Response
 from tray_app.proxy.means import Means
 from tray_app.proxy.relay import HEAD, Answer, Broken, Going, Relay, Whole, broken, words_of
+
+if TYPE_CHECKING:
+    from tray_app.core.continuing import Way  # imported where a stream breaks off, which few do
 
 QUEUE_S = 120.0  # whoever finds no place for so long is told so
 BUSY_RETRY_MS = 5_000  # what a client is told to wait when there is no place
@@ -421,11 +425,15 @@ class _Request:
             return False
         if not means.rules().goes_on or means.stopping() or _is_packed(self.call):
             return False
+        from tray_app.core import continuing
+
         rest = continuing.continuation_of(self.call.body, self.call.protocol, "", self.call.model, telling.text)
         return rest is not None
 
-    def _rest_of(self, attempt: Attempt, telling: Telling) -> tuple[Call, continuing.Way]:
+    def _rest_of(self, attempt: Attempt, telling: Telling) -> tuple[Call, Way]:
         """The call that asks the attempt's provider for the rest, and how it does."""
+        from tray_app.core import continuing
+
         call, lane = self.call, attempt.lane
         body = call.body if lane.model in (None, call.model) else with_model(call.body, lane.model or "")
         beta = attempt.profile.base_url.rstrip("/").endswith("/beta")

@@ -245,8 +245,8 @@ class Relay:
             whole, half = data, b""
         else:
             whole, half = self._cut_at_event(leg.half + data)
-        if not self._lets_pass and whole.find(b'error"', whole.rfind(b"\n\n", 0, -2) + 1) >= 0:
-            return False  # an error is the last event, as a rule: to search all of them takes long
+        if not self._lets_pass and _may_fail(whole, 1):
+            return False
         if whole and not through(whole):
             if told is not None:
                 told.pack()
@@ -274,7 +274,7 @@ class Relay:
             out, leg.half = self._cut_at_event(leg.half + data)
             if leg.half and leg.watch is not None and leg.watch.whole and leg.response.complete:
                 out, leg.half = out + leg.half, b""  # an end without a blank line
-            if not self._lets_pass and b'error"' in out:
+            if not self._lets_pass and _may_fail(out):
                 out = self._until_error(leg, out)
         if leg.hides_usage:
             out = without_usage(out)
@@ -384,6 +384,14 @@ def _failure_of(leg: _Leg) -> Broken | None:
     if not (watch is None or watch.whole) or not (seam is None or seam.ended):
         return broken("the provider ended its stream before the end of the answer")
     return None
+
+
+def _may_fail(events: bytes, latest: int = 6) -> bool:
+    """Whether an error may stand among the latest events: little follows one, and to search all takes long."""
+    at = len(events)
+    for _ in range(latest):
+        at = events.rfind(b"\n\n", 0, max(at - 1, 0))
+    return events.find(b'error"', max(at, 0)) >= 0
 
 
 def _is_finished(leg: _Leg, telling: Telling) -> bool:
