@@ -36,7 +36,6 @@ from tray_app.core.values import (
     Action,
     AttemptStarted,
     Call,
-    ErrorClass,
     Head,
     Headers,
     Outcome,
@@ -469,13 +468,9 @@ class _Request:
         self._stretched(attempt, Outcome.INTERRUPTED, passed)
 
     async def _gone_on(self, attempt: Attempt, telling: Telling, usage: bytes) -> Going | None:
-        asked = self._rest_of(attempt, telling)
-        if asked is None:  # this provider's spelling of the model's name cannot be put in
-            self._rejected(
-                attempt, Rejected(Unreachable(ErrorClass.SERVER_ERROR, "it cannot be asked to go on", False))
-            )
-            return None
-        call, way = asked
+        from tray_app.core.continuing import Seam
+
+        call, way = self._rest_of(attempt, telling)
         judged = await self._asked(attempt, call, goes_on=True)
         if isinstance(judged, Rejected):
             self._rejected(attempt, judged)
@@ -485,7 +480,7 @@ class _Request:
         if self._first_stretch is not None:
             self.means.record(self._first_stretch)
             self._first_stretch = None
-        return Going(judged, continuing.Seam(telling, call.protocol, way, usage), attempt.asked)
+        return Going(judged, Seam(telling, call.protocol, way, usage), attempt.asked)
 
     def _stretched(self, attempt: Attempt, outcome: Outcome, passed: Passed | None) -> None:
         """Record a stretch of a stitched stream; the first once it is one."""
