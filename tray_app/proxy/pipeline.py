@@ -44,7 +44,6 @@ from tray_app.core.values import (
     RequestStarted,
     RetryScheduled,
     RouteSelected,
-    Segment,
     Unreachable,
     Verdict,
 )
@@ -57,12 +56,11 @@ from tray_app.proxy.means import Means
 from tray_app.proxy.relay import HEAD, Answer, Broken, Going, Relay, Whole, broken, words_of
 
 if TYPE_CHECKING:
-    from tray_app.core.continuing import Way  # imported where a stream breaks off, which few do
+    from tray_app.proxy.resuming import Stretches
 
 QUEUE_S = 120.0  # whoever finds no place for so long is told so
 BUSY_RETRY_MS = 5_000  # what a client is told to wait when there is no place
 _STORMY = frozenset({Outcome.FAILED, Outcome.EXHAUSTED, Outcome.INTERRUPTED, Outcome.REFUSED})
-MAX_CONTINUATIONS = 2  # of one stream
 _LASTING = frozenset({Action.COOL, Action.PARK, Action.REAUTH})
 SHORT_PATH = 32  # too short to hold a key: the usual paths are recorded without a search for one
 
@@ -101,9 +99,8 @@ class _Request:
         self._over = False
         self._status: int | None = None  # that the client has been given with a stream's first bytes
         self._sent = 0
-        self._resumed = self._stretches = 0  # how often another attempt went on, and the parts that are recorded
-        self._stretch_at = 0
-        self._first_stretch: Segment | None = None
+        self._part_at = 0  # since when the answer that is relayed comes
+        self._stretches: Stretches | None = None  # once a stream has broken off
         self._slowed: str | None = None  # why it was held back before the first call
         self._held: str | None = None  # who holds the conversation
         # a prompt cache is a model's: what another model does in the same session is another matter
@@ -307,7 +304,6 @@ class _Request:
         means, call = self.means, self.call
         self._answers(attempt)
         self._ttft_ms, self._status = attempt.ttft_ms, accepted.response.status
-        self._stretch_at = means.clock()
         body = Relay(accepted, call, self, means.settled, hides_usage=attempt.asked)
         # a stream may end in words of our own, so its length is never promised
         headers = passed_on(accepted.response.headers, accepted.response.status, promised=not accepted.events)
@@ -316,10 +312,10 @@ class _Request:
     def _answers(self, attempt: Attempt) -> None:
         """The attempt shows that it will be one."""
         means = self.means
-        attempt.ttft_ms = self._since(attempt.began)
+        attempt.ttft_ms, self._part_at = self._since(attempt.began), means.clock()
         self._open_up(attempt.profile.id)
         if self._talk is not None and (attempt.moves or self._held is None):
-            means.conversations.hold(self._talk, attempt.profile.id, means.clock())
+            means.conversations.hold(self._talk, attempt.profile.id, self._part_at)
 
     def _open_up(self, profile_id: str) -> None:
         """The first answer of a profile that took over: whoever waits for it may come."""
@@ -391,10 +387,7 @@ class _Request:
         attempt, words = self._attempt, words_of(failure) if failure is not None else None
         if attempt is not None:
             verdict = self._verdict_of(attempt, failure) if failure is not None else None
-            size = passed.size if passed is not None else 0
-            self._sent += size
-            self._end_attempt(outcome, verdict, size, passed)
-            self._stretched(attempt, outcome, passed)
+            self._end_part(attempt, outcome, verdict, passed)
             if words is not None:
                 self._forget_conversation()
                 moving.move_on(self.means, self.call.id, attempt.profile, attempt.lane, words)
@@ -418,28 +411,13 @@ class _Request:
     # -- another attempt at a stream that broke off
 
     def goes_on(self, telling: Telling) -> bool:
-        """Whether another attempt may be asked for the rest of it: text alone, and no more than a few times."""
-        means, attempt = self.means, self._attempt
-        if not telling.continuable or telling.half or self._resumed >= MAX_CONTINUATIONS or attempt is None:
+        """Whether another attempt may be asked for the rest of it, which is done no more than a few times."""
+        from tray_app.proxy.resuming import MAX_CONTINUATIONS, may_go_on
+
+        times = self._stretches.count if self._stretches is not None else 0
+        if times >= MAX_CONTINUATIONS or not self.means.rules().goes_on or self.means.stopping():
             return False
-        if not means.rules().goes_on or means.stopping() or _is_packed(self.call):
-            return False
-        from tray_app.core import continuing
-
-        rest = continuing.continuation_of(self.call.body, self.call.protocol, "", self.call.model, telling.text)
-        return rest is not None
-
-    def _rest_of(self, attempt: Attempt, telling: Telling) -> tuple[Call, Way]:
-        """The call that asks the attempt's provider for the rest, and how it does."""
-        from tray_app.core import continuing
-
-        call, lane = self.call, attempt.lane
-        body = call.body if lane.model in (None, call.model) else with_model(call.body, lane.model or "")
-        beta = attempt.profile.base_url.rstrip("/").endswith("/beta")
-        asked = (body, call.protocol, attempt.profile.provider, lane.model)
-        rest = continuing.continuation_of(*asked, telling.text, beta=beta) or body
-        headers = tuple(pair for pair in call.headers if pair[0] != b"accept-encoding")
-        return replace(call, body=rest, headers=headers, model=lane.model), continuing.way_of(*asked, beta=beta)
+        return may_go_on(self.call, telling)
 
     async def resumed(self, telling: Telling, failure: Broken, passed: Passed, usage: bytes) -> Going | None:
         """The attempt has broken off: another one that goes on with it, None where there is none."""
@@ -452,10 +430,13 @@ class _Request:
 
     def _break_off(self, telling: Telling, failure: Broken, passed: Passed) -> None:
         """End the attempt that broke off."""
+        from tray_app.proxy.resuming import Stretches
+
         attempt = self._attempt
         if attempt is None:
             return
-        self._resumed += 1
+        if self._stretches is None:
+            self._stretches = Stretches(self.call.id, self.means.record)
         verdict = self._verdict_of(attempt, failure)
         tried = Tried(attempt.profile.id, verdict, attempt.lane.model, told=True)
         self.progress = replace(self.progress, tried=(*self.progress.tried, tried), waiting_for=None)
@@ -463,37 +444,29 @@ class _Request:
         self._forget_conversation()
         if passed.stretch is None:
             passed = replace(passed, stretch=(len(telling.text), 0))
-        self._sent += passed.size
-        self._end_attempt(Outcome.INTERRUPTED, verdict, passed.size, passed)
-        self._stretched(attempt, Outcome.INTERRUPTED, passed)
+        self._end_part(attempt, Outcome.INTERRUPTED, verdict, passed)
 
     async def _gone_on(self, attempt: Attempt, telling: Telling, usage: bytes) -> Going | None:
         from tray_app.core.continuing import Seam
+        from tray_app.proxy.resuming import rest_of
 
-        call, way = self._rest_of(attempt, telling)
+        call, way = rest_of(self.call, attempt.profile, attempt.lane, telling)
         judged = await self._asked(attempt, call, goes_on=True)
         if isinstance(judged, Rejected):
             self._rejected(attempt, judged)
             return None
         self._answers(attempt)
-        self._stretch_at = self.means.clock()
-        if self._first_stretch is not None:
-            self.means.record(self._first_stretch)
-            self._first_stretch = None
+        if self._stretches is not None:
+            self._stretches.joined()
         return Going(judged, Seam(telling, call.protocol, way, usage), attempt.asked)
 
-    def _stretched(self, attempt: Attempt, outcome: Outcome, passed: Passed | None) -> None:
-        """Record a stretch of a stitched stream; the first once it is one."""
-        if not self._resumed or passed is None or passed.stretch is None:
-            return
-        self._stretches += 1
-        now, (chars, dropped) = self.means.clock(), passed.stretch
-        where = (self._stretches, attempt.seq, attempt.profile.id, self._stretch_at, now)
-        segment = Segment(self.call.id, *where, chars, dropped, outcome)
-        if self._stretches == 1:
-            self._first_stretch = segment
-        else:
-            self.means.record(segment)
+    def _end_part(self, attempt: Attempt, outcome: Outcome, verdict: Verdict | None, passed: Passed | None) -> None:
+        """End the attempt whose answer was relayed; of a stitched stream that is a part."""
+        size, now = passed.size if passed is not None else 0, self.means.clock()
+        self._sent += size
+        self._end_attempt(outcome, verdict, size, passed)
+        if self._stretches is not None and passed is not None and passed.stretch is not None:
+            self._stretches.ended(attempt.seq, attempt.profile.id, self._part_at, now, passed.stretch, outcome)
 
     def _end_attempt(self, outcome: Outcome, verdict: Verdict | None, size: int, passed: Passed | None = None) -> None:
         attempt, self._attempt = self._attempt, None
@@ -539,7 +512,3 @@ class _Request:
     def _marks(self) -> Headers:
         made = marks(self.call.id, self._profile_id, self._calls, self.progress.failovers)
         return made if self._slowed is None else (*made, (b"x-o-switcher-held", self._slowed.encode()))
-
-
-def _is_packed(call: Call) -> bool:
-    return any(name == b"content-encoding" and value != b"identity" for name, value in call.headers)
