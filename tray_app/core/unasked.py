@@ -1,4 +1,4 @@
-"""Takes out of a chat stream the chunk that tells its usage, where the client did not ask for one.
+"""Takes out of a chat stream what tells its usage, where the client did not ask for that.
 
 It was asked for on the client's behalf: the provider tells no usage else.
 """
@@ -13,8 +13,15 @@ _BLANK_LINE = re.compile(rb"((?:\r\n|\n|\r(?!\n)){2})")
 _LINE = re.compile(rb"\r\n|\n|\r")
 
 
+_NULLS = (b',"usage":null', b',"usage": null', b', "usage": null')  # no text holds that: its quotes are escaped
+
+
 def without_usage(events: bytes) -> bytes:
-    """What of these whole events goes to the client."""
+    """What of these whole events goes to the client: neither that chunk, nor the empty `usage` of all the others."""
+    if b'"usage"' not in events:
+        return events
+    for null in _NULLS:
+        events = events.replace(null, b"")
     return _without(events) if b'"usage"' in events else events
 
 

@@ -239,7 +239,7 @@ class Relay:
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         leg, through, told = self._leg, self.through, self._told
         watch = leg.watch
-        if watch is None or through is None or leg.seam is not None or leg.hides_usage or watch.ending(data):
+        if watch is None or through is None or leg.seam is not None or watch.ending(data):
             return False
         if not leg.half and data.endswith(b"\n\n"):  # nearly always
             whole, half = data, b""
@@ -247,6 +247,8 @@ class Relay:
             whole, half = self._cut_at_event(leg.half + data)
         if not self._lets_pass and _may_fail(whole, 1):
             return False
+        if leg.hides_usage:
+            whole = without_usage(whole)
         if whole and not through(whole):
             if told is not None:
                 told.pack()
