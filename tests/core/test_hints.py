@@ -92,6 +92,7 @@ def test_what_is_no_duration_is_none(text: str) -> None:
         pytest.param("Wed, 21 Oct 2026 07:28:00 GMT", 60, id="an HTTP date"),
         pytest.param("Wednesday, 21-Oct-26 07:28:00 GMT", 60, id="an HTTP date of the old kind"),
         pytest.param("539.477544ms", 0.539477544, id="a duration"),
+        pytest.param("0" * 62 + "5s", 5, id="a spelling as long as any time"),
     ],
 )
 def test_a_value_is_read_by_its_magnitude_and_spelling(value: object, seconds: float) -> None:

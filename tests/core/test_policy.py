@@ -23,6 +23,7 @@ from tray_app.core.policy import (
     Rules,
     Step,
     Strategy,
+    Target,
     Tried,
     Try,
     Wait,
@@ -258,9 +259,9 @@ def test_a_dead_network_is_tried_once_more() -> None:
     assert step(members, after(*[("main", OFFLINE)] * 2)) == Try("spare", OFFLINE.reason, failover=True)
 
 
-def elsewhere(name: str) -> Member:
+def elsewhere(name: str, *rests: Cooldown) -> Member:
     """A profile at another address of the provider."""
-    one = member(name)
+    one = member(name, *rests)
     return replace(one, profile=replace(one.profile, base_url="https://other.example/v1"))
 
 
@@ -607,6 +608,7 @@ def test_a_burst_that_meets_it_is_spread_over_the_idle_and_then_waits() -> None:
     [
         pytest.param(member("main", rest("main", 6_000)), BRIEF, id="another rest is longer"),
         pytest.param(member("main", PASSING), SPENT, id="a quota"),
+        pytest.param(member("main", PASSING), replace(SPENT, retry_after_s=2.0), id="a quota that names a time"),
         pytest.param(member("main", PASSING), LIMITED, id="a rate that names no time"),
         pytest.param(member("main"), BRIEF, id="nobody rests"),
     ],
@@ -709,11 +711,25 @@ def test_a_short_wait_is_spread_less(monkeypatch: pytest.MonkeyPatch) -> None:
             replace(LIMITED, crowded=True), Rules(), id="it spoke of too many at once: that is a place, not a rest"
         ),
         pytest.param(LIMITED, Rules(retry_budget=0), id="it has been called as often as it may"),
+        pytest.param(
+            LIMITED, Rules(targets={"main": Target(retry_budget=0)}), id="it has been called as often as its own say"
+        ),
     ],
 )
 def test_a_call_that_waits_for_a_place_does_not_go_back(verdict: Verdict, rules: Rules) -> None:
     tried = replace(after(("main", verdict)), queued_ms=500)
     assert isinstance(step([member("main"), full("spare")], tried, rules), Queue)
+
+
+def test_it_does_not_go_back_while_the_model_rests_there() -> None:
+    members = [member("main", rest("main", 60_000, Scope.KEY_MODEL, MODEL)), full("spare")]
+    assert isinstance(step(members, replace(after(("main", LIMITED)), queued_ms=500)), Queue)
+
+
+def test_it_goes_back_past_one_that_refused_it_and_with_the_last_call_that_it_has_left() -> None:
+    tried = replace(after(("a", REFUSED), ("main", LIMITED)), queued_ms=500)
+    found = step([member("a"), member("main"), full("spare")], tried, Rules(retry_budget=1))
+    assert found == Try("main", "its rest is over, and the others are full", moves=False)
 
 
 def test_it_goes_back_by_the_way_on_which_it_met_the_limit() -> None:
@@ -730,8 +746,11 @@ def test_nobody_is_waited_for_at_an_address_that_cannot_be_reached() -> None:
     members = [member("main"), member("spare", rest("spare", 1_000))]
     found = step(members, after(("main", dead), ("main", dead)), Rules(retry_budget=0))
     assert isinstance(found, Refuse) and found.why is Why.OFFLINE
-    elsewhere = replace(members[1], profile=replace(members[1].profile, base_url="https://else.example"))
-    assert isinstance(step([members[0], elsewhere], after(("main", dead)), Rules(retry_budget=1)), Wait)
+    tried = after(("main", dead))
+    then = Wait("spare", 1_000, "nothing else can serve: the rate limit is reached")
+    for main in (members[0], member("main", rest("main", 500))):
+        other = elsewhere("spare", rest("spare", 1_000))
+        assert step([main, other], tried, Rules(retry_budget=0)) == then
 
 
 @pytest.mark.parametrize("strategy", [Strategy.STICKY, Strategy.PRIORITY])

@@ -229,6 +229,11 @@ def back(**vitals: Any) -> Pool:
             id="nor is whether that one is well",
         ),
         pytest.param(replace(back(back_at=NOW), choice=Choice("gone")), "b a c", id="one that has gone is nobody"),
+        pytest.param(
+            replace(pool_of([member("a"), member("b"), with_vitals("c", back_at=NOW)]), choice=Choice("c")),
+            "c a b",
+            id="where nobody is current there is nobody to stay with",
+        ),
     ],
 )
 def test_the_current_profile_stays_until_a_more_wanted_one_has_been_well_for_a_while(pool: Pool, names: str) -> None:

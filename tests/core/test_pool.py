@@ -613,6 +613,12 @@ def test_a_profile_may_be_current_for_one_model_alone() -> None:
     assert [both.holder(PROVIDER, model) for model in ("x", "y", None)] == ["b", "b", "a"]
 
 
+def test_a_model_whose_name_has_spaces_goes_along_when_its_provider_moves() -> None:
+    pool = pool_of([member("a"), member("b"), member("c")]).moved(PROVIDER, "a").moved(PROVIDER, "b", model="my own x")
+    assert pool.holder(PROVIDER, "my own x") == "b"
+    assert pool.moved(PROVIDER, "c").current == {PROVIDER: "c"}
+
+
 def test_a_change_that_nobody_fled_from_leaves_everybody_as_they_are() -> None:
     pool = pool_of([member("a"), member("b")])
     assert pool.moved(PROVIDER, "a").moved(PROVIDER, "b") == replace(pool, current={PROVIDER: "b"})
