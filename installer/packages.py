@@ -141,8 +141,8 @@ class Run:
         self._reader.start()
 
     def _read(self) -> None:
-        with self._log.open("a", encoding="utf-8") as log:
-            for line in self._process.stdout:
+        with self._log.open("a", encoding="utf-8") as log, self._process.stdout as said:
+            for line in said:
                 self._lines.append(line)
                 log.write(line)
 

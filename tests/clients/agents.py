@@ -1,4 +1,4 @@
-"""The coding agents: how each is started, pointed at the proxy, and kept from asking anybody else.
+"""The programs that people ask: how each is started, pointed at the proxy, and kept from asking anybody else.
 
 By their own settings and variables alone, each with a home of its own, as their documentation says.
 """
@@ -21,10 +21,10 @@ SIDE = "fake-small"  # for what an agent asks beside the conversation
 
 
 class Agent(ABC):
-    """One agent. `modules` is where npm put it, `way_out` its proxy for the rest of the world."""
+    """One of them. `place` is where it is installed, `way_out` its proxy for the rest of the world."""
 
-    def __init__(self, modules: Path, home: Path, way_out: str) -> None:
-        self.modules = modules
+    def __init__(self, place: Path, home: Path, way_out: str) -> None:
+        self.place = place
         self.home = home
         self.work = home / "work"
         self._way_out = way_out
@@ -86,7 +86,7 @@ class Agent(ABC):
 
     def _program(self, pattern: str) -> str:
         """The program inside the package for this system. The one for another C library may lie beside it, after it."""
-        found = sorted(self.modules.glob(pattern))
+        found = sorted(self.place.glob(pattern))
         assert found, f"no package for this system holds {pattern}"
         return str(found[0])
 
@@ -176,16 +176,42 @@ plugins = false
 [analytics]
 enabled = false
 """)
-        return ["node", f"{self.modules}/@openai/codex/bin/codex.js", "exec", "--skip-git-repo-check", PROMPT]
+        return ["node", f"{self.place}/@openai/codex/bin/codex.js", "exec", "--skip-git-repo-check", PROMPT]
 
     def variables(self, url: str, token: str) -> dict[str, str]:
         return {"POOL_API_KEY": token}
 
 
-AGENTS: dict[str, type[Agent]] = {
+class Llm(Agent):
+    """The command line of the package `llm`, which lies among the Python packages' commands."""
+
+    more: tuple[str, ...] = ()
+
+    def command(self, url: str) -> list[str]:
+        folder = self.home / "llm"
+        folder.mkdir(exist_ok=True)
+        (folder / "extra-openai-models.yaml").write_text(
+            f'- {{model_id: pool, model_name: {MODEL}, api_base: "{url}/v1", api_key_name: pool}}\n'
+        )
+        return [str(self.place / "llm"), "-m", "pool", *self.more, PROMPT]
+
+    def variables(self, url: str, token: str) -> dict[str, str]:
+        folder = self.home / "llm"
+        (folder / "keys.json").write_text(json.dumps({"pool": token}))
+        return {"LLM_USER_PATH": str(folder)}
+
+
+class LlmWhole(Llm):
+    """The same, without streaming."""
+
+    more = ("--no-stream",)
+
+
+AGENTS: dict[str, type[Agent]] = {  # from npm
     "opencode": OpenCode,
     "opencode-anthropic": OpenCodeAnthropic,
     "opencode-openai": OpenCodeOpenAI,
     "claude": ClaudeCode,
     "codex": Codex,
 }
+PYTHON: dict[str, type[Agent]] = {"llm": Llm, "llm-whole": LlmWhole}  # from PyPI

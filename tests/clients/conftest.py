@@ -10,7 +10,8 @@ from threading import Thread
 
 import pytest
 
-from tests.clients.agents import AGENTS, Agent
+from tests.clients.agents import AGENTS, PYTHON, Agent
+from tests.clients.packages import Packages
 from tests.whole.processes import ROOT
 
 sys.path.append(str(ROOT / "installer"))  # as a script's own folder is; at the end, so that it shadows nothing
@@ -57,24 +58,35 @@ def installed() -> environment.Environment:
     return place
 
 
-@pytest.fixture
-def no_way_out() -> Iterator[NoWayOut]:
-    """Whatever a client asks of the world fails the test: its telemetry and its updates are switched off."""
+@pytest.fixture(scope="session")
+def way_out() -> Iterator[NoWayOut]:
     proxy = NoWayOut()
     yield proxy
     proxy.close()
-    assert proxy.asked == []
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_is_asked(way_out: NoWayOut) -> Iterator[None]:
+    """Whatever a client asks of the world fails the test: its telemetry and its updates are switched off."""
+    way_out.asked.clear()
+    yield
+    assert way_out.asked == []
 
 
 @pytest.fixture(scope="session")
-def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where each client has a home of its own, made once: what they do at their first start takes long."""
-    return tmp_path_factory.mktemp("clients")
+def agents(
+    installed: environment.Environment, way_out: NoWayOut, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Agent]:
+    """Every program by its name, each with one home: what some do at their first start takes long."""
+    places = {name: (kind, installed.node / "node_modules") for name, kind in AGENTS.items()}
+    places |= {name: (kind, installed.python.parent) for name, kind in PYTHON.items()}
+    homes = tmp_path_factory.mktemp("homes")
+    return {name: kind(place, homes / name, way_out.url) for name, (kind, place) in places.items()}
 
 
-@pytest.fixture
-def agents(installed: environment.Environment, homes: Path, no_way_out: NoWayOut) -> dict[str, Agent]:
-    """Every coding agent by its name."""
-    return {
-        name: kind(installed.node / "node_modules", homes / name, no_way_out.url) for name, kind in AGENTS.items()
-    }
+@pytest.fixture(scope="session")
+def packages(installed: environment.Environment, way_out: NoWayOut) -> Iterator[Packages]:
+    """The Python packages, at work."""
+    packages = Packages(installed.python, way_out.url)
+    yield packages
+    packages.close()
