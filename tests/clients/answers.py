@@ -6,7 +6,7 @@ from tests.clients.agents import MODEL, Agent
 from tests.clients.packages import Told
 from tests.rig import Key, Rig
 
-ANSWER = "Fair wind from the west, three gulls – and a quiet harbour by night; ça ira. ⚓"
+ANSWER = "Fair wind from the west, three gulls and a quiet harbour by night; ça ira. ⚓"
 OTHER = "This is what the first profile would have said."
 
 _WHOLE = {"chat": "stop", "responses": "completed", "messages": "end_turn"}
