@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Thread
 
 import pytest
@@ -37,7 +38,7 @@ class NoWayOut:
                 connection, _ = self._listening.accept()
             except OSError:
                 return  # closed
-            with connection:
+            with connection, suppress(OSError):
                 connection.settimeout(5)
                 head = connection.recv(65536).decode("latin-1")
                 self.asked.append(head.partition("\r\n")[0])

@@ -83,6 +83,7 @@ class BareMachine:
             (self.root / CERTIFICATES[1:]).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(certificates, self.root / CERTIFICATES[1:])
             kept["cert"] = CERTIFICATES
+            self._environ["NODE_EXTRA_CA_CERTS"] = CERTIFICATES
         self._environ |= {"PIP_" + name.upper().replace("-", "_"): value for name, value in kept.items()}
         self._environ |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
