@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 PROMPT = "What is the weather at the harbour?"
 MODEL = "fake-model"
 HERE = "127.0.0.1,localhost"  # what a client with a proxy for the world must be told
@@ -87,7 +89,8 @@ class Agent(ABC):
     def _program(self, pattern: str) -> str:
         """The program inside the package for this system. The one for another C library may lie beside it, after it."""
         found = sorted(self.place.glob(pattern))
-        assert found, f"no package for this system holds {pattern}"
+        if not found:
+            pytest.skip(f"the lock has no package for this system that holds {pattern}")
         return str(found[0])
 
 
