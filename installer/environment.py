@@ -87,7 +87,7 @@ class Environment:
 RUN = Plan("run", HERE / "requirements.lock", 250)
 TEST = Plan("test", HERE / "requirements-test.lock", 700)
 APP = Plan("app", HERE / "requirements.lock", 250, copied=True)
-CLIENTS = Plan("clients", HERE / "requirements-clients.lock", 1700, project=None, npm=HERE / "clients")
+CLIENTS = Plan("clients", HERE / "requirements-clients.lock", 2200, project=None, npm=HERE / "clients")
 
 
 def data_folder() -> Path:
