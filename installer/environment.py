@@ -36,6 +36,7 @@ PACKAGE = "tray_app"
 MARKER = "complete.json"
 IN_USE = "in-use"
 COMMANDS = ("o-switcher", "o-switcher-tray")
+NPM_FILES = ("package.json", "package-lock.json")
 
 if sys.platform == "win32":
     import msvcrt
@@ -45,13 +46,18 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an environment is to hold. `copied`: the package itself, not a path to the checkout."""
+    """What an environment is to hold. `copied`: the package itself, not a path to the checkout.
+
+    Without a `project` it holds packages alone, and serves every checkout. `npm`: a folder with a package.json
+    and its lock, whose packages it holds too.
+    """
 
     kind: str
     lock: Path
     space_mb: int  # on disk, with the downloads' copies in pip's cache
-    project: Path = CHECKOUT
+    project: Path | None = CHECKOUT
     copied: bool = False
+    npm: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,11 @@ class Environment:
         """The console script of that name (on Windows a .cmd file)."""
         return self.python.parent / (f"{name}.cmd" if sys.platform == "win32" else name)
 
+    @property
+    def node(self) -> Path:
+        """The folder of its npm packages."""
+        return self.folder / "node"
+
     def hold(self) -> None:
         """Marks it as in use until this process, or the program it becomes, ends: it is not removed meanwhile."""
         _hold(self.folder / IN_USE)
@@ -76,6 +87,7 @@ class Environment:
 RUN = Plan("run", HERE / "requirements.lock", 250)
 TEST = Plan("test", HERE / "requirements-test.lock", 700)
 APP = Plan("app", HERE / "requirements.lock", 250, copied=True)
+CLIENTS = Plan("clients", HERE / "requirements-clients.lock", 2200, project=None, npm=HERE / "clients")
 
 
 def data_folder() -> Path:
@@ -139,7 +151,9 @@ def remove_all(kind: str) -> list[Path]:
 def _key(plan: Plan) -> str:
     """A digest of everything that the environment depends on."""
     parts: list[object] = [LAYOUT, plan.kind, _interpreter(), sysconfig.get_config_var("EXT_SUFFIX")]
-    parts += [plan.lock.read_bytes(), tree_digest(plan.project) if plan.copied else str(plan.project)]
+    parts += [plan.lock.read_bytes(), tree_digest(plan.project) if plan.copied and plan.project else str(plan.project)]
+    if plan.npm:
+        parts += [(plan.npm / name).read_bytes() for name in NPM_FILES]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -195,10 +209,17 @@ def _build(plan: Plan, place: Path, key: str, held: int) -> None:
     downloads = place.parent / "downloads"
     target = packages.Target(_python(place), _site_packages(place), log, downloads, held)
     packages.install(plan.lock, target, lambda: _make_empty(place))
-    _add_project(plan, place)
-    packages.compile_all(target, plan.project / PACKAGE)
+    compiled = [target.site_packages]
+    if plan.project:
+        _add_project(plan.project, place, copied=plan.copied)
+        compiled.append(plan.project / PACKAGE)
+    packages.compile_all(target, compiled)
+    if plan.npm:
+        import npm
+
+        npm.install([plan.npm / name for name in NPM_FILES], Environment(place).node, target)
     (place / IN_USE).touch()
-    marker = {"key": key, "interpreter": _interpreter(), "project": str(plan.project)}
+    marker = {"key": key, "interpreter": _interpreter(), "project": str(plan.project or "")}
     part = place / f"{MARKER}.part"
     part.write_text(json.dumps(marker), encoding="utf-8")
     part.replace(place / MARKER)
@@ -214,16 +235,16 @@ def _make_empty(place: Path) -> None:
     venv.EnvBuilder(with_pip=False, symlinks=sys.platform != "win32").create(place)
 
 
-def _add_project(plan: Plan, place: Path) -> None:
+def _add_project(project: Path, place: Path, *, copied: bool) -> None:
     site = _site_packages(place)
-    if plan.copied:
+    if copied:
         skip = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(plan.project / PACKAGE, site / PACKAGE, ignore=skip)
-        if (plan.project / "assets").is_dir():  # the same place as in a wheel, see pyproject.toml
-            shutil.copytree(plan.project / "assets", site / PACKAGE / "assets", dirs_exist_ok=True)
+        shutil.copytree(project / PACKAGE, site / PACKAGE, ignore=skip)
+        if (project / "assets").is_dir():  # the same place as in a wheel, see pyproject.toml
+            shutil.copytree(project / "assets", site / PACKAGE / "assets", dirs_exist_ok=True)
     else:
         # `site` reads these files in the locale's encoding before Python 3.13
-        (site / "o_switcher_checkout.pth").write_text(f"{plan.project}\n", encoding=locale.getencoding())
+        (site / "o_switcher_checkout.pth").write_text(f"{project}\n", encoding=locale.getencoding())
     environment = Environment(place)
     for name in COMMANDS:
         script = environment.command(name)
@@ -285,7 +306,7 @@ def _remove_stale(plan: Plan, current: Path) -> None:
 def _is_stale(plan: Plan, place: Path) -> bool:
     """Replaced by the current one, or of no use to anybody. Another checkout's or Python's may stay."""
     marker = _marker(place)
-    replaced = marker.get("interpreter") == _interpreter() and marker.get("project") == str(plan.project)
+    replaced = marker.get("interpreter") == _interpreter() and marker.get("project") == str(plan.project or "")
     lost = not _python(place).exists() or not Path(marker.get("project", "")).exists()
     return plan.copied or replaced or lost
 

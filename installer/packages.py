@@ -94,13 +94,12 @@ def install(lock: Path, target: Target, make_empty: Callable[[], None]) -> None:
         raise failed.problem from None
 
 
-def compile_all(target: Target, project: Path) -> None:
-    """Byte-compiles everything: else the first start of the app would, and take seconds."""
+def compile_all(target: Target, folders: Sequence[Path]) -> None:
+    """Byte-compiles everything in `folders`: else the first start of the app would, and take seconds."""
     with Progress("Compiling") as progress:
         command = [str(target.python), "-I", "-m", "compileall", "-qq"]
-        folders = [str(target.site_packages), str(project)]
         for workers in ("0", "1"):  # several at once need shared memory, which a bare chroot may lack
-            run = _Run([*command, "-j", workers, *folders], None, target)
+            run = Run([*command, "-j", workers, *map(str, folders)], None, target)
             run.wait(lambda: progress.update("under way"))
             if "Traceback" not in run.text():
                 return  # files that do not compile (templates, code for other versions) do not matter
@@ -116,10 +115,12 @@ def count_packages(lock: str) -> int:
     return count
 
 
-class _Run:
+class Run:
     """One tool at work: its output is kept in the log, and in memory for the diagnosis."""
 
-    def __init__(self, command: Sequence[str], environ: dict[str, str] | None, target: Target) -> None:
+    def __init__(
+        self, command: Sequence[str], environ: dict[str, str] | None, target: Target, folder: Path | None = None
+    ) -> None:
         self._lines: list[str] = []
         self._log = target.log
         # The set-up lock goes along: if this process is killed and the tool lives on for a moment,
@@ -128,6 +129,7 @@ class _Run:
         self._process = subprocess.Popen(
             command,
             env=environ,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -139,8 +141,8 @@ class _Run:
         self._reader.start()
 
     def _read(self) -> None:
-        with self._log.open("a", encoding="utf-8") as log:
-            for line in self._process.stdout:
+        with self._log.open("a", encoding="utf-8") as log, self._process.stdout as said:
+            for line in said:
                 self._lines.append(line)
                 log.write(line)
 
@@ -166,7 +168,7 @@ class _Run:
 def _run(name: str, command: list[str], environ: dict[str, str], target: Target, total: int) -> None:
     with Progress(f"Installing {total} packages with {name}") as progress:
         try:
-            run = _Run(command, environ, target)
+            run = Run(command, environ, target)
         except OSError as error:
             raise Failed("broken", Problem(f"{command[0]} does not start: {error.strerror}.")) from error
 

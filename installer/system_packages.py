@@ -1,4 +1,4 @@
-"""The Debian packages that the tests need: a desktop to show a tray on, a browser, a proxy to test behind.
+"""The Debian packages that the tests need: a desktop to show a tray on, a browser, coding agents' Node.js.
 
 Installed as root without questions; an ordinary user gets the one command that does it.
 """
@@ -27,8 +27,13 @@ NEEDED = {
     "sqlite3": "reading the history as a person would",
     "desktop-file-utils": "checking menu and autostart entries",
     "debootstrap": "a bare machine to try the two commands on",
+    "nodejs": "coding agents that are written for it",
+    "npm": "getting those",
     "fonts-dejavu-core": "text on those screens",
 }
+
+# package -> its command, where that may be there without it: other builds of Node.js bring their own npm
+COMMANDS = {"nodejs": "node", "npm": "npm"}
 
 
 def ensure(*, needed: bool) -> None:
@@ -63,7 +68,11 @@ def missing() -> list[str]:
     query = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\\n", *NEEDED]
     answer = subprocess.run(query, capture_output=True, text=True, check=False).stdout
     installed = {line.split()[0] for line in answer.splitlines() if line.endswith(" installed")}
-    return [package for package in NEEDED if package not in installed]
+    return [package for package in NEEDED if package not in installed and not _has_command(package)]
+
+
+def _has_command(package: str) -> bool:
+    return package in COMMANDS and shutil.which(COMMANDS[package]) is not None
 
 
 def _known(names: list[str]) -> bool:

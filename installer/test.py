@@ -1,6 +1,6 @@
 """`python3 installer/test.py` runs every check on a fresh machine; with arguments, pytest alone with these.
 
-It makes its own environment, installs the system packages that the tests need (as root), then runs every
+It makes its own environments, installs the system packages that the tests need (as root), then runs every
 stage even if an earlier one failed, so that one run shows everything that is wrong.
 """
 
@@ -105,6 +105,7 @@ def main(arguments: list[str]) -> int:
     suite = Suite(str(environment.ensure(environment.TEST).python))
     if arguments:
         return suite.pytest(arguments, measured=False)
+    environment.ensure(environment.CLIENTS)  # before the stages: else it would be a test that waits for it
     return run_all(suite)
 
 

@@ -26,7 +26,7 @@ from sources import read_sources  # noqa: E402  # found only once its folder is 
 
 USER = 1000
 INSIDE = "O_SWITCHER_BARE_MACHINE"  # set there, so that its own tests do not make another one inside
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+CERTIFICATES = "/usr/local/share/this-network.pem"  # not the system's own file, which a package may write anew
 PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
@@ -83,6 +83,7 @@ class BareMachine:
             (self.root / CERTIFICATES[1:]).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(certificates, self.root / CERTIFICATES[1:])
             kept["cert"] = CERTIFICATES
+            self._environ["NODE_EXTRA_CA_CERTS"] = CERTIFICATES
         self._environ |= {"PIP_" + name.upper().replace("-", "_"): value for name, value in kept.items()}
         self._environ |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 

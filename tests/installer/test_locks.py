@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -18,6 +19,7 @@ from python_version import NEEDED
 from .conftest import CHECKOUT, SCRIPTS
 
 RUNTIME, TESTS = SCRIPTS / "requirements.lock", SCRIPTS / "requirements-test.lock"
+CLIENTS, AGENTS = SCRIPTS / "requirements-clients.lock", SCRIPTS / "clients"
 
 
 def pins(lock: Path) -> dict[str, str]:
@@ -30,7 +32,7 @@ def project() -> dict[str, Any]:
     return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 
 
-@pytest.mark.parametrize("lock", [RUNTIME, TESTS, PIP_LOCK], ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", [RUNTIME, TESTS, CLIENTS, PIP_LOCK], ids=lambda lock: lock.name)
 def test_every_package_has_hashes_and_nothing_names_a_machine(lock: Path) -> None:
     text = lock.read_text()
     entry = r"^[\w.-]+==\S+(?: ; [^\\\n]+)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+"
@@ -43,12 +45,26 @@ def test_the_locks_meet_the_project_and_each_other(project: dict[str, Any]) -> N
     runtime, tests = pins(RUNTIME), pins(TESTS)
     wanted = {RUNTIME: project["project"]["dependencies"]}
     wanted[TESTS] = [*wanted[RUNTIME], *project["dependency-groups"]["test"]]
+    wanted[CLIENTS] = project["dependency-groups"]["clients"]
     for lock, requirements in wanted.items():
         for requirement in map(Requirement, requirements):
             pinned = pins(lock).get(canonicalize_name(requirement.name))
             assert pinned is not None, f"{requirement.name} is not in {lock.name}: run python3 installer/lock.py"
             assert requirement.specifier.contains(pinned), f"{requirement}: run python3 installer/lock.py"
     assert runtime.items() <= tests.items()
+
+
+def test_the_agents_are_pinned_with_hashes_and_name_no_address() -> None:
+    wanted = json.loads((AGENTS / "package.json").read_text())
+    text = (AGENTS / "package-lock.json").read_text()
+    packages = json.loads(text)["packages"]
+    own = packages.pop("")
+    for section in ("dependencies", "optionalDependencies"):
+        assert own[section] == wanted[section], "run python3 installer/lock.py"
+        for name, version in wanted[section].items():
+            assert packages[f"node_modules/{name}"]["version"] == version
+    assert all(re.fullmatch(r"sha512-[\w+/]{86}==", package["integrity"]) for package in packages.values())
+    assert not re.search(r"https?:|file:|resolved|/(?:home|root|tmp|opt)", text)
 
 
 def test_the_python_that_is_asked_for_is_the_projects(project: dict[str, Any]) -> None:
