@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray_app import __version__
+from tray_app.control.client_verbs import Clients
+from tray_app.control.connecting import Connecting
 from tray_app.control.live import Live
 from tray_app.control.registry import Registry
 from tray_app.control.service import About, Service
@@ -30,7 +32,7 @@ from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
 from tray_app.core.probes import Told
 from tray_app.core.storm import Storms
-from tray_app.core.values import Fact, Lifecycle, Profile, RequestEnded
+from tray_app.core.values import Fact, Lifecycle, OperatorActed, Profile, RequestEnded
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.site import Site
 from tray_app.host import instance, logs, ports, settings
@@ -106,8 +108,7 @@ class App:
     _failure: BaseException | None = None
 
     def __post_init__(self) -> None:
-        host = f"[{self.bound.host}]" if ":" in self.bound.host else self.bound.host
-        self.url = f"http://{host}:{self.bound.port}"
+        self.url = ports.url_of(self.bound.host, self.bound.port)
         self.started_at = now_ms()
         self.sessions = Sessions(self.admin_token, time.monotonic)
         self.conversations = Conversations()
@@ -132,6 +133,7 @@ class App:
             lambda: self.bound.port,
             self._overlaid,
         )
+        self.connecting = Connecting(self.home.connections, self.vault, now_ms)
         about = About(__version__, self.url, str(self.home.history), str(self.home.config), self.started_at)
         self.service = Service(
             self.cell,
@@ -152,6 +154,7 @@ class App:
             lambda: self.settings.switcher.backpressure_threshold,
             self._ask,
             lambda: self._rules,
+            Clients(self.connecting, self.registry, lambda: self.url, lambda: self._routes),
         )
 
     # -- facts
@@ -546,8 +549,21 @@ def _fill(app: App, connection: sqlite3.Connection | None, environ: Mapping[str,
     app.registry.restore(remembered.pool.members)
     if app.settings.discovery.enabled and not app.settings.targets:
         _discover(app, environ, project)
+    _move_clients(app)
     app.service.recall(remembered.state)
     app.service.expire()
+
+
+def _move_clients(app: App) -> None:
+    """Connected clients are pointed at another address than ours, where the port had to change: have them follow."""
+    for client, trouble in app.connecting.move(app.url):
+        if not client:
+            app.notices.append(f"{trouble}; connected clients may point at another address")
+        elif trouble is None:
+            app.notices.append(f"{client} is pointed at {app.url} now; restart it if it runs")
+            app.record(OperatorActed(now_ms(), "app", "connect", None, f"{client}: moved to {app.url}"))
+        else:
+            app.notices.append(f"{client} still is pointed at another address: {trouble}")
 
 
 def _discover(app: App, environ: Mapping[str, str], project: Path) -> None:

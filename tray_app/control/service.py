@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.control import summary
+from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, Registry, unknown_profile
@@ -75,6 +76,7 @@ class Service:
     pressure_from: Callable[[], int]
     ask: Callable[[str], Awaitable[Told | None] | None]
     rules: Callable[[], Rules]
+    clients: Clients
 
     # -- what is shown
 
@@ -127,6 +129,8 @@ class Service:
         checked = verb.checked(arguments)
         if name in PROFILE_VERBS:
             return self._profile(name, actor, checked)
+        if name in CLIENT_VERBS:
+            return await self._client(name, actor, checked)
         handler = _HANDLERS[name]
         result = handler(self, actor, **checked)
         if asyncio.iscoroutine(result):
@@ -331,10 +335,11 @@ class Service:
         self._act(actor, verb, done["profile"], detail)
         return done
 
-    def _token(self, actor: str, client: str = "default") -> dict[str, object]:
-        if not client.replace("-", "").replace("_", "").isalnum() or len(client) > 40:
-            raise Refused("bad_argument", "a client's name is made of letters, digits, '-' and '_'")
-        return {"client": client, "token": self.registry.token(client)}
+    async def _client(self, verb: str, actor: str, given: Mapping[str, Argument]) -> object:
+        done = await asyncio.to_thread(CLIENT_VERBS[verb], self.clients, **given)
+        if (detail := detail_of(verb, given, done)) is not None:
+            self._act(actor, verb, None, detail)
+        return done
 
     def _report(self, actor: str) -> dict[str, object]:
         return {"url": self.ticket()}
@@ -433,7 +438,6 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "inspect": Service._inspect,
     "history": Service._history,
     "unknown-answers": Service._unknown_answers,
-    "token": Service._token,
     "report": Service._report,
     "autostart": Service._autostart,
     "stop": Service._stop,

@@ -95,6 +95,11 @@ def _is_ours(host: str, port: int) -> bool:
     return b'"app":"o-switcher"' in answer.replace(b" ", b"")
 
 
+def url_of(host: str, port: int) -> str:
+    """The address of a program of this machine that listens there."""
+    return f"http://{_authority(host, port)}"
+
+
 def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tray_app.host.toml_text import KeyPath, edits, lines_of, parts_of, value_text
+from tray_app.core.toml_text import KeyPath, edits, lines_of, parts_of, value_text
 
 TEXTS: list[tuple[str, str, dict[KeyPath, int]]] = [
     ("nothing", "", {}),
