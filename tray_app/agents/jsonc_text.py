@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tray_app.agents.unfit import MISSING, Unfit
 
@@ -17,6 +18,9 @@ _TRIVIA = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
 _SAME_LINE = re.compile(r"(?:[ \t]|/\*.*?\*/)*(?://[^\r\n]*)?", re.DOTALL)
 _STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
 _PLAIN = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_GAP = r"[ \t\r\n]*+"
+_ITEM = rf"(?:{_STRING.pattern}|{_PLAIN.pattern})"
+_FLAT = re.compile(rf"\[{_GAP}(?:{_ITEM}{_GAP}(?:,{_GAP}{_ITEM}{_GAP})*+(?:,{_GAP})?)?\]")  # a list without lists
 _INDENT = re.compile(r"\{[ \t]*(?:\r?\n[ \t]*)*?\r?\n([ \t]+)[\"/]")
 
 
@@ -55,7 +59,7 @@ def value_at(text: str, path: Sequence[str]) -> object:
 
 def raw_at(text: str, path: Sequence[str]) -> str | None:
     """The source of the value at `path`, or None."""
-    node = _Scan(text).root()
+    node = _root(text)
     for name in path:
         member = node.member(name) if node is not None else None
         if member is None:
@@ -80,7 +84,7 @@ def with_raw(text: str, path: Sequence[str], raw: str) -> str:
 
 def without(text: str, path: Sequence[str]) -> str:
     """`text` without the member at `path`, which is there."""
-    node = _Scan(text).root()
+    node = _root(text)
     assert node is not None  # noqa: S101 - the caller has seen it
     for name in path[:-1]:
         member = node.member(name)
@@ -100,7 +104,7 @@ def is_empty(text: str) -> bool:
 
 
 def _put(text: str, path: Sequence[str], value: object, raw: str | None) -> str:
-    node = _Scan(text).root()
+    node = _root(text)
     style = _Style(text)
     if node is None:
         return _begun(text, _nested(path, value, raw, style, ""), style)
@@ -244,6 +248,11 @@ def _line(text: str, place: int) -> int:
 # -- reading
 
 
+@lru_cache(maxsize=2)  # the questions about one text come one after the other
+def _root(text: str) -> _Node | None:
+    return _Scan(text).root()
+
+
 class _Scan:
     def __init__(self, text: str) -> None:
         self._text = text
@@ -369,6 +378,9 @@ class _Scan:
         return members
 
     def _items(self, depth: int) -> None:
+        if (flat := _FLAT.match(self._text, self._at)) is not None:
+            self._at = flat.end()
+            return
         self._at += 1
         self._skip()
         while self._here() != "]":
