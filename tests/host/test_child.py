@@ -31,6 +31,13 @@ def test_the_exit_code_is_the_programs(words: tuple[str, ...], code: int) -> Non
     assert run(words, ENVIRON) == code
 
 
+def test_a_script_without_a_first_line_is_run_as_shells_do(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("exit 6\n")
+    script.chmod(0o755)
+    assert run([str(script)], ENVIRON) == 6
+
+
 def test_a_program_that_is_not_there_or_cannot_run_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotStarted, match="no-such-program is not there") as missing:
         run(["no-such-program"], ENVIRON)

@@ -5,6 +5,7 @@ Signals are handed on, the exit code is the program's, and what was made for it 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -41,12 +42,21 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     started: list[subprocess.Popen[bytes]] = []
     with _handing_on(lambda number: _send(started, number)):
         try:
-            child = subprocess.Popen([program, *command[1:]], env=dict(environ))
+            child = _started([program, *command[1:]], environ)
         except OSError as error:
             raise NotStarted(f"{program} cannot be started: {error.strerror}", NOT_STARTED) from error
         started.append(child)
         code = child.wait()
     return code if code >= 0 else 128 - code
+
+
+def _started(words: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(words, env=dict(environ))
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        return subprocess.Popen(["/bin/sh", *words], env=dict(environ))  # a script without a first line, as shells do
 
 
 def _send(started: Sequence[subprocess.Popen[bytes]], number: int) -> None:
