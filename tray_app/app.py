@@ -154,7 +154,7 @@ class App:
             lambda: self.settings.switcher.backpressure_threshold,
             self._ask,
             lambda: self._rules,
-            Clients(self.connecting, self.registry, lambda: self.url, lambda: self._routes),
+            Clients(self.connecting, self.registry, lambda: self.url, lambda: self._routes, self._discovers),
         )
 
     # -- facts
@@ -238,6 +238,10 @@ class App:
 
     def _overlaid(self, profile: Profile) -> Profile:
         return self.settings.overlaid(profile)
+
+    def _discovers(self) -> bool:
+        """Whether keys that others hold are taken over."""
+        return self.settings.discovery.enabled and not self.settings.targets
 
     def _obey(self, chosen: Settings) -> None:
         """Let `chosen` be in force from now on."""
@@ -547,7 +551,7 @@ def _fill(app: App, connection: sqlite3.Connection | None, environ: Mapping[str,
     remembered = database.remember(connection) if connection else database.NOTHING
     app.live.requests_today = database.requests_since(connection, app.live.day_at) if connection else 0
     app.registry.restore(remembered.pool.members)
-    if app.settings.discovery.enabled and not app.settings.targets:
+    if app._discovers():
         _discover(app, environ, project)
     _move_clients(app)
     app.service.recall(remembered.state)

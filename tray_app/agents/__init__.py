@@ -1,1 +1,1 @@
-"""Coding agents: where they keep keys, and how they are pointed at the proxy. Files are read here, and never written."""
+"""Coding agents: where they keep keys, and how they are pointed at the proxy. Files are only read here."""

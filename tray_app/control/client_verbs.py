@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tray_app.agents.catalog import discover
+from tray_app.agents.found import Found
 from tray_app.control.connecting import Asked, Connecting, where_of
 from tray_app.control.registry import Registry
 from tray_app.control.verbs import Argument, Refused
@@ -18,13 +20,15 @@ from tray_app.core.providers import Provider
 class Clients:
     """Carries out what is asked about clients. `url` is where the proxy is; `routes` are the models that have a route.
 
-    The files are changed on whichever thread calls.
+    `discovering` tells whether keys that agents hold are to be taken over. Files are read and changed on whichever
+    thread calls; `adopt` changes the pool.
     """
 
     connecting: Connecting
     registry: Registry
     url: Callable[[], str]
     routes: Callable[[], Iterable[str]]
+    discovering: Callable[[], bool]
 
     def token(self, client: str = "default", revoke: bool = False) -> dict[str, object]:
         """A client's local token; or it counts no longer."""
@@ -45,15 +49,32 @@ class Clients:
         places: str | None = None,
     ) -> WiringView:
         """Point a client at the proxy."""
+        known = self.registry.providers()
+        held = served(self.registry.cell.pool, known)
+        if dry_run:  # what would be taken over counts
+            held = tuple(dict.fromkeys((*held, *(known[one.provider] for one in self.found(places)))))
         named = tuple(filter(None, (one.strip() for one in (models or "").split(","))))
         asked = Asked(
             self.url(),
-            served(self.registry.cell.pool, self.registry.providers()),
-            self.registry.providers(),
+            held,
+            known,
             provider,
             named or tuple(self.routes()),
         )
         return self.connecting.connect(client, asked, where_of(places, os.environ), dry_run=dry_run)
+
+    def found(self, places: Argument = None) -> list[Found]:
+        """The keys that a client may lose sight of when it is connected."""
+        if not self.discovering():
+            return []
+        where = where_of(None if places is None else str(places), os.environ)
+        return discover({**os.environ, **where.environ}, where.home, where.home, self.registry.providers())
+
+    def adopt(self, found: Iterable[Found]) -> tuple[str, ...]:
+        """Take over those of them that are not held yet; what a person should know of it."""
+        added = self.registry.adopt(found)
+        members = self.registry.cell.pool.members
+        return tuple(f"found a key in {members[one].profile.source}: it is {one} now" for one in added)
 
     def disconnect(self, client: str, dry_run: bool = False, force: bool = False) -> WiringView:
         """Put back what stood in a client's files before."""
@@ -78,7 +99,16 @@ CLIENT_VERBS: Mapping[str, Callable[..., object]] = {
     "disconnect": Clients.disconnect,
     "connections": Clients.connections,
 }
-RECORDED = frozenset({"connect", "disconnect"})
+
+
+def takes_over(verb: str, given: Mapping[str, Argument]) -> bool:
+    """Whether keys are to be taken over before: one that our token replaces in a file must not be lost to the pool."""
+    return verb == "connect" and not given.get("dry_run")
+
+
+def noted(done: object, news: Iterable[str]) -> object:
+    """What was done, with further notes."""
+    return replace(done, notes=(*news, *done.notes)) if isinstance(done, WiringView) else done
 
 
 def detail_of(verb: str, given: Mapping[str, Argument], done: object) -> str | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from tray_app.control import summary
 from tray_app.control.callers import NotRunning
-from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of
+from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, noted, takes_over
 from tray_app.control.connecting import Connecting
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import Registry
@@ -61,7 +61,10 @@ class ColdCaller:
         return summary.profile_views(self._registry.cell.pool, _now(), self._rules, self._registry.providers())
 
     def _client(self, verb: str, given: Mapping[str, Argument]) -> object:
-        done = CLIENT_VERBS[verb](self._clients, **given)
+        news: tuple[str, ...] = ()
+        if takes_over(verb, given):
+            news = self._clients.adopt(self._clients.found(given.get("places")))
+        done = noted(CLIENT_VERBS[verb](self._clients, **given), news)
         if (detail := detail_of(verb, given, done)) is not None:
             self._facts.append(OperatorActed(_now(), "cli", verb, None, detail))
         told = msgspec.to_builtins(done)
@@ -135,6 +138,10 @@ def cold(home: Home) -> Iterator[ColdCaller]:
         held.release()
 
 
+def _discovers(chosen: settings.Settings) -> bool:
+    return chosen.discovery.enabled and not chosen.targets
+
+
 def _url(chosen: settings.Settings) -> str:
     """Where the proxy will be, if nothing comes in between."""
     if chosen.proxy.port == 0:
@@ -163,7 +170,13 @@ def _opened(home: Home) -> Iterator[ColdCaller]:
     try:
         remembered = database.remember(connection)
         registry.restore(remembered.pool.members)
-        clients = Clients(Connecting(home.connections, vault, _now), registry, lambda: _url(chosen), chosen.ways)
+        clients = Clients(
+            Connecting(home.connections, vault, _now),
+            registry,
+            lambda: _url(chosen),
+            chosen.ways,
+            lambda: _discovers(chosen),
+        )
         yield ColdCaller(home, registry, facts, chosen.rules(), clients)
         batch.write(connection, facts, batch.Unfinished())
     finally:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.control import summary
-from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of
+from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, noted, takes_over
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, Registry, unknown_profile
@@ -336,7 +336,10 @@ class Service:
         return done
 
     async def _client(self, verb: str, actor: str, given: Mapping[str, Argument]) -> object:
-        done = await asyncio.to_thread(CLIENT_VERBS[verb], self.clients, **given)
+        news: tuple[str, ...] = ()
+        if takes_over(verb, given):
+            news = self.clients.adopt(await asyncio.to_thread(self.clients.found, given.get("places")))
+        done = noted(await asyncio.to_thread(CLIENT_VERBS[verb], self.clients, **given), news)
         if (detail := detail_of(verb, given, done)) is not None:
             self._act(actor, verb, None, detail)
         return done

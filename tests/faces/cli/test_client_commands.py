@@ -202,3 +202,45 @@ def test_a_damaged_journal_does_not_keep_the_app_from_starting(rig: Rig, run: Ru
     assert "connections.json is damaged" in run("status").out
     ran = run("connections")
     assert ran.code == 1 and "connections.json is damaged" in ran.err
+
+
+KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
+
+
+def test_one_command_on_a_fresh_machine_takes_the_key_over_and_connects(cold: Run, home: Path, tmp_path: Path) -> None:
+    path = home / ".config" / "opencode" / "opencode.json"
+    path.parent.mkdir(parents=True)
+    before = json.dumps({"provider": {"openrouter": {"options": {"apiKey": KEY}}}})
+    path.write_text(before)
+    shown = cold("connect", "opencode", "--dry-run")
+    assert shown.code == 0 and KEY not in shown.out and path.read_text() == before
+    done = cold("connect", "opencode")
+    assert "note: found a key in OpenCode's opencode.json: it is openrouter-config now" in done.out
+    assert KEY not in path.read_text() and KEY not in done.out
+    assert "openrouter-config" in cold("profiles", "list").out
+    assert cold("disconnect", "opencode").code == 0 and path.read_text() == before
+
+
+def test_with_discovery_off_connecting_takes_no_key_over(cold: Run, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[secrets]\nstore = "file"\n[discovery]\nenabled = false\n')
+    path = home / ".config" / "opencode" / "opencode.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"provider": {"openrouter": {"options": {"apiKey": KEY}}}}))
+    ran = cold("connect", "opencode")
+    assert ran.code == 1 and "no profiles yet" in ran.err
+
+
+def test_a_key_that_came_since_the_start_is_taken_over_before_it_is_replaced(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path / "home", script_of(a='{do="ok"}')) as rig:
+        settings = rig.home.config.read_text().replace("[discovery]\nenabled = false\n", "")
+        rig.home.config.write_text(settings)
+        rig.restart()
+        run = runner(Here(tmp_path / "home", []), capsys, monkeypatch)
+        path = home / ".config" / "opencode" / "opencode.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"provider": {"openrouter": {"options": {"apiKey": KEY}}}}))
+        assert "it is openrouter-config now" in run("connect", "opencode").out
+        assert "openrouter-config" in run("list").out
+        assert "it is" not in run("connect", "opencode").out
