@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from tray_app.agents.catalog import discover
 from tray_app.agents.found import Found
+from tray_app.control.callers import NotRunning
 from tray_app.control.connecting import Asked, Connecting, where_of
 from tray_app.control.registry import Registry
 from tray_app.control.verbs import Argument, Refused
@@ -18,15 +19,16 @@ from tray_app.core.providers import Provider
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Carries out what is asked about clients. `url` is where the proxy is; `routes` are the models that have a route.
+    """Carries out what is asked about clients.
 
-    `discovering` tells whether keys that agents hold are to be taken over. Files are read and changed on whichever
-    thread calls; `adopt` changes the pool.
+    `url` is where the proxy is, if that is known; `routes` are the models that have a route; `discovering` tells
+    whether keys that agents hold are to be taken over. Files are read and changed on whichever thread calls; `adopt`
+    changes the pool.
     """
 
     connecting: Connecting
     registry: Registry
-    url: Callable[[], str]
+    url: Callable[[], str | None]
     routes: Callable[[], Iterable[str]]
     discovering: Callable[[], bool]
 
@@ -49,13 +51,15 @@ class Clients:
         places: str | None = None,
     ) -> WiringView:
         """Point a client at the proxy."""
-        known = self.registry.providers()
+        url, known = self.url(), self.registry.providers()
+        if url is None:
+            raise NotRunning("O-Switcher takes any free port (proxy.port = 0), so it has to run: o-switcher")
         held = served(self.registry.cell.pool, known)
         if dry_run:  # what would be taken over counts
             held = tuple(dict.fromkeys((*held, *(known[one.provider] for one in self.found(places)))))
         named = tuple(filter(None, (one.strip() for one in (models or "").split(","))))
         asked = Asked(
-            self.url(),
+            url,
             held,
             known,
             provider,

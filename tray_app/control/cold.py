@@ -142,11 +142,9 @@ def _discovers(chosen: settings.Settings) -> bool:
     return chosen.discovery.enabled and not chosen.targets
 
 
-def _url(chosen: settings.Settings) -> str:
-    """Where the proxy will be, if nothing comes in between."""
-    if chosen.proxy.port == 0:
-        raise NotRunning("O-Switcher takes any free port (proxy.port = 0), so it has to run: o-switcher")
-    return url_of(chosen.proxy.host, chosen.proxy.port)
+def _url(chosen: settings.Settings) -> str | None:
+    """Where the proxy will be, if nothing comes in between; None where it takes any free port."""
+    return url_of(chosen.proxy.host, chosen.proxy.port) if chosen.proxy.port else None
 
 
 @contextmanager

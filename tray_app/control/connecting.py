@@ -173,8 +173,8 @@ class Connecting:
 
     # -- what is there
 
-    def connections(self, url: str) -> list[ConnectionView]:
-        """Every client that can be connected, and every other that has a token."""
+    def connections(self, url: str | None) -> list[ConnectionView]:
+        """Every client that can be connected, and every other that has a token. `url` None: we may be anywhere."""
         with self._turn, _explained():
             book, tokens = self._read(), self.vault.tokens()
             views = [_view(client, book.connections.get(name), url, name in tokens) for name, client in CLIENTS.items()]
@@ -410,7 +410,7 @@ def _without_keys(text: str, token: str) -> str:
 _OURS_SHOWN = "<token>"  # short, so that nothing takes it for a key
 
 
-def _view(client: Client, connection: Connection | None, url: str, has_token: bool) -> ConnectionView:
+def _view(client: Client, connection: Connection | None, url: str | None, has_token: bool) -> ConnectionView:
     if connection is None:
         state, words = "not connected", "" if client.plan else "shows what to set: o-switcher connect " + client.name
         return ConnectionView(client.name, client.title, False, state, None, None, None, (), has_token, words)
@@ -429,7 +429,7 @@ def _view(client: Client, connection: Connection | None, url: str, has_token: bo
     )
 
 
-def _state(connection: Connection, url: str) -> tuple[str, str]:
+def _state(connection: Connection, url: str | None) -> tuple[str, str]:
     again = f"o-switcher connect {connection.client}"
     for path, edit in _by_path(connection).items():
         try:
@@ -438,7 +438,7 @@ def _state(connection: Connection, url: str) -> tuple[str, str]:
             return "changed", str(error)
         if strays:
             return "changed", f"{strays[0].place} in {path} is not ours any more; {again}"
-    if connection.url != url:
+    if url is not None and connection.url != url:
         return "old address", f"it points at {connection.url}, O-Switcher is at {url}; {again}"
     return "connected", ""
 

@@ -135,6 +135,7 @@ def test_without_the_app_clients_are_connected_and_programs_are_not_run(cold: Ru
     assert cold("config", "set", "proxy.port", "0").code == 0
     anywhere = cold("connect", "claude-code")
     assert anywhere.code == 3 and "so it has to run" in anywhere.err
+    assert cold("connections").out.count("  connected  ") == 1
     assert cold("config", "set", "proxy.port", "4417").code == 0
     assert cold("disconnect", "claude-code").code == 0
     assert cold("token", "claude-code", "--revoke").code == 0
