@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tray_app.agents import journal
 from tray_app.agents.jsonc import parsed
-from tray_app.agents.wiring.plan import FileChange, Setting, Where
+from tray_app.agents.wiring.plan import GONE, FileChange, Setting, Where
 from tray_app.control.connecting import Asked, Connecting, diff
 from tray_app.control.verbs import Refused
 from tray_app.control.views import WiringView
@@ -582,7 +582,7 @@ def test_no_key_is_in_what_is_shown_or_in_the_journal(desk: Desk) -> None:
 def test_a_key_that_the_vault_has_lost_is_said_and_force_takes_ours_out(desk: Desk) -> None:
     path = desk.put(OPENCODE, b'{"provider":{"openrouter":{"options":{"apiKey":"' + KEY.encode() + b'"}}}}\n')
     desk.connect("opencode")
-    desk.vault.keep_replaced("opencode", [])
+    desk.vault.keep_replaced("opencode", {})
     connected = path.read_bytes()
     with pytest.raises(Refused, match=r"provider.openrouter.options.apiKey is no longer known"):
         desk.disconnect("opencode")
@@ -864,3 +864,64 @@ def test_connecting_again_with_more_providers_adds_them_and_goes_back_all_the_wa
     assert desk.connect("opencode").changed and "/openrouter/v1" not in path.read_text()
     desk.disconnect("opencode")
     assert path.read_bytes() == b'{\n  "provider": {\n    "x": {} // mine\n  }\n}\n'
+
+
+def test_where_the_second_of_two_new_files_fails_the_first_one_and_its_folder_go(tmp_path: Path) -> None:
+    def write(path: Path, expected: str | None, text: str) -> None:
+        if path.name == "auth.json":
+            raise user_files.Untouchable("the disk is full")
+        user_files.replace(path, expected, text)
+
+    desk = Desk(tmp_path, write=write)
+    with pytest.raises(Refused, match="the disk is full"):
+        desk.connect("codex")
+    assert snapshot(desk.home) == {} and not desk.journal.exists()
+
+
+def test_where_the_journal_cannot_be_written_what_was_known_before_stays(desk: Desk) -> None:
+    path = desk.put(OPENCODE, b'{"provider":{"openrouter":{"options":{"apiKey":"' + KEY.encode() + b'"}}}}\n')
+    desk.providers = ("openrouter",)
+    desk.connect("opencode")
+    connected, kept = path.read_bytes(), desk.vault.replaced("opencode")
+    # a name that a file may have, with no room for the temporary one beside it
+    desk.connecting.journal_file = desk.journal.rename(desk.folder / ("j" * 250))
+    with pytest.raises(Refused, match="cannot be written: File name too long"):
+        desk.connect("opencode", "http://127.0.0.1:5000")
+    assert path.read_bytes() == connected
+    assert (
+        KEY in "".join(desk.vault.replaced("opencode").values())
+        and kept.items() <= desk.vault.replaced("opencode").items()
+    )
+
+
+def test_an_end_between_the_vault_and_the_journal_loses_no_key(desk: Desk) -> None:
+    path = desk.put(OPENCODE, b'{"provider":{"openrouter":{"options":{"apiKey":"' + KEY.encode() + b'"}}}}\n')
+    before = path.read_bytes()
+    desk.connect("opencode")
+    desk.vault.keep_replaced("opencode", {**desk.vault.replaced("opencode"), "later": "x"})
+    desk.disconnect("opencode")
+    assert path.read_bytes() == before and desk.vault.replaced("opencode") == {}
+
+
+def test_a_step_that_is_not_needed_is_not_noted() -> None:
+    assert journal.read(None).connections == {}
+    change = FileChange(Path("x"), "toml", (Setting(("a", "env_key"), GONE), Setting(("b",), "v")))
+    made = journal.made("[a]\nc = 1\n", change, "osw-t", ())
+    assert [step.path for step in made.edit.steps] == [("b",)]
+    change = FileChange(Path("x"), "toml", (Setting(("a", "c"), GONE),))
+    made = journal.made("[a]\nc = 1\nd = 2\n", change, "osw-t", ())
+    assert made.text == "[a]\nd = 2\n"
+    again = journal.moved(
+        made.text + "# more\n", made.edit, journal.values_at(made.edit, URL, URL, "osw-t"), "osw-t", ()
+    )
+    assert again.text == made.text + "# more\n"
+    assert journal.undone(again.text, again.edit).text == "[a]\nd = 2\nc = 1\n# more\n"
+
+
+def test_a_table_that_cannot_take_a_key_is_said(desk: Desk) -> None:
+    path = desk.put(CODEX, b'model_provider = "r"\nmodel_providers = {r = {base_url = "u"}, x = """\n"""}\n')
+    before = path.read_bytes()
+    desk.connect("codex")
+    assert tomllib.loads(path.read_text())["model_providers"]["x"] == ""
+    desk.disconnect("codex")
+    assert path.read_bytes() == before

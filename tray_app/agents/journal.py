@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -27,10 +27,10 @@ BOM = "\ufeff"
 
 
 class Text(Struct, frozen=True):
-    """A piece of a file: its words, or the number under which they are kept apart."""
+    """A piece of a file: its words, or the mark by which they are kept apart."""
 
     words: str | None = None
-    kept: int | None = None
+    kept: str | None = None
 
 
 class Undo(Struct, frozen=True):
@@ -342,26 +342,26 @@ def values_at(edit: FileEdit, old_url: str, new_url: str, token: str) -> list[ob
 # -- keys are kept apart
 
 
-def concealed(connection: Connection) -> tuple[Connection, list[str]]:
-    """The connection without what may be keys, and those."""
-    kept: list[str] = []
+def concealed(connection: Connection) -> tuple[Connection, dict[str, str]]:
+    """The connection without what may be keys, and those, each by a mark that it alone can have."""
+    kept: dict[str, str] = {}
 
     def apart(text: Text | None, secret: bool) -> Text | None:
         if text is None or not secret or text.words is None:
             return text
-        kept.append(text.words)
-        return Text(None, len(kept) - 1)
+        mark = digest(text.words)[:32]
+        kept[mark] = text.words
+        return Text(None, mark)
 
     return _each_text(connection, apart), kept
 
 
-def revealed(connection: Connection, kept: Sequence[str]) -> Connection:
+def revealed(connection: Connection, kept: Mapping[str, str]) -> Connection:
     """The connection with what was kept apart, as far as it is still known."""
 
     def found(text: Text | None, secret: bool) -> Text | None:
-        if text is None or text.kept is None or text.kept >= len(kept):
-            return text
-        return Text(kept[text.kept])
+        known = None if text is None or text.kept is None else kept.get(text.kept)
+        return text if known is None else Text(known)
 
     return _each_text(connection, found)
 

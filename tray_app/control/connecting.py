@@ -102,7 +102,7 @@ class Connecting:
             base = back.get(change.path, before)
             edit, after = _made(change, base, before, _by_path(old).get(change.path), aim.token, urls)
             edits.append(edit)
-            writes.append(_Write(change.path, before, after))
+            writes.append(_Write(change.path, before, after, edit.folders if before is None else ()))
         planned = {change.path for change in plan.files}
         writes += [
             _Write(path, found[path], back[path], edit.folders)
@@ -233,26 +233,30 @@ class Connecting:
 
     def _carry_out(self, book: Journal, name: str, new: Connection | None, writes: Sequence[_Write]) -> None:
         """Journal first, then the files; all or nothing."""
-        kept_before, book_before = self.vault.replaced(name), book.connections.get(name)
-        if new is not None:
-            shown, kept = journal.concealed(new)
-            self.vault.keep_replaced(name, kept)
-            book.connections[name] = shown
-            self._write(book)
+        before, kept_before = book.connections.get(name), self.vault.replaced(name)
+        shown, kept = (None, {}) if new is None else journal.concealed(new)
         try:
+            if shown is not None:
+                self.vault.keep_replaced(
+                    name, kept_before | kept
+                )  # whichever journal is on the disk, its keys are there
+                self._note(book, name, shown)
             self._write_all(writes)
         except BaseException:
-            if new is not None:
-                self.vault.keep_replaced(name, kept_before)
-                book.connections.pop(name)
-                if book_before is not None:
-                    book.connections[name] = book_before
-                self._write(book)
+            if shown is not None:
+                with suppress(Refused, VaultError):
+                    self._note(book, name, before)
+                    self.vault.keep_replaced(name, kept_before)
             raise
-        if new is None:
-            book.connections.pop(name)
-            self._write(book)
-            self.vault.keep_replaced(name, [])
+        if shown is None:
+            self._note(book, name, None)
+        self.vault.keep_replaced(name, kept)
+
+    def _note(self, book: Journal, name: str, connection: Connection | None) -> None:
+        """Have the journal hold that of the client; None: nothing."""
+        kept = {other: one for other, one in book.connections.items() if other != name}
+        book.connections = kept if connection is None else {**kept, name: connection}
+        self._write(book)
 
     def _write(self, book: Journal) -> None:
         if not book.connections:
@@ -271,7 +275,8 @@ class Connecting:
                 done.append(write)
         except BaseException:
             for write in reversed(done):
-                self._change(write.path, write.after, write.before, user_files.missing_folders(write.path))
+                with suppress(user_files.Changed, user_files.Untouchable):
+                    self._change(write.path, write.after, write.before, write.folders)
             raise
 
     def _change(self, path: Path, before: str | None, after: str | None, folders: tuple[str, ...]) -> None:

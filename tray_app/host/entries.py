@@ -61,7 +61,7 @@ class Document(msgspec.Struct):
     profiles: dict[str, Entry] = {}
     tokens: dict[str, str] = {}
     forgotten: list[str] = []
-    replaced: dict[str, list[str]] = {}
+    replaced: dict[str, dict[str, str]] = {}
 
     def __repr__(self) -> str:
         return f"Document({len(self.profiles)} profiles, {len(self.tokens)} tokens)"

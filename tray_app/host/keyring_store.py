@@ -52,7 +52,7 @@ class KeyringStore:
         replaced = {}
         for client in index.replaced:
             if (text := self._get(f"replaced:{client}")) is not None:
-                replaced[client] = self._decoded(text, list[str])
+                replaced[client] = self._decoded(text, dict[str, str])
         return Document(VERSION, profiles, tokens, index.forgotten, replaced)
 
     def _decoded(self, text: str, kind: type[_T]) -> _T:

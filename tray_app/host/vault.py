@@ -100,11 +100,11 @@ class Vault:
         with self._changing() as made:
             return made.tokens.pop(client, None) is not None
 
-    def replaced(self, client: str) -> list[str]:
-        """What our values replaced in that client's files and may be keys, in the order in which it was kept."""
-        return list(self._document.replaced.get(client, ()))
+    def replaced(self, client: str) -> dict[str, str]:
+        """What our values replaced in that client's files and may be keys, each by its mark."""
+        return dict(self._document.replaced.get(client, {}))
 
-    def keep_replaced(self, client: str, texts: list[str]) -> None:
+    def keep_replaced(self, client: str, texts: dict[str, str]) -> None:
         """Keep those, and no longer what was kept for that client before."""
         with self._changing() as made:
             made.replaced.pop(client, None)
