@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from tray_app.agents import journal
 from tray_app.agents.jsonc import parsed
+from tray_app.agents.unfit import Unfit
 from tray_app.agents.wiring.plan import GONE, FileChange, Setting, Where
 from tray_app.control.connecting import Asked, Connecting, diff
 from tray_app.control.verbs import Refused
@@ -925,3 +926,50 @@ def test_a_table_that_cannot_take_a_key_is_said(desk: Desk) -> None:
     assert tomllib.loads(path.read_text())["model_providers"]["x"] == ""
     desk.disconnect("codex")
     assert path.read_bytes() == before
+
+
+def test_what_was_asked_for_once_holds_when_connecting_again(desk: Desk) -> None:
+    desk.connect("llm", models=("a/b",), provider="openrouter")
+    assert not desk.connect("llm").changed
+    assert desk.connect("llm", models=("c",)).changed and "c" in (desk.home / LLM).read_text()
+    assert "a/b" not in (desk.home / LLM).read_text() and "/openrouter/v1" in (desk.home / LLM).read_text()
+    desk.disconnect("llm")
+    assert snapshot(desk.home) == {}
+
+
+_YAML_LINES = st.sampled_from(
+    [
+        "# note",
+        "",
+        "model: x  # why",
+        "read:",
+        "  - a.md",
+        "- b.md",
+        "openai-api-key: 'it''s' # mine",
+        "dark: true",
+        "---",
+        "openai-api-base: http://x/#y",
+        "set-env:",
+        "long: [a, b]",
+        '"quoted": "v"',
+        "openai-api-key:",
+        "    deeper: 1",
+    ]
+)
+
+
+@given(st.lists(_YAML_LINES, unique=True, max_size=8), st.sampled_from(["\n", "\r\n"]), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_going_back_in_any_yaml_is_exact_or_it_is_not_begun(lines: list[str], newline: str, ended: bool) -> None:
+    text = newline.join(lines) + (newline if ended and lines else "")
+    settings = (Setting(("openai-api-base",), f"{URL}/openai/v1"), Setting(("openai-api-key",), "osw-t", secret=True))
+    try:
+        made = journal.made(text, FileChange(Path("x"), "yaml", settings), "osw-t", (URL,))
+    except Unfit:
+        return
+    assert journal.undone(made.text, made.edit).text == text
+    end = "" if made.text.endswith("\n") else newline
+    back = journal.undone(made.text + end + "# a word" + newline, made.edit)
+    assert back.text is not None and not back.conflicts and "osw-t" not in back.text
+    left = [line.strip() for line in back.text.splitlines() if line.strip() and line != "# a word"]
+    assert left == [line.strip() for line in lines if line.strip()]

@@ -15,6 +15,7 @@ from tray_app.control.verbs import Argument, Refused
 from tray_app.control.views import ConnectionView, WiringView
 from tray_app.core.pool import Pool
 from tray_app.core.providers import Provider
+from tray_app.core.redact import redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Clients:
         """A client's local token; or it counts no longer."""
         if not client.replace("-", "").replace("_", "").isalnum() or not client.isascii() or len(client) > 40:
             raise Refused("bad_argument", "a client's name is made of letters, digits, '-' and '_'")
+        if redact(client) != client:
+            raise Refused("bad_argument", "this is no name of a client: it looks like a key")
         if not revoke:
             return {"client": client, "token": self.registry.token(client)}
         if not self.registry.revoke(client):
@@ -63,7 +66,8 @@ class Clients:
             held,
             known,
             provider,
-            named or tuple(self.routes()),
+            named,
+            tuple(self.routes()),
         )
         return self.connecting.connect(client, asked, where_of(places, os.environ), dry_run=dry_run)
 

@@ -6,6 +6,7 @@ Nothing here knows the event loop; calls are in turn.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
 import re
@@ -38,13 +39,17 @@ DEFAULT_URL = "http://127.0.0.1:4417"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is wanted of `connect`, as in `Aim`: `providers` are those that the pool has keys of, in order of choice."""
+    """What is wanted of `connect`, as in `Aim`: `providers` are those that the pool has keys of, in order of choice.
+
+    Where nothing is said of provider and models, those of the last time hold; then `routes`, the models that have one.
+    """
 
     url: str
     providers: tuple[Provider, ...]
     known: Mapping[str, Provider]
     provider: str | None = None
     models: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +86,18 @@ class Connecting:
             token = self._token(client.name, make=not dry_run)
             aim = Aim(asked.url, token, asked.providers, asked.known, asked.provider, asked.models)
             if client.plan is None:
-                return _shown_lines(client, aim, dry_run)
-            return _in_peace(lambda: self._connect(client, aim, where, dry_run))
+                return _shown_lines(client, _completed(aim, None, asked.routes), dry_run)
+            return _in_peace(lambda: self._connect(client, aim, asked.routes, where, dry_run))
 
     def _token(self, client: str, *, make: bool) -> str:
         known = self.vault.tokens().get(client)
         return known or (self.vault.token(client) if make else f"osw-{client}-made-when-connected")
 
-    def _connect(self, client: Client, aim: Aim, where: Where, dry_run: bool) -> WiringView:
+    def _connect(self, client: Client, aim: Aim, routes: tuple[str, ...], where: Where, dry_run: bool) -> WiringView:
         assert client.plan is not None  # noqa: S101 - the caller has looked
         book = self._read()
         old = self._revealed(book.connections.get(client.name))
+        aim = _completed(aim, old, routes)
         found = {Path(edit.path): user_files.read_text(Path(edit.path)) for edit in (old.edits if old else ())}
         back = {path: _undone(path, found[path], edit).text for path, edit in _by_path(old).items()}
         plan = client.plan(aim, Where(where.environ, where.home, back, where.system))
@@ -284,6 +290,12 @@ class Connecting:
             self.write(path, before, after)
         elif before is not None:
             self.remove(path, before, folders)
+
+
+def _completed(aim: Aim, old: Connection | None, routes: tuple[str, ...]) -> Aim:
+    """What was not said is as it was the last time."""
+    asked, models = (old.asked, old.models) if old is not None else (None, ())
+    return dataclasses.replace(aim, asked=aim.asked or asked, models=aim.models or models or routes)
 
 
 def _made(

@@ -17,7 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-_HANDED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
+from tray_app.core.redact import redact
+
+_HANDED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 _OF_THE_TERMINAL = ("SIGINT", "SIGQUIT", "SIGBREAK")  # it sends these to the program as well
 NOT_FOUND, NOT_STARTED = 127, 126
 
@@ -38,13 +40,13 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
-        raise NotStarted(f"{command[0]} is not there; install it, or look at PATH", NOT_FOUND)
+        raise NotStarted(f"{redact(command[0])} is not there; install it, or look at PATH", NOT_FOUND)
     started: list[subprocess.Popen[bytes]] = []
     with _handing_on(lambda number: _send(started, number)):
         try:
             child = _started([program, *command[1:]], environ)
         except OSError as error:
-            raise NotStarted(f"{program} cannot be started: {error.strerror}", NOT_STARTED) from error
+            raise NotStarted(f"{redact(program)} cannot be started: {error.strerror}", NOT_STARTED) from error
         started.append(child)
         code = child.wait()
     return code if code >= 0 else 128 - code

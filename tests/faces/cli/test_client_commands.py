@@ -16,6 +16,8 @@ from tray_app.control.connecting import where_of
 from tray_app.control.verbs import Refused
 from tray_app.core.values import OperatorActed
 
+KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -74,9 +76,17 @@ def test_what_cannot_be_connected_is_one_line_and_1(rig: Rig, run: Run, home: Pa
         (("disconnect", "codex"), "Codex is not connected"),
         (("token", "no such"), "made of letters"),
         (("token", "nobody", "--revoke"), "nobody has no token"),
+        (("token", KEY), "made of letters"),
+        (("token", KEY[:38]), "looks like a key"),
+        (("connect", KEY), "no client is called '[key]'"),
+        (("connect", "opencode", "--provider", KEY), "no provider is called '[key]'"),
+        (("connect", "codex", "--provider", KEY), "no provider is called '[key]'"),
+        (("run", "--", KEY), "looks like a key"),
+        (("disconnect", KEY), "no client is called '[key]'"),
     ):
         ran = run(*words)
         assert ran.code == 1 and why in ran.err and len(ran.err.splitlines()) == 1
+        assert KEY not in ran.err + ran.out
 
 
 def test_lines_for_a_shell_and_fields_for_a_form(rig: Rig, run: Run, home: Path) -> None:
@@ -203,9 +213,6 @@ def test_a_damaged_journal_does_not_keep_the_app_from_starting(rig: Rig, run: Ru
     assert "connections.json is damaged" in run("status").out
     ran = run("connections")
     assert ran.code == 1 and "connections.json is damaged" in ran.err
-
-
-KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 
 
 def test_one_command_on_a_fresh_machine_takes_the_key_over_and_connects(cold: Run, home: Path, tmp_path: Path) -> None:

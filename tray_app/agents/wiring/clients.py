@@ -8,6 +8,7 @@ from pathlib import PurePath
 from tray_app.agents.unfit import Unfit
 from tray_app.agents.wiring import aider, claude_code, cline, codex, llm, opencode, sdk
 from tray_app.agents.wiring.plan import Client
+from tray_app.core.redact import redact
 
 CLIENTS: Mapping[str, Client] = {
     client.name: client
@@ -34,7 +35,7 @@ def client_named(name: str) -> Client:
     for client in CLIENTS.values():
         if wanted == client.name or wanted in client.aliases:
             return client
-    raise Unfit(f"no client is called {name!r}; known are: {', '.join(CLIENTS)}")
+    raise Unfit(f"no client is called {redact(name)!r}; known are: {', '.join(CLIENTS)}")
 
 
 def client_of_program(program: str) -> Client:

@@ -17,6 +17,7 @@ from tray_app.agents.opencode import auth_file
 from tray_app.agents.unfit import Unfit
 from tray_app.agents.wiring.plan import Aim, Client, FileChange, Launch, Plan, Setting, Where
 from tray_app.core.providers import Provider, canonical
+from tray_app.core.redact import redact
 
 _IDS = {
     "together": "togetherai",
@@ -60,7 +61,7 @@ def _served(aim: Aim, where: Where) -> tuple[list[Provider], list[str]]:
     """The providers to point at us; what OpenCode has a subscription's login for stays as it is."""
     asked = None if aim.asked is None else canonical(aim.asked)
     if asked is not None and asked not in aim.known:
-        raise Unfit(f"no provider is called {aim.asked!r}; known are: {', '.join(sorted(aim.known))}")
+        raise Unfit(f"no provider is called {redact(aim.asked)!r}; known are: {', '.join(sorted(aim.known))}")
     wanted = aim.providers if asked is None else (aim.known[asked],)
     if not wanted:
         raise Unfit("there are no profiles yet; add one with: o-switcher profiles add openrouter --label main")

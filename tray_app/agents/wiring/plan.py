@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tray_app.agents.unfit import MISSING, Unfit
 from tray_app.core.providers import Provider, canonical
+from tray_app.core.redact import redact
 from tray_app.core.values import Protocol
 
 MAX_FILE = 4 * 1024 * 1024
@@ -85,7 +86,7 @@ class Aim:
         if self.asked is not None:
             named = self.known.get(canonical(self.asked))
             if named is None:
-                raise Unfit(f"no provider is called {self.asked!r}; known are: {', '.join(sorted(self.known))}")
+                raise Unfit(f"no provider is called {redact(self.asked)!r}; known are: {', '.join(sorted(self.known))}")
             if protocol not in named.protocols:
                 raise Unfit(f"{named.title} does not speak what {client} speaks ({protocol.value})")
             return named
