@@ -973,3 +973,13 @@ def test_going_back_in_any_yaml_is_exact_or_it_is_not_begun(lines: list[str], ne
     assert back.text is not None and not back.conflicts and "osw-t" not in back.text
     left = [line.strip() for line in back.text.splitlines() if line.strip() and line != "# a word"]
     assert left == [line.strip() for line in lines if line.strip()]
+
+
+def test_a_client_whose_token_was_revoked_does_not_get_a_new_one_by_itself(desk: Desk) -> None:
+    path = desk.put(CLAUDE, b"{}")
+    desk.connect("claude-code")
+    connected = path.read_bytes()
+    desk.vault.revoke("claude-code")
+    [(client, trouble)] = desk.connecting.move("http://127.0.0.1:5000")
+    assert client == "claude-code" and "its token was revoked" in str(trouble)
+    assert path.read_bytes() == connected and not desk.vault.tokens()

@@ -210,7 +210,9 @@ class Connecting:
         book = self._read()
         old = self._revealed(book.connections[name])
         assert old is not None  # noqa: S101 - it was there a moment ago
-        token, urls = self.vault.token(name), tuple(dict.fromkeys((*old.urls, url)))
+        token, urls = self.vault.tokens().get(name), tuple(dict.fromkeys((*old.urls, url)))
+        if token is None:
+            raise Refused("conflict", f"its token was revoked; make a new one with: o-switcher connect {name}")
         edits, writes = [], []
         for path, edit in _by_path(old).items():
             text = user_files.read_text(path)

@@ -61,7 +61,7 @@ def _served(aim: Aim, where: Where) -> tuple[list[Provider], list[str]]:
     """The providers to point at us; what OpenCode has a subscription's login for stays as it is."""
     asked = None if aim.asked is None else canonical(aim.asked)
     if asked is not None and asked not in aim.known:
-        raise Unfit(f"no provider is called {redact(aim.asked)!r}; known are: {', '.join(sorted(aim.known))}")
+        raise Unfit(f"no provider is called {redact(asked)!r}; known are: {', '.join(sorted(aim.known))}")
     wanted = aim.providers if asked is None else (aim.known[asked],)
     if not wanted:
         raise Unfit("there are no profiles yet; add one with: o-switcher profiles add openrouter --label main")
