@@ -56,6 +56,11 @@ def test_a_member_is_taken_out_of_json(before: str, after: str) -> None:
     assert jsonc_text.without(before, ["a"]) == after
 
 
+def test_other_letters_stand_as_they_are() -> None:
+    assert jsonc_text.with_value('{"x": 1}', ["größe", "é"], "✓") == '{"x": 1, "größe": {"é": "✓"}}'
+    assert jsonc_text.value_at('{"a\tb": "c\td"}', ["a\tb"]) == "c\td"
+
+
 def test_json_is_read_as_every_reader_does() -> None:
     text = '// c\n{"a": {"b": [1, [true, null,], "x\\n"]}, "a": {"c": -1.5e3, "d": {}}, /* e */ "f": []}'
     assert jsonc_text.value_at(text, []) == {"a": {"c": -1500.0, "d": {}}, "f": []}

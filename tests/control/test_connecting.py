@@ -403,7 +403,7 @@ def test_a_value_that_the_user_has_changed_since_is_not_overwritten(desk: Desk) 
     assert "env.ANTHROPIC_BASE_URL" in desk.state("claude-code")[1]
     with pytest.raises(Refused) as refused:
         desk.disconnect("claude-code")
-    assert "somebody has changed env.ANTHROPIC_BASE_URL" in refused.value.message
+    assert "was not disconnected, since somebody has changed env.ANTHROPIC_BASE_URL" in refused.value.message
     assert "--force" in refused.value.message and "What it would do:" in refused.value.message
     assert path.read_text() == mine
     with pytest.raises(Refused):
