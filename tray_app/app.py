@@ -109,6 +109,7 @@ class App:
 
     def __post_init__(self) -> None:
         self.url = ports.url_of(self.bound.host, self.bound.port)
+        self.local_url = ports.local_url(self.bound.host, self.bound.port)
         self.started_at = now_ms()
         self.sessions = Sessions(self.admin_token, time.monotonic)
         self.conversations = Conversations()
@@ -154,7 +155,7 @@ class App:
             lambda: self.settings.switcher.backpressure_threshold,
             self._ask,
             lambda: self._rules,
-            Clients(self.connecting, self.registry, lambda: self.url, lambda: self._routes, self._discovers),
+            Clients(self.connecting, self.registry, lambda: self.local_url, lambda: self._routes, self._discovers),
         )
 
     # -- facts
@@ -560,12 +561,12 @@ def _fill(app: App, connection: sqlite3.Connection | None, environ: Mapping[str,
 
 def _move_clients(app: App) -> None:
     """Connected clients are pointed at another address than ours, where the port had to change: have them follow."""
-    for client, trouble in app.connecting.move(app.url):
+    for client, trouble in app.connecting.move(app.local_url):
         if not client:
             app.notices.append(f"{trouble}; connected clients may point at another address")
         elif trouble is None:
-            app.notices.append(f"{client} is pointed at {app.url} now; restart it if it runs")
-            app.record(OperatorActed(now_ms(), "app", "connect", None, f"{client}: moved to {app.url}"))
+            app.notices.append(f"{client} is pointed at {app.local_url} now; restart it if it runs")
+            app.record(OperatorActed(now_ms(), "app", "connect", None, f"{client}: moved to {app.local_url}"))
         else:
             app.notices.append(f"{client} still is pointed at another address: {trouble}")
 

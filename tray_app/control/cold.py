@@ -22,7 +22,7 @@ from tray_app.core.pool import Cell
 from tray_app.core.values import Fact, OperatorActed
 from tray_app.host import instance, settings
 from tray_app.host.home import Home
-from tray_app.host.ports import url_of
+from tray_app.host.ports import local_url
 from tray_app.host.vault import VaultError, open_vault
 from tray_app.ledger import batch, database
 
@@ -144,7 +144,7 @@ def _discovers(chosen: settings.Settings) -> bool:
 
 def _url(chosen: settings.Settings) -> str | None:
     """Where the proxy will be, if nothing comes in between; None where it takes any free port."""
-    return url_of(chosen.proxy.host, chosen.proxy.port) if chosen.proxy.port else None
+    return local_url(chosen.proxy.host, chosen.proxy.port) if chosen.proxy.port else None
 
 
 @contextmanager

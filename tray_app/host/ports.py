@@ -100,6 +100,14 @@ def url_of(host: str, port: int) -> str:
     return f"http://{_authority(host, port)}"
 
 
+def local_url(host: str, port: int) -> str:
+    """The same for programs of this machine: who listens everywhere is reached on the loopback."""
+    return url_of(_EVERYWHERE.get(host, host), port)
+
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
+
+
 def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
