@@ -21,7 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray_app import __version__
+from tray_app.agents import opencode
+from tray_app.agents.found import Finding
 from tray_app.control.live import Live
+from tray_app.control.login_watch import LoginWatch
 from tray_app.control.registry import Registry
 from tray_app.control.service import About, Service
 from tray_app.core.affinity import Conversations
@@ -29,6 +32,7 @@ from tray_app.core.cost import Price
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
 from tray_app.core.probes import Told
+from tray_app.core.providers import Provider
 from tray_app.core.storm import Storms
 from tray_app.core.values import Fact, Lifecycle, Profile, RequestEnded
 from tray_app.faces.web.sessions import Sessions
@@ -99,6 +103,8 @@ class App:
     listeners: list[Callable[[Fact], None]] = field(default_factory=list)
     on_change: Callable[[], None] = lambda: None
     on_stop: Callable[[], None] = lambda: None
+    survey: Callable[[Mapping[str, Provider]], list[Finding]] = lambda _: []
+    logins: LoginWatch | None = None
     _thread: threading.Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _stopping: bool = False
@@ -152,6 +158,7 @@ class App:
             lambda: self.settings.switcher.backpressure_threshold,
             self._ask,
             lambda: self._rules,
+            lambda: self.survey(self._providers),
         )
 
     # -- facts
@@ -252,6 +259,8 @@ class App:
             self._settings_seen = seen
             self.reload()
             self._check_clock()
+            if self.logins is not None:
+                self.logins.look()
         return self._rules
 
     def reload(self) -> None:
@@ -381,8 +390,12 @@ class App:
         gc.freeze()  # what is there now stays: no need to look at it again
         gc.set_threshold(10_000, 20, 50)
         self._prober.arm()
+        if self.logins is not None:
+            self.logins.start(self._loop)
         ready.set()
         await self._ended.wait()
+        if self.logins is not None:
+            self.logins.close()
         self._prober.close()
         cut = await serving.close(GRACE_S)
         upstream.close()
@@ -544,23 +557,25 @@ def _fill(app: App, connection: sqlite3.Connection | None, environ: Mapping[str,
     remembered = database.remember(connection) if connection else database.NOTHING
     app.live.requests_today = database.requests_since(connection, app.live.day_at) if connection else 0
     app.registry.restore(remembered.pool.members)
-    if app.settings.discovery.enabled and not app.settings.targets:
-        _discover(app, environ, project)
+    home = Path.home()
+    app.survey = lambda known: _survey(environ, home, project, known)
+    app.logins = LoginWatch(
+        opencode.watched(environ, home),
+        lambda: opencode.logins_are_as(environ, home),
+        lambda: app.survey(app.settings.known_providers()),
+        app.registry,
+        lambda: app.settings.discovers,
+        app.notices.append,
+    )
+    app.logins.begin()
     app.service.recall(remembered.state)
     app.service.expire()
 
 
-def _discover(app: App, environ: Mapping[str, str], project: Path) -> None:
-    from tray_app.agents.catalog import discover
-    from tray_app.control.verbs import Refused
+def _survey(environ: Mapping[str, str], home: Path, project: Path, known: Mapping[str, Provider]) -> list[Finding]:
+    from tray_app.agents.catalog import survey
 
-    found = discover(environ, Path.home(), project, app.settings.known_providers())
-    try:
-        for profile_id in app.registry.adopt(found):
-            source = app.cell.pool.members[profile_id].profile.source
-            app.notices.append(f"found a key in {source}: it is {profile_id} now")
-    except Refused as error:
-        app.notices.append(error.message)
+    return survey(environ, home, project, known)
 
 
 def _midnight() -> int:

@@ -28,6 +28,7 @@ class Found:
     """A key with the place it was found in. `base_url` None: the provider's own.
 
     `project`: a file of the project has a say in it, which may come from a stranger; so it is taken only when asked.
+    `stamp` changes where the same key is given again in the same place, as by another login.
     """
 
     provider: str
@@ -36,6 +37,7 @@ class Found:
     secret: str = field(repr=False)
     base_url: str | None = None
     project: bool = False
+    stamp: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ when asked; and it cannot have us read a file beyond the project.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from tray_app.agents.jsonc import parsed
 from tray_app.agents.reading import Table, read, read_jsonc, tables
 from tray_app.core.providers import BUILT_IN, Provider, canonical
 
-__all__ = ["auth_file", "config_files", "discover", "from_document", "read_jsonc", "watched"]
+LOGINS = "OpenCode's auth.json"
 
 MAX_KEY_FILE = 64 * 1024
 _NAMES = ("opencode.json", "opencode.jsonc")
@@ -42,6 +43,16 @@ def discover(environ: Mapping[str, str], home: Path, project: Path, known: Mappi
             yield Found(one.provider, one.label, one.source, one.secret, one.base_url, project=True)
         elif isinstance(one, PassedOver) and one not in own:
             yield one
+
+
+def logins_are_as(environ: Mapping[str, str], home: Path) -> tuple[str, str]:
+    """What changes whenever `auth.json` is written, and what changes only with its content."""
+    path = auth_file(environ, home)
+    try:
+        found = path.stat()
+        return f"{found.st_mtime_ns} {found.st_ino}", hashlib.sha256(read(path)).hexdigest()
+    except (OSError, ValueError):
+        return "", ""
 
 
 def watched(environ: Mapping[str, str], home: Path) -> tuple[tuple[Path, tuple[str, ...]], ...]:
@@ -65,7 +76,7 @@ def _logins(environ: Mapping[str, str], home: Path, known: Mapping[str, Provider
     if isinstance(document, dict):
         yield from logins_in(document, "OPENCODE_AUTH_CONTENT", known)
     else:
-        yield from logins_in(read_jsonc(auth_file(environ, home)), "OpenCode's auth.json", known)
+        yield from logins_in(read_jsonc(auth_file(environ, home)), LOGINS, known)
 
 
 def logins_in(document: Table, place: str, known: Mapping[str, Provider]) -> Iterator[Finding]:

@@ -21,18 +21,22 @@ from tray_app.core.providers import BUILT_IN, Provider, canonical
 NAME = "opencode.db"
 PLACE = "OpenCode's opencode.db"
 _OWNERS = ("integration_id", "connector_id", "provider_id", "provider")  # newest first
+_STAMPS = ("rowid", "id", "time_updated")
 _MOST = 1000  # rows: nobody has so many keys
 
 
 def discover(folder: Path, known: Mapping[str, Provider]) -> Iterator[Finding]:
     """The API keys in the database of that folder."""
-    for provider, value in rows(folder / NAME):
-        if (finding := _finding(provider, value, known)) is not None:
+    for provider, value, stamp in rows(folder / NAME):
+        if (finding := _finding(provider, value, stamp, known)) is not None:
             yield finding
 
 
-def rows(path: Path) -> list[tuple[str, Table]]:
-    """Each credential: whose it is, and what it holds. Nothing where there is no such table."""
+def rows(path: Path) -> list[tuple[str, Table, str]]:
+    """Each credential: whose it is, what it holds, and what changes when it is given again.
+
+    Nothing where there is no such table.
+    """
     if not os.path.isfile(path):  # noqa: PTH113 - Path's own raises where it may not look
         return []
     try:
@@ -43,27 +47,28 @@ def rows(path: Path) -> list[tuple[str, Table]]:
         return []
 
 
-def _select(connection: sqlite3.Connection) -> list[tuple[object, object]]:
+def _select(connection: sqlite3.Connection) -> list[tuple[object, object, object]]:
     columns = {row[1] for row in connection.execute("PRAGMA table_info(credential)")}
     owner = next((name for name in _OWNERS if name in columns), None)
     if owner is None or "value" not in columns:
         return []
     order = "time_created, rowid" if "time_created" in columns else "rowid"
-    statement = f"SELECT {owner}, value FROM credential ORDER BY {order} LIMIT {_MOST}"  # noqa: S608 - names of our own
+    stamp = " || ' ' || ".join(name for name in _STAMPS if name in {"rowid", *columns})
+    statement = f"SELECT {owner}, value, {stamp} FROM credential ORDER BY {order} LIMIT {_MOST}"  # noqa: S608 - own names
     return connection.execute(statement).fetchall()
 
 
-def _understood(owner: object, value: object) -> tuple[str, Table] | None:
+def _understood(owner: object, value: object, stamp: object) -> tuple[str, Table, str] | None:
     if not isinstance(owner, str) or not isinstance(value, str | bytes):
         return None
     try:
         document = msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # a later version may encrypt it
-    return (owner, document) if isinstance(document, dict) else None
+    return (owner, document, str(stamp)) if isinstance(document, dict) else None
 
 
-def _finding(name: str, value: Table, known: Mapping[str, Provider]) -> Finding | None:
+def _finding(name: str, value: Table, stamp: str, known: Mapping[str, Provider]) -> Finding | None:
     if value.get("type") == "oauth":
         return PassedOver(name, PLACE, LOGIN)
     key = value.get("key")
@@ -73,7 +78,8 @@ def _finding(name: str, value: Table, known: Mapping[str, Provider]) -> Finding 
     provider = canonical(name) if url is None else provider_at(url, known)
     if provider is None:
         return PassedOver(name, PLACE, elsewhere(str(url)))
-    return Found(provider, "opencode", PLACE, key.strip(), url if provider not in BUILT_IN else None)
+    own = url if provider not in BUILT_IN else None
+    return Found(provider, "opencode", PLACE, key.strip(), own, stamp=stamp)
 
 
 def _address(value: Table) -> str | None:

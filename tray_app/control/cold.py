@@ -58,6 +58,10 @@ class ColdCaller:
         client = str(given.get("client") or "default")
         return {"client": client, "token": self._registry.token(client)}
 
+    def _known_key(self, given: Mapping[str, Argument]) -> object:
+        standing, profile = self._registry.standing(str(given["mark"]), str(given["base_url"]))
+        return {"standing": standing, "profile": profile}
+
     def _inspect(self, given: Mapping[str, Argument]) -> object:
         from tray_app.ledger.queries import History
 
@@ -95,6 +99,7 @@ _HANDLERS: Mapping[str, Callable[[ColdCaller, Mapping[str, Argument]], object]] 
     "profiles-list": ColdCaller._list,
     "unknown-answers": ColdCaller._unknown_answers,
     "token": ColdCaller._token,
+    "known-key": ColdCaller._known_key,
     "inspect": ColdCaller._inspect,
     "history": ColdCaller._history,
 }

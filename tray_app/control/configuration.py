@@ -31,12 +31,21 @@ def check(path: Path) -> Checked:
     return Checked(str(path), path.exists(), (), notes)
 
 
-def shown(path: Path) -> dict[str, object]:
-    """All settings in force, by dotted key."""
+def loaded(path: Path) -> settings.Settings:
+    """The settings in force.
+
+    Raises:
+        Refused: the file has faults.
+    """
     try:
-        return _flat(msgspec.to_builtins(settings.load(path)), "")
+        return settings.load(path)
     except settings.Faulty as error:
         raise Refused("conflict", str(error)) from error
+
+
+def shown(path: Path) -> dict[str, object]:
+    """All settings in force, by dotted key."""
+    return _flat(msgspec.to_builtins(loaded(path)), "")
 
 
 def _flat(table: dict[str, object], prefix: str) -> dict[str, object]:

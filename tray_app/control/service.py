@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tray_app.control import summary
+from tray_app.agents.found import Finding, Found
+from tray_app.control import discovery, summary
+from tray_app.control.discovery import FoundView
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
-from tray_app.control.registry import CHOICE, Registry, unknown_profile
+from tray_app.control.registry import CHOICE, Registry, Standing, unknown_profile
 from tray_app.control.verbs import Argument, Refused, verb_named
 from tray_app.control.views import AskedView, ReportView, Status
 from tray_app.core.affinity import Conversations
@@ -32,6 +34,7 @@ from tray_app.core.values import (
     ProfileSeen,
     ReauthChanged,
 )
+from tray_app.host.vault import fingerprint
 
 if TYPE_CHECKING:
     from tray_app.host.autostart import Autostart
@@ -75,6 +78,7 @@ class Service:
     pressure_from: Callable[[], int]
     ask: Callable[[str], Awaitable[Told | None] | None]
     rules: Callable[[], Rules]
+    survey: Callable[[], list[Finding]]
 
     # -- what is shown
 
@@ -295,6 +299,7 @@ class Service:
             self.record(CooldownCleared(cooldown, member.profile.account, now, reason))
         if member.reauth is not None:
             self.record(ReauthChanged(name, member.profile.account, now, False, reason))
+            self.registry.restrain()
         return bool(cooldowns) or member.reauth is not None
 
     async def _inspect(self, actor: str, request_id: str) -> Trace:
@@ -330,6 +335,24 @@ class Service:
             self.conversations.rename(done["was"], done["profile"])
         self._act(actor, verb, done["profile"], detail)
         return done
+
+    def _known_key(self, actor: str, mark: str, base_url: str) -> dict[str, object]:
+        standing, profile = self.registry.standing(mark, base_url)
+        return {"standing": standing.value, "profile": profile}
+
+    async def _discover(self, actor: str, apply: bool = False) -> list[FoundView]:
+        """What the app itself can see; a project's keys are for a shell in that project."""
+        findings = await asyncio.to_thread(self.survey)
+        return discovery.views(findings, self._known, (lambda one: self._take(actor, one)) if apply else None)
+
+    def _known(self, one: Found) -> tuple[Standing, str | None]:
+        standing, profile = self.registry.standing(fingerprint(one.secret), self.registry.address_of(one))
+        return discovery.asking(standing, one), profile
+
+    def _take(self, actor: str, one: Found) -> str:
+        profile = self.registry.take(one.provider, one.label, one.secret, one.base_url, one.source)
+        self._act(actor, "profiles-adopt", profile.id)
+        return profile.id
 
     def _token(self, actor: str, client: str = "default") -> dict[str, object]:
         if not client.replace("-", "").replace("_", "").isalnum() or len(client) > 40:
@@ -434,6 +457,8 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "history": Service._history,
     "unknown-answers": Service._unknown_answers,
     "token": Service._token,
+    "known-key": Service._known_key,
+    "discover": Service._discover,
     "report": Service._report,
     "autostart": Service._autostart,
     "stop": Service._stop,

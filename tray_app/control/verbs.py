@@ -125,6 +125,31 @@ _TABLE = (
             Parameter("tags", str, "policy tags, separated by commas"),
         ),
     ),
+    Verb(
+        "profiles-adopt",
+        "take over a key that was found",
+        (
+            Parameter("provider", str, "the provider's name, such as openrouter", required=True),
+            Parameter("label", str, "what to call it; a number is added where it is taken", required=True),
+            Parameter("secret", str, "the key", required=True),
+            Parameter("base_url", str, "another address than the provider's own"),
+            Parameter("source", str, "where it was found"),
+        ),
+    ),
+    Verb(
+        "known-key",
+        "whether a key is held, or was removed",
+        (
+            Parameter("mark", str, "the key's fingerprint", required=True),
+            Parameter("base_url", str, "where it would go", required=True),
+        ),
+    ),
+    Verb(
+        "discover",
+        "the keys that this user's agents and environment hold",
+        (Parameter("apply", bool, "take the new ones over"),),
+    ),
+    Verb("profiles-confirm", "let a profile's key go to where its provider is now", (_PROFILE,)),
     Verb("profiles-remove", "forget a profile and its key", (_PROFILE,)),
     Verb(
         "profiles-rename",

@@ -19,7 +19,11 @@ class NoKeyring(VaultError):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A key's profile, with the key. Never shown: use `fingerprint` and `tail`."""
+    """A key's profile, with the key. Never shown: use `fingerprint` and `tail`.
+
+    `base_url` is where the key may go. `follows`: no address of its own was given, so the profile goes where the
+    settings say that its provider is, once the key may go there too.
+    """
 
     secret: str
     provider: str
@@ -30,6 +34,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
     tags: tuple[str, ...] = ()
     added_at: int = 0
+    follows: bool = False
 
     def __repr__(self) -> str:
         return f"Entry(provider={self.provider!r}, label={self.label!r}, key=...{self.tail})"

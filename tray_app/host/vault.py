@@ -80,6 +80,10 @@ class Vault:
                 for key, entry in made.profiles.items()
             }
 
+    def is_unwanted(self, mark: str) -> bool:
+        """Whether the key of that fingerprint was removed, or replaced, by the user."""
+        return mark in self._document.forgotten
+
     def is_known(self, secret: str) -> bool:
         """Whether that key is held already, or was removed by the user."""
         mark = fingerprint(secret)
