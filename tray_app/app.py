@@ -159,6 +159,7 @@ class App:
             self._ask,
             lambda: self._rules,
             lambda: self.survey(self._providers),
+            self.home.keys,
         )
 
     # -- facts
@@ -526,7 +527,7 @@ def _build(
 ) -> App:
     notices = [bound.notice] if bound.notice else []
     try:
-        vault = open_vault(home.keys, chosen.secrets.store)
+        vault = open_vault(home.keys, chosen.secrets.store, move=True)
     except VaultError as error:
         raise CannotStart(str(error)) from error
     notices += vault.notices

@@ -27,11 +27,14 @@ from tray_app.ledger import batch, database
 class ColdCaller:
     """Carries out verbs on the files themselves while no app runs. `cold` makes one."""
 
-    def __init__(self, home: Home, registry: Registry, facts: list[Fact], rules: Rules) -> None:
+    def __init__(
+        self, home: Home, registry: Registry, facts: list[Fact], rules: Rules, notices: tuple[str, ...] = ()
+    ) -> None:
         self._home = home
         self._rules = rules
         self._registry = registry
         self._facts = facts
+        self._notices = notices
 
     def ask(self, verb: str, **arguments: object) -> Any:
         """Have a verb carried out; its result as plain JSON values.
@@ -44,6 +47,8 @@ class ColdCaller:
         if verb in PROFILE_VERBS:
             done = PROFILE_VERBS[verb](self._registry, **verb_named(verb).checked(given))
             self._facts.append(OperatorActed(_now(), "cli", verb, done["profile"], "while the app was not running"))
+            if "secret" in given:
+                done["message"] = "\n".join((done["message"], *self._notices))
             return done
         handler = _HANDLERS.get(verb)
         if handler is None:
@@ -57,6 +62,9 @@ class ColdCaller:
     def _token(self, given: Mapping[str, Argument]) -> object:
         client = str(given.get("client") or "default")
         return {"client": client, "token": self._registry.token(client)}
+
+    def _move_keys(self, given: Mapping[str, Argument]) -> object:
+        return self._registry.move_keys(self._home.keys, str(given["store"]))
 
     def _known_key(self, given: Mapping[str, Argument]) -> object:
         standing, profile = self._registry.standing(str(given["mark"]), str(given["base_url"]))
@@ -100,6 +108,7 @@ _HANDLERS: Mapping[str, Callable[[ColdCaller, Mapping[str, Argument]], object]] 
     "unknown-answers": ColdCaller._unknown_answers,
     "token": ColdCaller._token,
     "known-key": ColdCaller._known_key,
+    "move-keys": ColdCaller._move_keys,
     "inspect": ColdCaller._inspect,
     "history": ColdCaller._history,
 }
@@ -134,7 +143,7 @@ def cold(home: Home) -> Iterator[ColdCaller]:
 def _opened(home: Home) -> Iterator[ColdCaller]:
     try:
         chosen = settings.load(home.config)
-        vault = open_vault(home.keys, chosen.secrets.store)
+        vault = open_vault(home.keys, chosen.secrets.store, move=True)
     except settings.Faulty as error:
         raise Refused("conflict", str(error)) from error
     except VaultError as error:
@@ -151,7 +160,7 @@ def _opened(home: Home) -> Iterator[ColdCaller]:
     try:
         remembered = database.remember(connection)
         registry.restore(remembered.pool.members)
-        yield ColdCaller(home, registry, facts, chosen.rules())
+        yield ColdCaller(home, registry, facts, chosen.rules(), vault.notices)
         batch.write(connection, facts, batch.Unfinished())
     finally:
         connection.close()

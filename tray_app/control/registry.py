@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
@@ -70,6 +71,15 @@ class Registry:
             self._seen(member, new=known is None)
         for profile_id in remembered.keys() - self.cell.pool.members.keys():
             self.record(ProfileRemoved(profile_id, self.clock()))
+        self.restrain()
+
+    def catch_up(self) -> None:
+        """Let whoever is in the vault and not in the pool join it."""
+        for profile_id, entry in self.vault.entries().items():
+            if profile_id not in self.cell.pool.members:
+                member = self._member(profile_id, entry, None)
+                self.cell.set(self.cell.pool.joined(member))
+                self._seen(member, new=True)
         self.restrain()
 
     def _in_order(self, remembered: Mapping[str, Member]) -> dict[str, Entry]:
@@ -313,6 +323,18 @@ class Registry:
             return self.vault.token(client)
         except VaultError as error:
             raise Refused("unavailable", str(error)) from error
+
+    def move_keys(self, keys: Path, store: str) -> dict[str, object]:
+        """Have the keys be where `store` says: `auto`, `keyring` or `file`.
+
+        Raises:
+            Refused: they cannot be there; they are where they were.
+        """
+        try:
+            name = self.vault.settle(keys, store)
+        except VaultError as error:
+            raise Refused("unavailable", str(error)) from error
+        return {"store": name, "message": "\n".join((f"keys are in the {name}", *self.vault.notices))}
 
     def remember_choice(self) -> None:
         """Have the operator's choice, or that there is none, survive a restart."""

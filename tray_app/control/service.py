@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -79,6 +80,7 @@ class Service:
     ask: Callable[[str], Awaitable[Told | None] | None]
     rules: Callable[[], Rules]
     survey: Callable[[], list[Finding]]
+    keys: Path
 
     # -- what is shown
 
@@ -336,6 +338,12 @@ class Service:
         self._act(actor, verb, done["profile"], detail)
         return done
 
+    async def _move_keys(self, actor: str, store: str) -> dict[str, object]:
+        done = await asyncio.to_thread(self.registry.move_keys, self.keys, store)
+        self.registry.catch_up()
+        self._act(actor, "move-keys", None, str(done["store"]))
+        return done
+
     def _known_key(self, actor: str, mark: str, base_url: str) -> dict[str, object]:
         standing, profile = self.registry.standing(mark, base_url)
         return {"standing": standing.value, "profile": profile}
@@ -458,6 +466,7 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "unknown-answers": Service._unknown_answers,
     "token": Service._token,
     "known-key": Service._known_key,
+    "move-keys": Service._move_keys,
     "discover": Service._discover,
     "report": Service._report,
     "autostart": Service._autostart,

@@ -149,6 +149,11 @@ _TABLE = (
         "the keys that this user's agents and environment hold",
         (Parameter("apply", bool, "take the new ones over"),),
     ),
+    Verb(
+        "move-keys",
+        "have the keys be in the system's keyring, or in a file",
+        (Parameter("store", str, "auto, keyring or file", required=True),),
+    ),
     Verb("profiles-confirm", "let a profile's key go to where its provider is now", (_PROFILE,)),
     Verb("profiles-remove", "forget a profile and its key", (_PROFILE,)),
     Verb(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container
 from typing import Protocol as Interface
 
 import msgspec
@@ -73,6 +74,30 @@ class Document(msgspec.Struct):
         return [("profiles", len(self.profiles)), ("tokens", len(self.tokens))]
 
 
+def merged(held: Document, more: Document) -> Document:
+    """`held`, with everything of `more` that it does not have. Of two keys, or tokens, of one name both stay."""
+    made = Document(VERSION, dict(held.profiles), dict(held.tokens), list(held.forgotten))
+    marks = {entry.fingerprint for entry in held.profiles.values()}
+    for name, entry in more.profiles.items():
+        if entry.fingerprint not in marks:
+            free = _free(name, made.profiles)
+            label = entry.label + free.removeprefix(name)
+            made.profiles[free] = msgspec.structs.replace(entry, label=label)
+    for client, token in more.tokens.items():
+        if token not in made.tokens.values():
+            made.tokens[_free(client, made.tokens)] = token
+    marks = {entry.fingerprint for entry in made.profiles.values()}
+    made.forgotten = [mark for mark in dict.fromkeys((*held.forgotten, *more.forgotten)) if mark not in marks]
+    return made
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}-{number}", number + 1
+    return free
+
+
 class Store(Interface):
     """Where a document is kept."""
 
@@ -81,3 +106,5 @@ class Store(Interface):
     def load(self) -> Document: ...
 
     def save(self, document: Document) -> None: ...
+
+    def clear(self) -> None: ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol as Interface
 from typing import TypeVar
 
@@ -60,18 +59,48 @@ class KeyringStore:
             ) from error
 
     def save(self, document: Document) -> None:
+        """Write what changed. The index names at least what is there at every moment: nothing is left behind."""
         before = self.load()
+        wanted = _Index(list(document.profiles), list(document.tokens), document.forgotten)
+        known = _Index(list(before.profiles), list(before.tokens), before.forgotten)
+        if not (set(wanted.profiles) <= set(known.profiles) and set(wanted.tokens) <= set(known.tokens)):
+            known = _Index(_both(wanted.profiles, known.profiles), _both(wanted.tokens, known.tokens), wanted.forgotten)
+            self._set_index(known)
         for name, entry in document.profiles.items():
             if before.profiles.get(name) != entry:
                 self._set(f"profile:{name}", msgspec.json.encode(entry).decode())
         for client, token in document.tokens.items():
             if before.tokens.get(client) != token:
                 self._set(f"token:{client}", token)
-        index = _Index(list(document.profiles), list(document.tokens), document.forgotten)
-        self._set("index", msgspec.json.encode(index).decode())
         for name in before.profiles.keys() - document.profiles.keys():
             self._delete(f"profile:{name}")
+        for client in before.tokens.keys() - document.tokens.keys():
+            self._delete(f"token:{client}")
+        if known != wanted:
+            self._set_index(wanted)
         self._saved()
+
+    def clear(self) -> None:
+        """Take everything away.
+
+        Raises:
+            VaultError: something is still there; it can be tried again.
+        """
+        text = self._get("index")
+        index = _Index() if text is None else self._decoded(text, _Index)
+        for name in index.profiles:
+            self._delete(f"profile:{name}")
+        for client in index.tokens:
+            self._delete(f"token:{client}")
+        if text is not None:
+            self._delete("index")
+
+    def is_empty(self) -> bool:
+        """Whether nothing of ours is there."""
+        return self._get("index") is None
+
+    def _set_index(self, index: _Index) -> None:
+        self._set("index", msgspec.json.encode(index).decode())
 
     def _get(self, name: str) -> str | None:
         return _patiently(lambda: self._keyring.get_password(self._service, name))
@@ -80,14 +109,21 @@ class KeyringStore:
         _patiently(lambda: self._keyring.set_password(self._service, name, value))
 
     def _delete(self, name: str) -> None:
-        with suppress(VaultError):
+        try:
             _patiently(lambda: self._keyring.delete_password(self._service, name))
+        except VaultError:
+            if self._get(name) is not None:
+                raise  # else somebody took it away before us
 
 
 class _Index(msgspec.Struct):
     profiles: list[str] = []
     tokens: list[str] = []
     forgotten: list[str] = []
+
+
+def _both(some: list[str], more: list[str]) -> list[str]:
+    return list(dict.fromkeys((*some, *more)))
 
 
 def _patiently(ask: Callable[[], _T], seconds: float | None = None) -> _T:
