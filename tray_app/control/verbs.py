@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tray_app.core.redact import redact
+
 Argument = str | int | float | bool | None
 
 
 class Refused(Exception):
     """The one error that is shown to users: a title that says what, and what to do.
 
-    `code` is `not_found`, `conflict`, `bad_argument` or `unavailable`.
+    `code` is `not_found`, `conflict`, `bad_argument` or `unavailable`. A key that was given in the place of something
+    else is not said back.
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = redact(message)
+        super().__init__(self.message)
 
 
 @dataclass(frozen=True, slots=True)

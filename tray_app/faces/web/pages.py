@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from tray_app.control.service import Service
 from tray_app.control.verbs import VERBS, Refused, Verb
+from tray_app.core.redact import brief
 from tray_app.faces.web.sessions import COOKIE, Sessions
 
 MAX_BODY = 65_536
@@ -201,11 +202,11 @@ def _problem(status: int, code: str, detail: str) -> Response:
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
-    return _problem(404, "not_found", f"there is nothing at {request.url.path}")
+    return _problem(404, "not_found", f"there is nothing at {brief(request.url.path)}")
 
 
 async def _not_allowed(request: Request, error: Exception) -> Response:
-    return _problem(405, "not_allowed", f"{request.method} is not possible at {request.url.path}")
+    return _problem(405, "not_allowed", f"{request.method} is not possible at {brief(request.url.path)}")
 
 
 async def _broken(request: Request, error: Exception) -> Response:
