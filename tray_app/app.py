@@ -49,6 +49,7 @@ from tray_app.proxy.admission import Admission
 from tray_app.proxy.asgi import answering
 from tray_app.proxy.attempt import Step
 from tray_app.proxy.door import Door, House
+from tray_app.proxy.key_check import KeyCheck, check_key
 from tray_app.proxy.knowledge import Knowledge
 from tray_app.proxy.listener import Serving
 from tray_app.proxy.means import Means
@@ -160,6 +161,7 @@ class App:
             lambda: self._rules,
             lambda: self.survey(self._providers),
             self.home.keys,
+            self._check_key,
         )
 
     # -- facts
@@ -232,6 +234,11 @@ class App:
         if self._prober is None or not self._prober.can_ask(profile_id):
             return None
         return self._prober.ask(profile_id)
+
+    async def _check_key(self, provider: str, base_url: str, secret: str) -> KeyCheck:
+        """Ask a provider whether it takes a key that is not held yet."""
+        known = self._providers[provider]
+        return await check_key(known, base_url, secret, lambda: self._providers, lambda: self._timeouts, now_ms())
 
     def _told(self, profile_id: str, told: Told) -> None:
         """A provider said what a profile has left, and perhaps whose key it is."""

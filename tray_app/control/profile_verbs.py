@@ -33,6 +33,12 @@ def remove(registry: Registry, profile: str) -> dict[str, Any]:
     return {"profile": profile, "message": f"{profile} and its key were removed"}
 
 
+def bring_back(registry: Registry, profile: str) -> dict[str, Any]:
+    """Have back a profile that was removed."""
+    registry.bring_back(profile)
+    return {"profile": profile, "message": f"{profile} is back, with its key"}
+
+
 def rename(registry: Registry, profile: str, label: str) -> dict[str, Any]:
     """Give a profile another label."""
     new = registry.rename(profile, label)
@@ -53,6 +59,7 @@ PROFILE_VERBS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "profiles-adopt": adopt,
     "profiles-confirm": confirm,
     "profiles-remove": remove,
+    "profiles-bring-back": bring_back,
     "profiles-rename": rename,
     "profiles-set": change,
 }

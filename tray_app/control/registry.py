@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -59,6 +59,7 @@ class Registry:
     clock: Callable[[], int]
     own_port: Callable[[], int]
     overlay: Callable[[Profile], Profile] = lambda profile: profile
+    removed: dict[str, Entry] = field(default_factory=dict)  # in this run: they may be had back
 
     # -- at start
 
@@ -143,16 +144,16 @@ class Registry:
             Refused: it is held already, was removed by the user, or cannot be used.
         """
         known = self._provider(provider, base_url)
-        url = self._fit_address(base_url or known.base_url)
+        url = self.fit_address(base_url or known.base_url)
         standing, held = self.standing(fingerprint(secret.strip()), url)
         if standing is Standing.HELD:
             raise Refused("conflict", f"this key is held already, as {held}")
         if standing is Standing.REMOVED:
             raise Refused("conflict", "this key was removed; give it again with: o-switcher profiles add")
-        label = self._free_label(known.name, self._fit_label(label))
+        label = self.free_label(known.name, self._fit_label(label))
         latest = max((entry.added_at for entry in self.vault.entries().values()), default=0)
         entry = Entry(
-            secret=self._fit_secret(secret),
+            secret=self.fit_secret(secret),
             provider=known.name,
             label=label,
             base_url=url,
@@ -175,7 +176,8 @@ class Registry:
         self.restrain()
         return again
 
-    def _free_label(self, provider: str, wanted: str) -> str:
+    def free_label(self, provider: str, wanted: str) -> str:
+        """`wanted`, with a number where that provider has a profile of that label."""
         label, number = wanted, 2
         while f"{provider}-{label}" in self.vault.entries():
             label, number = f"{wanted}-{number}", number + 1
@@ -206,10 +208,10 @@ class Registry:
             if entry.fingerprint == fingerprint(secret.strip()):
                 raise Refused("conflict", f"this key is held already, as {other}")
         entry = Entry(
-            secret=self._fit_secret(secret),
+            secret=self.fit_secret(secret),
             provider=known.name,
             label=label,
-            base_url=self._fit_address(base_url or known.base_url),
+            base_url=self.fit_address(base_url or known.base_url),
             account=account,
             priority=priority,
             tags=_tags(tags),
@@ -220,11 +222,28 @@ class Registry:
         return self.cell.pool.members[profile_id].profile
 
     def remove(self, profile: str) -> None:
-        """Forget a profile and its key."""
-        self._entry(profile)
+        """Forget a profile and its key; in this run it can be had back."""
+        entry = self._entry(profile)
         self._save(lambda: self.vault.remove(profile))
+        self.removed[profile] = entry
         self.cell.set(self.cell.pool.left(profile))
         self.record(ProfileRemoved(profile, self.clock()))
+
+    def bring_back(self, profile: str) -> Profile:
+        """Have a profile back that was removed in this run.
+
+        Raises:
+            Refused: it was not, or something else has its place or its key now.
+        """
+        entry = self.removed.get(profile)
+        if entry is None:
+            raise Refused("not_found", f"{profile} was not removed since O-Switcher started; add its key again")
+        held = self.standing(entry.fingerprint, entry.base_url)[1]
+        if held is not None or profile in self.vault.entries():
+            raise Refused("conflict", f"the key, or the name, of {profile} is in use again, by {held or profile}")
+        self._join(profile, entry)
+        del self.removed[profile]
+        return self.cell.pool.members[profile].profile
 
     def rename(self, profile: str, label: str) -> str:
         """Give a profile another label; its new id."""
@@ -268,7 +287,7 @@ class Registry:
     ) -> Profile:
         """Change what is given. Another origin needs the key again, since keys are bound to their origin."""
         entry = self._entry(profile)
-        url = entry.base_url if base_url is None else self._fit_address(base_url)
+        url = entry.base_url if base_url is None else self.fit_address(base_url)
         if secret is not None and base_url is None:
             url = self._url(entry)  # a key that is given now is for where its provider is now
         if secret is None and base_of(url).origin != base_of(entry.base_url).origin:
@@ -276,7 +295,7 @@ class Registry:
                 "bad_argument", "a key is bound to its provider's address; give the key again together with the new one"
             )
         changed = Entry(
-            secret=entry.secret if secret is None else self._fit_secret(secret),
+            secret=entry.secret if secret is None else self.fit_secret(secret),
             provider=entry.provider,
             label=entry.label,
             base_url=url,
@@ -434,13 +453,23 @@ class Registry:
             raise Refused("bad_argument", f"the label {label!r} must be lower-case letters, digits, '-', '_' or '.'")
         return label
 
-    def _fit_secret(self, secret: str) -> str:
+    def fit_secret(self, secret: str) -> str:
+        """The key without the blanks around it.
+
+        Raises:
+            Refused: no key looks like that.
+        """
         stripped = secret.strip()
         if not stripped or not stripped.isascii() or not stripped.isprintable() or " " in stripped:
             raise Refused("bad_argument", "the key is empty or holds characters that no key has")
         return stripped
 
-    def _fit_address(self, url: str) -> str:
+    def fit_address(self, url: str) -> str:
+        """The address without its last slash.
+
+        Raises:
+            Refused: a key may not go there.
+        """
         try:
             base_of(url.rstrip("/"))
         except BadAddress as error:

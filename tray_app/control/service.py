@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tray_app.host.autostart import Autostart
     from tray_app.ledger.queries import History
     from tray_app.ledger.writer import Health
+    from tray_app.proxy.key_check import KeyCheck
 
 MAX_LIMIT = 10_000
 HOUR_MS = 3_600_000
@@ -81,6 +82,7 @@ class Service:
     rules: Callable[[], Rules]
     survey: Callable[[], list[Finding]]
     keys: Path
+    check_key: Callable[[str, str, str], Awaitable[KeyCheck]]
 
     # -- what is shown
 

@@ -159,6 +159,7 @@ _TABLE = (
     ),
     Verb("profiles-confirm", "let a profile's key go to where its provider is now", (_PROFILE,)),
     Verb("profiles-remove", "forget a profile and its key", (_PROFILE,)),
+    Verb("profiles-bring-back", "have back a profile that was removed since the app started", (_PROFILE,)),
     Verb(
         "profiles-rename",
         "give a profile another label",
