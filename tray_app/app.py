@@ -572,6 +572,7 @@ def _fill(app: App, connection: sqlite3.Connection | None, environ: Mapping[str,
         lambda: opencode.logins_are_as(environ, home),
         lambda: app.survey(app.settings.known_providers()),
         app.registry,
+        lambda: app.settings.discovery.enabled,
         lambda: app.settings.discovers,
         app.notices.append,
     )

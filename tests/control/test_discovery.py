@@ -125,6 +125,17 @@ def test_the_same_key_again_is_tried_again(machine: Machine) -> None:
         assert ask(app).status_code == 200
 
 
+def test_the_same_key_again_is_tried_again_where_targets_are_named(machine: Machine) -> None:
+    machine.settings('[[targets]]\nprofile = "openrouter-main"\n')
+    machine.log_in(openrouter=key_of("a"))
+    with machine.running() as app:
+        connect(machine.home.running).ask("profiles-add", provider="openrouter", label="main", secret=key_of("a"))
+        ask(app)
+        assert profiles(app) == {"openrouter-main": "needs re-authentication"}
+        machine.log_in(openrouter=key_of("a"))
+        assert eventually(lambda: profiles(app) == {"openrouter-main": "ready"})
+
+
 def test_what_else_changes_in_the_file_is_no_login_with_that_key(machine: Machine) -> None:
     """A subscription's token is written anew every hour."""
     entries = {"openrouter": {"type": "api", "key": key_of("a")}, "anthropic": {"type": "oauth", "access": "1"}}

@@ -22,14 +22,15 @@ Folders = Iterable[tuple[Path, tuple[str, ...]]]
 class LoginWatch:
     """Looks where keys are, takes over what is new, and says so. After the start it is the event loop's.
 
-    `state` tells how the file of logins is: what changes with each writing, and with its content. `wanted` is whether
-    anything may be taken now; keys that are given again are tried again in any case.
+    `state` tells how the file of logins is: what changes with each writing, and with its content. `looks` is whether
+    it may look at all, `wanted` whether it may take anything: keys that are given again are tried again without.
     """
 
     folders: Folders
     state: Callable[[], tuple[str, str]]
     survey: Callable[[], list[Finding]]
     registry: Registry
+    looks: Callable[[], bool]
     wanted: Callable[[], bool]
     say: Callable[[str], None]
     _logins: Logins = field(default_factory=Logins)
@@ -40,12 +41,14 @@ class LoginWatch:
 
     def begin(self) -> None:
         """The first look, before anything runs."""
-        if not self.wanted():
+        if not self.looks():
             return
         self._watch = Watch(self.folders, self._changed)
         findings = self.survey()
         self._logins.look(findings, *self.state(), LOGINS)
         self._take(findings)
+        if not self.wanted():
+            return
         asks = {one.source for one in findings if isinstance(one, Found) and one.project and self._is_new(one)}
         for source in sorted(asks):
             self.say(f"a key in {source} of this project is not used without being asked: o-switcher discover --apply")
@@ -78,7 +81,7 @@ class LoginWatch:
             self._looking = self._loop.create_task(self._look())
 
     async def _look(self) -> None:
-        while self._again:
+        while self._again and self.looks():
             self._again = False
             state = await asyncio.to_thread(self.state)
             findings = await asyncio.to_thread(self.survey)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import plistlib
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -76,10 +75,13 @@ class DesktopEntry:
         """The program that the entry starts, if that can be told."""
         try:
             line = _main_group(self._path.read_text("utf-8", errors="replace")).get("Exec", "")
-            words = shlex.split(_ESCAPE.sub(lambda found: _UNESCAPED.get(found[1], found[1]), line))
-        except (OSError, ValueError):
+        except OSError:
             return None
-        return words[0].replace("%%", "%") if words else None
+        found = _WORD.match(_ESCAPE.sub(lambda escape: _UNESCAPED.get(escape[1], escape[1]), line))
+        if found is None:
+            return None
+        word = found[2] if found[1] is None else _ESCAPE.sub(r"\1", found[1])
+        return word.replace("%%", "%")
 
     def set(self, on: bool) -> None:
         """Write the entry, or take it away."""
@@ -117,6 +119,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}) 
 
 
 _ESCAPE = re.compile(r"\\(.)")
+_WORD = re.compile(r'"((?:\\.|[^"\\])*)"|([^\s"]+)')
 _UNESCAPED = {"n": "\n", "t": "\t", "r": "\r", "s": " "}
 
 
