@@ -62,7 +62,7 @@ def _claude_code(environ: Mapping[str, str], home: Path) -> Iterator[Pointer]:
     ):
         if url := block.get("ANTHROPIC_BASE_URL"):
             token = block.get("ANTHROPIC_AUTH_TOKEN") or block.get("ANTHROPIC_API_KEY", "")
-            yield Pointer("claude", place, url, token)
+            yield Pointer("claude-code", place, url, token)
 
 
 def _codex(environ: Mapping[str, str], home: Path) -> Iterator[Pointer]:

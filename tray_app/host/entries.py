@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container
+from copy import copy
 from typing import Protocol as Interface
 
 import msgspec
@@ -67,6 +68,16 @@ class Document(msgspec.Struct):
     tokens: dict[str, str] = {}
     forgotten: list[str] = []
 
+    def copied(self) -> Document:
+        """The same, to be changed."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        return Document(**{name: copy(value) for name, value in fields.items()})
+
+    def become(self, other: Document) -> None:
+        """Hold what `other` holds."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(other, name))
+
     def __repr__(self) -> str:
         return f"Document({len(self.profiles)} profiles, {len(self.tokens)} tokens)"
 
@@ -76,7 +87,7 @@ class Document(msgspec.Struct):
 
 def merged(held: Document, more: Document) -> Document:
     """`held`, with everything of `more` that it does not have. Of two keys, or tokens, of one name both stay."""
-    made = Document(VERSION, dict(held.profiles), dict(held.tokens), list(held.forgotten))
+    made = held.copied()
     marks = {entry.fingerprint for entry in held.profiles.values()}
     for name, entry in more.profiles.items():
         if entry.fingerprint not in marks:

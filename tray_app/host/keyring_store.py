@@ -37,18 +37,17 @@ class KeyringStore:
         self._saved = saved
 
     def load(self) -> Document:
+        index = self._index()
+        made = Document(VERSION, forgotten=list(index.forgotten) if index else [])
+        for kind, field, type_ in _KINDS if index else ():
+            for name in getattr(index, field):
+                if (text := self._get(f"{kind}:{name}")) is not None:
+                    getattr(made, field)[name] = text if type_ is str else self._decoded(text, type_)
+        return made
+
+    def _index(self) -> _Index | None:
         text = self._get("index")
-        if text is None:
-            return Document()
-        index = self._decoded(text, _Index)
-        profiles, tokens = {}, {}
-        for name in index.profiles:
-            if (text := self._get(f"profile:{name}")) is not None:
-                profiles[name] = self._decoded(text, Entry)
-        for client in index.tokens:
-            if (text := self._get(f"token:{client}")) is not None:
-                tokens[client] = text
-        return Document(VERSION, profiles, tokens, index.forgotten)
+        return None if text is None else self._decoded(text, _Index)
 
     def _decoded(self, text: str, kind: type[_T]) -> _T:
         try:
@@ -61,23 +60,21 @@ class KeyringStore:
     def save(self, document: Document) -> None:
         """Write what changed. The index names at least what is there at every moment: nothing is left behind."""
         before = self.load()
-        wanted = _Index(list(document.profiles), list(document.tokens), document.forgotten)
-        known = _Index(list(before.profiles), list(before.tokens), before.forgotten)
-        if not (set(wanted.profiles) <= set(known.profiles) and set(wanted.tokens) <= set(known.tokens)):
-            known = _Index(_both(wanted.profiles, known.profiles), _both(wanted.tokens, known.tokens), wanted.forgotten)
-            self._set_index(known)
-        for name, entry in document.profiles.items():
-            if before.profiles.get(name) != entry:
-                self._set(f"profile:{name}", msgspec.json.encode(entry).decode())
-        for client, token in document.tokens.items():
-            if before.tokens.get(client) != token:
-                self._set(f"token:{client}", token)
-        for name in before.profiles.keys() - document.profiles.keys():
-            self._delete(f"profile:{name}")
-        for client in before.tokens.keys() - document.tokens.keys():
-            self._delete(f"token:{client}")
+        wanted, known = _index_of(document), _index_of(before)
+        if any(not set(getattr(wanted, field)) <= set(getattr(known, field)) for _, field, _ in _KINDS):
+            both = {field: _both(getattr(wanted, field), getattr(known, field)) for _, field, _ in _KINDS}
+            known = _Index(forgotten=wanted.forgotten, **both)
+            self._set("index", msgspec.json.encode(known).decode())
+        for kind, field, type_ in _KINDS:
+            held = getattr(before, field)
+            for name, value in getattr(document, field).items():
+                if held.get(name) != value:
+                    self._set(f"{kind}:{name}", value if type_ is str else msgspec.json.encode(value).decode())
+        for kind, field, _ in _KINDS:
+            for name in getattr(before, field).keys() - getattr(document, field).keys():
+                self._delete(f"{kind}:{name}")
         if known != wanted:
-            self._set_index(wanted)
+            self._set("index", msgspec.json.encode(wanted).decode())
         self._saved()
 
     def clear(self) -> None:
@@ -86,21 +83,17 @@ class KeyringStore:
         Raises:
             VaultError: something is still there; it can be tried again.
         """
-        text = self._get("index")
-        index = _Index() if text is None else self._decoded(text, _Index)
-        for name in index.profiles:
-            self._delete(f"profile:{name}")
-        for client in index.tokens:
-            self._delete(f"token:{client}")
-        if text is not None:
-            self._delete("index")
+        index = self._index()
+        if index is None:
+            return
+        for kind, field, _ in _KINDS:
+            for name in getattr(index, field):
+                self._delete(f"{kind}:{name}")
+        self._delete("index")
 
     def is_empty(self) -> bool:
         """Whether nothing of ours is there."""
         return self._get("index") is None
-
-    def _set_index(self, index: _Index) -> None:
-        self._set("index", msgspec.json.encode(index).decode())
 
     def _get(self, name: str) -> str | None:
         return _patiently(lambda: self._keyring.get_password(self._service, name))
@@ -120,6 +113,14 @@ class _Index(msgspec.Struct):
     profiles: list[str] = []
     tokens: list[str] = []
     forgotten: list[str] = []
+
+
+# What an item is called, the field of the document and of the index that it stands in, and what it is.
+_KINDS: tuple[tuple[str, str, type], ...] = (("profile", "profiles", Entry), ("token", "tokens", str))
+
+
+def _index_of(document: Document) -> _Index:
+    return _Index(forgotten=document.forgotten, **{field: list(getattr(document, field)) for _, field, _ in _KINDS})
 
 
 def _both(some: list[str], more: list[str]) -> list[str]:

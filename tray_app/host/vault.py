@@ -58,7 +58,7 @@ class Vault:
         try:
             more = other.load()
             with self._changing() as made:
-                made.profiles, made.tokens, made.forgotten = _parts(merged(self._document, more))
+                made.become(merged(made, more))
             kept = self.store.load()
             if merged(kept, more) != kept:
                 return f"not every key could be moved to the {self.store.name}; they are still in the {other.name} too"
@@ -135,7 +135,7 @@ class Vault:
         """A copy to change. It is saved, and then counts, unless it stays as it was."""
         with self._lock:
             known = self._document
-            made = Document(VERSION, dict(known.profiles), dict(known.tokens), list(known.forgotten))
+            made = known.copied()
             yield made
             held = {entry.fingerprint for entry in made.profiles.values()}
             made.forgotten = [mark for mark in dict.fromkeys(made.forgotten) if mark not in held]
@@ -258,10 +258,6 @@ def _in_keyring(keys: Path, mark: Path, patience_s: float, *, move: bool) -> Vau
 def _reason(error: NoKeyring) -> str:
     """What is the matter, without what could be done about it."""
     return re.split("[;:]", str(error), maxsplit=1)[0]
-
-
-def _parts(document: Document) -> tuple[dict[str, Entry], dict[str, str], list[str]]:
-    return document.profiles, document.tokens, document.forgotten
 
 
 def _count(keys: int) -> str:

@@ -263,7 +263,7 @@ PLANTED: list[tuple[Callable[[Sandbox], None], str, str, str]] = [
         "export NO_PROXY=intern.example,localhost,127.0.0.1",
     ),
     (old_port, "client", "OpenCode's opencode.json, openrouter leads to http://127.0.0.1:1", "connect opencode"),
-    (old_port_of_claude, "client", "Claude Code's settings.json leads to http://localhost:1", "connect claude"),
+    (old_port_of_claude, "client", "Claude Code's settings.json leads to http://localhost:1", "connect claude-code"),
     (unknown_token, "client", "Codex's config.toml, pool has a token that O-Switcher does not know", "connect codex"),
     (key_of_a_project, "discovery", "a key for groq in OpenCode's opencode.json", "o-switcher discover --apply"),
     (target_of_nobody, "targets", "names openrouter-gone, but there is no such profile", "o-switcher profiles list"),
