@@ -299,3 +299,17 @@ def test_a_profile_with_an_address_of_its_own_does_not_follow_its_provider(machi
         assert eventually(lambda: app._providers["mine"].base_url == "https://elsewhere.example/v1")
         assert profiles(app) == {"mine-x": "ready"}
         assert ask(app, "mine").status_code == 200
+
+
+def test_an_address_in_the_key_file_that_cannot_be_used_stops_nobody_else(machine: Machine) -> None:
+    machine.settings(base=SETTINGS)
+    with machine.running() as app:
+        caller = connect(machine.home.running)
+        caller.ask("profiles-add", provider="mine", label="x", secret=key_of("b"), base_url=machine.url)
+        caller.ask("profiles-add", provider="openrouter", label="main", secret=key_of("c"))
+    keys = json.loads(machine.home.keys.read_text())
+    keys["profiles"]["mine-x"]["base_url"] = "http://[::1"
+    machine.home.keys.write_text(json.dumps(keys))
+    with machine.running() as app:
+        assert ask(app).status_code == 200
+        assert ask(app, "mine").status_code >= 400

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tray_app.agents.found import Found
 from tray_app.control.verbs import Refused
-from tray_app.core.address import BadAddress, base_of
+from tray_app.core.address import BadAddress, Origin, base_of
 from tray_app.core.pool import Cell, Member
 from tray_app.core.providers import BUILT_IN, Provider, canonical
 from tray_app.core.redact import redact
@@ -111,9 +111,10 @@ class Registry:
 
     def _moved(self, profile_id: str, entry: Entry, url: str) -> str | None:
         """Why its key is not given out: it is bound to another address than the profile has now."""
-        if base_of(url).origin == base_of(entry.base_url).origin:
-            return None
-        return f"{_MOVED}{base_of(url).origin}; to let its key go there: o-switcher profiles confirm {profile_id}"
+        there = _origin(url)
+        if there is None or there == _origin(entry.base_url):
+            return None  # an address that cannot be used is told by whoever would call it
+        return f"{_MOVED}{there}; to let its key go there: o-switcher profiles confirm {profile_id}"
 
     def standing(self, mark: str, base_url: str) -> tuple[Standing, str | None]:
         """How the key of that fingerprint, for that address, stands to those held; and the profile that has it."""
@@ -166,10 +167,11 @@ class Registry:
 
     def given_again(self, marks: Collection[str], source: str) -> list[str]:
         """Keys that were refused and have been given again where they came from: they are tried again; which."""
+        members = self.cell.pool.members
         again = [
             name
             for name, entry in self.vault.entries().items()
-            if entry.fingerprint in marks and self.cell.pool.members[name].reauth is not None
+            if entry.fingerprint in marks and name in members and members[name].reauth is not None
         ]
         for name in again:
             self._accepted_again(name, f"the same key was given again in {source}")
@@ -486,6 +488,13 @@ class Registry:
         except BadAddress:
             return False
         return origin.host in ("127.0.0.1", "localhost", "::1") and origin.port == self.own_port() != 0
+
+
+def _origin(url: str) -> Origin | None:
+    try:
+        return base_of(url).origin
+    except BadAddress:
+        return None
 
 
 def unknown_profile(profile: str, known: Iterable[str]) -> Refused:
