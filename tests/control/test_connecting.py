@@ -983,3 +983,15 @@ def test_a_client_whose_token_was_revoked_does_not_get_a_new_one_by_itself(desk:
     [(client, trouble)] = desk.connecting.move("http://127.0.0.1:5000")
     assert client == "claude-code" and "its token was revoked" in str(trouble)
     assert path.read_bytes() == connected and not desk.vault.tokens()
+
+
+def test_connecting_again_moves_nothing_in_a_file_that_was_edited_since(desk: Desk) -> None:
+    path = desk.put(OPENCODE, b'{\n  "a": 1\n}\n')
+    desk.connect("opencode")
+    edited = path.read_text()[: -len("\n}\n")] + ',\n  "theme": "dark"\n}\n'
+    path.write_text(edited)
+    assert not desk.connect("opencode").changed and path.read_text() == edited
+    assert desk.connect("opencode", "http://127.0.0.1:5000").changed
+    assert path.read_text() == edited.replace(URL, "http://127.0.0.1:5000")
+    desk.disconnect("opencode")
+    assert path.read_text() == '{\n  "a": 1,\n  "theme": "dark"\n}\n'
