@@ -248,7 +248,7 @@ def test_moments_before_all_time_are_understood(asked: History) -> None:
 def test_nothing_can_be_written_through_a_history(filled: Path, asked: History) -> None:
     before = filled.read_bytes()
     with asked._session() as session, pytest.raises(OperationalError, match="readonly"):
-        session.connection().execute(text("DELETE FROM request"))
+        session.connection().execute(text("DELETE FROM request_data"))
     assert filled.read_bytes() == before
 
 
@@ -262,7 +262,7 @@ def test_a_history_reads_while_another_writes(history: Path) -> None:
     with closing(database.open_for_writing(history, 1).connection) as connection:
         batch.write(connection, served(1), batch.Unfinished())
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("DELETE FROM request")
+        connection.execute("DELETE FROM request_data")
         assert len(History(history).recent(5)) == 1
         connection.execute("ROLLBACK")
 

@@ -14,6 +14,7 @@ import pytest
 from tests.ledger.facts import MAIN, T0, rest, served, started, switched
 from tests.ledger.look import ask, one
 from tests.ledger.test_writer import record, until, writing
+from tray_app.core.ids import request_id
 from tray_app.core.values import CooldownSet, Fact, OperatorActed, Spent
 from tray_app.ledger import batch, database, retention
 from tray_app.ledger.retention import DAY_MS, Limits, Retention
@@ -82,8 +83,9 @@ def test_calls_without_their_request_and_the_providers_words_go_too(history: Pat
     facts = [fact if not hasattr(fact, "spent") else _with(fact, spent) for fact in facts]
     filled(history, *facts, *day(0, 2))
     assert one(history, "SELECT count(*) FROM attempt_usage") == 4
+    assert one(history, "SELECT count(*) FROM attempt_data") == 2
     with closing(sqlite3.connect(history)) as connection, connection:
-        connection.execute("DELETE FROM request WHERE started_at < ?", (TODAY,))
+        connection.execute("DELETE FROM request_data WHERE id < ?", (request_id(TODAY, 0),))
     rounds(history, 3)
     assert one(history, "SELECT count(*) FROM attempt_usage") == 0
     assert days_kept(history, "attempt") == {0}
@@ -106,18 +108,21 @@ def test_no_step_takes_away_more_than_a_few_rows_and_the_space_comes_back(histor
         assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
     taken = [a - b for a, b in zip(left, left[1:], strict=False)]
     assert max(taken) == retention.ROWS and left[-1] == 2
-    assert history.stat().st_size < before / 4
+    assert history.stat().st_size < before / 2
     assert made.note is None
 
 
 def test_what_is_too_much_goes_by_whole_days_the_oldest_first(history: Path) -> None:
-    for ago in (3, 2, 1, 0):
+    filled(history, *day(0, 2))
+    empty = history.stat().st_size
+    for ago in (3, 2, 1):
         filled(history, *day(ago, 600))
     used = history.stat().st_size
-    made = rounds(history, size=used * 2 // 3)
+    limit = used - (used - empty) // 2  # a day and a half must go
+    made = rounds(history, size=limit)
     assert days_kept(history) == {0, 1}
-    assert one(history, "SELECT count(*) FROM request") == 1200
-    assert history.stat().st_size <= used * 2 // 3 and made.note is None
+    assert one(history, "SELECT count(*) FROM request") == 602
+    assert history.stat().st_size <= limit and made.note is None
 
 
 def test_today_stays_though_it_is_too_much_and_that_is_said(history: Path) -> None:

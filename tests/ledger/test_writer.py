@@ -546,7 +546,7 @@ def test_a_lock_between_misfits_writes_nothing_twice(history: Path, monkeypatch:
 # -- damaged while it is in use
 
 
-def spoil(history: Path, table: str = "request") -> None:
+def spoil(history: Path, table: str = "request_data") -> None:
     """Overwrite a table's first page, and have every connection look at the file again."""
     with closing(sqlite3.connect(history, isolation_level=None)) as other:
         (page,) = other.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()

@@ -86,7 +86,7 @@ class PastSegment:
     """A stretch of a stream that several attempts had a part in. `attempt_id` is the row's, `end` an outcome."""
 
     seq: int
-    attempt_id: int
+    attempt_id: str
     profile_id: str
     started_at: int
     ended_at: int | None

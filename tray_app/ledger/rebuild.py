@@ -25,7 +25,7 @@ SELECT a.profile_id, coalesce(r.model, ''), r.client,
        sum(a.cost_usd IS NULL AND coalesce(a.input_tokens, a.output_tokens) IS NOT NULL),
        sum(a.input_tokens), sum(a.output_tokens), sum(a.cache_read_tokens), sum(a.cache_write_tokens),
        sum(a.reasoning_tokens), sum(a.cost_usd)
-FROM request r JOIN attempt a ON a.request_id = r.id WHERE r.id >= ? AND r.id < ?
+FROM attempt a JOIN request r ON r.id = a.request_id WHERE a.request_id >= ? AND a.request_id < ?
 GROUP BY 1, 2, 3 HAVING coalesce(sum(a.input_tokens), sum(a.output_tokens), sum(a.cost_usd)) IS NOT NULL
 """
 _LATENCIES = """

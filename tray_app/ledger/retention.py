@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tray_app.core.ids import request_id
-from tray_app.ledger.batch import Row
+from tray_app.ledger import packing
+from tray_app.ledger.packing import DAY_MS
 
-DAY_MS = 86_400_000
 ROWS = 150  # requests, or other rows, that one step takes away
 PAGES = 64  # that one step gives back
 TIMED = ("failover", "quota_event", "operator_event")  # tables that are found by `at`
@@ -57,7 +57,12 @@ class Retention:
                 connection.execute("ROLLBACK")
             raise
         if not gone:
-            self._doing = self._next_day
+            self._doing = self._forget
+        return True
+
+    def _forget(self, connection: sqlite3.Connection) -> bool:
+        packing.forget(connection, self._before)
+        self._doing = self._next_day
         return True
 
     def _next_day(self, connection: sqlite3.Connection) -> bool:
@@ -83,21 +88,16 @@ class Retention:
 
 def _requests_gone(connection: sqlite3.Connection, before: str) -> bool:
     """Take a few of the oldest requests away, with all that belongs to them; whether there were any."""
-    last = connection.execute(
-        "SELECT max(id) FROM (SELECT id FROM request WHERE id < ? ORDER BY id LIMIT ?)", (before, ROWS)
-    ).fetchone()[0]
-    calls = [row[0] for row in _calls(connection, before if last is None else last)]
-    connection.executemany("DELETE FROM attempt_usage WHERE attempt_id = ?", ((call,) for call in calls))
-    connection.executemany("DELETE FROM attempt WHERE id = ?", ((call,) for call in calls))
+    sql = "SELECT max(id) FROM (SELECT id FROM request_data WHERE id < ? ORDER BY id LIMIT ?)"
+    last = connection.execute(sql, (before, ROWS)).fetchone()[0]
+    bound = before if last is None else last
+    calls = connection.execute("DELETE FROM attempt_data WHERE request_id <= ?", (bound,))
+    connection.execute("DELETE FROM attempt_usage WHERE attempt_id < ? || '.'", (bound,))  # which comes after '-'
     if last is None:
-        return bool(calls)
+        return calls.rowcount > 0
     connection.execute("DELETE FROM segment WHERE request_id <= ?", (last,))
-    connection.execute("DELETE FROM request WHERE id <= ?", (last,))
+    connection.execute("DELETE FROM request_data WHERE id <= ?", (last,))
     return True
-
-
-def _calls(connection: sqlite3.Connection, last: str) -> list[Row]:
-    return connection.execute("SELECT id FROM attempt WHERE request_id <= ?", (last,)).fetchall()
 
 
 def _events_gone(connection: sqlite3.Connection, table: str, before: int) -> bool:
