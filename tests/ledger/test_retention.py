@@ -83,7 +83,7 @@ def test_calls_without_their_request_and_the_providers_words_go_too(history: Pat
     facts = [fact if not hasattr(fact, "spent") else _with(fact, spent) for fact in facts]
     filled(history, *facts, *day(0, 2))
     assert one(history, "SELECT count(*) FROM attempt_usage") == 4
-    assert one(history, "SELECT count(*) FROM attempt_data") == 2
+    assert one(history, "SELECT count(*) FROM attempt_data") > 2
     with closing(sqlite3.connect(history)) as connection, connection:
         connection.execute("DELETE FROM request_data WHERE id < ?", (request_id(TODAY, 0),))
     rounds(history, 3)

@@ -87,7 +87,9 @@ def test_there_are_no_other_tables_on_either_side(migrated: sqlite3.Connection) 
 
 
 @pytest.mark.parametrize("row", [tables.RequestRow, tables.AttemptRow], ids=VIEWED)
-def test_the_views_have_exactly_the_columns_that_are_described(migrated: sqlite3.Connection, row: type[SQLModel]) -> None:
+def test_the_views_have_exactly_the_columns_that_are_described(
+    migrated: sqlite3.Connection, row: type[SQLModel]
+) -> None:
     found = {column[1] for column in migrated.execute(f"PRAGMA table_info({row.__tablename__})")}
     assert found == set(row.model_fields)
 

@@ -66,8 +66,7 @@ _OPERATOR = "at actor verb profile_id detail"
 REQUEST_OPEN = _insert("request_data", "id kind request_bytes more") + " ON CONFLICT DO NOTHING"
 REQUEST_WHOLE = _insert(
     "request_data",
-    "id kind ending ended wait_ms ttft_ms duration_ms request_bytes response_bytes"
-    f" {_TOKENS} upstream_id chunks more",
+    f"id kind ending ended wait_ms ttft_ms duration_ms request_bytes response_bytes {_TOKENS} upstream_id chunks more",
     replace=True,
 )
 ATTEMPT_OPEN = _insert("attempt_data", "request_id seq kind started_at") + " ON CONFLICT DO NOTHING"

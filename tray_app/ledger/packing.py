@@ -48,9 +48,7 @@ class Table:
 
 
 REQUEST_KIND = Table("request_kind", "client provider protocol path model stream")
-REQUEST_END = Table(
-    "request_end", "outcome status_code profile_id attempts failovers cost_source id_prefix call_model"
-)
+REQUEST_END = Table("request_end", "outcome status_code profile_id attempts failovers cost_source id_prefix call_model")
 ATTEMPT_KIND = Table("attempt_kind", "profile_id model outcome status_code cost_source id_prefix")
 ATTEMPT_FAULT = Table("attempt_fault", "error_class error_scope error_code error_message reason")
 TABLES = (REQUEST_KIND, REQUEST_END, ATTEMPT_KIND, ATTEMPT_FAULT)
@@ -156,13 +154,13 @@ def _place(start: RequestStarted, end: RequestEnded, call: Call) -> int:
     """Where in the request's time the call lies, as the view `attempt` reads it; -1: it cannot be told so shortly."""
     own, after = call.end, call.start.started_at - start.started_at
     rest = end.ended_at - own.ended_at
-    if (end.ttft_ms is None) != (own.ttft_ms is None) or not 0 <= after < _MOST_AFTER or not 0 <= rest <= 3:
+    if (end.ttft_ms is None) != (own.ttft_ms is None) or not 0 <= after < _MOST_AFTER or not 0 <= rest <= 7:
         return -1
     first = 0 if end.ttft_ms is None or own.ttft_ms is None else end.ttft_ms - after - own.ttft_ms
     took = end.duration_ms - after - rest - own.duration_ms
-    if not -1 <= first <= 2 or not -1 <= took <= 2:
+    if not -2 <= first <= 5 or not -2 <= took <= 5:
         return -1
-    return rest + (first + 1 << 2) + (took + 1 << 4) + (after << 6)
+    return rest + (first + 2 << 3) + (took + 2 << 6) + (after << 9)
 
 
 def whole_attempt(call: Call, combinations: Combinations) -> Values:

@@ -70,7 +70,7 @@ CREATE TABLE request_data (
     kind INTEGER NOT NULL,         -- what was asked for: request_kind
     ending INTEGER,                -- how it ended: request_end; NULL while it goes on
     ended INTEGER,                 -- NULL while it goes on. Else bits: 2 how much the clock differs from duration_ms,
-                                   -- and where the call is in this row: 2 + 2 + 2 + the rest, see the view `attempt`
+                                   -- where the call is in this row: 3 + 3 + 3 + the rest, see the view `attempt`
     wait_ms INTEGER,               -- in the queue, or before a retry
     ttft_ms INTEGER,               -- to the first byte that matters
     duration_ms INTEGER,           -- to the last byte
@@ -222,14 +222,14 @@ FROM request_data r LEFT JOIN request_kind k ON k.id = r.kind LEFT JOIN request_
 
 CREATE VIEW attempt AS
 -- One row a call to a provider. Of a call in its request's own row, `ended` has after 2 bits of the request's own:
--- 2 how long before the request it ended; 2 and 2 how its time to the first byte and its duration differ from what
--- follows from the request's; the rest: how long after the request it began. All in milliseconds.
+-- 3 how long before the request it ended; 3 and 3 how its time to the first byte and its duration differ from what
+-- follows from the request's, and 2 more; the rest how long after the request it began. All in milliseconds.
 SELECT r.id || '-1' AS id, r.id AS request_id, 1 AS seq, e.profile_id, coalesce(e.call_model, k.model) AS model,
-       coalesce(json_extract(r.more, '$.started_at'), (((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 1, 1)) - 1) << 40) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 2, 1)) - 1) << 35) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 3, 1)) - 1) << 30) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 4, 1)) - 1) << 25) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 5, 1)) - 1) << 20) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 6, 1)) - 1) << 15) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 7, 1)) - 1) << 10) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 8, 1)) - 1) << 5) | (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 9, 1)) - 1))) + (r.ended - 4 >> 8) AS started_at,
-       coalesce(json_extract(r.more, '$.ended_at'), coalesce(json_extract(r.more, '$.started_at'), (((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 1, 1)) - 1) << 40) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 2, 1)) - 1) << 35) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 3, 1)) - 1) << 30) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 4, 1)) - 1) << 25) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 5, 1)) - 1) << 20) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 6, 1)) - 1) << 15) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 7, 1)) - 1) << 10) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 8, 1)) - 1) << 5) | (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 9, 1)) - 1))) + coalesce(r.duration_ms, 0) + (r.ended & 3) - 1) - (r.ended - 4 >> 2 & 3) AS ended_at,
+       coalesce(json_extract(r.more, '$.started_at'), (((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 1, 1)) - 1) << 40) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 2, 1)) - 1) << 35) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 3, 1)) - 1) << 30) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 4, 1)) - 1) << 25) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 5, 1)) - 1) << 20) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 6, 1)) - 1) << 15) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 7, 1)) - 1) << 10) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 8, 1)) - 1) << 5) | (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 9, 1)) - 1))) + (r.ended - 4 >> 11) AS started_at,
+       coalesce(json_extract(r.more, '$.ended_at'), coalesce(json_extract(r.more, '$.started_at'), (((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 1, 1)) - 1) << 40) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 2, 1)) - 1) << 35) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 3, 1)) - 1) << 30) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 4, 1)) - 1) << 25) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 5, 1)) - 1) << 20) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 6, 1)) - 1) << 15) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 7, 1)) - 1) << 10) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 8, 1)) - 1) << 5) | (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 9, 1)) - 1))) + coalesce(r.duration_ms, 0) + (r.ended & 3) - 1) - (r.ended - 4 >> 2 & 7) AS ended_at,
        e.outcome, e.status_code, NULL AS error_class, NULL AS error_scope, NULL AS error_code, NULL AS error_message,
-       NULL AS retry_after_s, r.ttft_ms - (r.ended - 4 >> 8) - (r.ended - 4 >> 4 & 3) + 1 AS ttft_ms,
-       r.duration_ms - (r.ended - 4 >> 8) - (r.ended - 4 >> 2 & 3) - (r.ended - 4 >> 6 & 3) + 1 AS duration_ms,
+       NULL AS retry_after_s, r.ttft_ms - (r.ended - 4 >> 11) - (r.ended - 4 >> 5 & 7) + 2 AS ttft_ms,
+       r.duration_ms - (r.ended - 4 >> 11) - (r.ended - 4 >> 2 & 7) - (r.ended - 4 >> 8 & 7) + 2 AS duration_ms,
        e.id_prefix || CASE typeof(r.upstream_id) WHEN 'blob' THEN lower(hex(r.upstream_id)) ELSE r.upstream_id END AS upstream_request_id,
        r.response_bytes, r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens,
        r.reasoning_tokens, CASE typeof(r.cost) WHEN 'integer' THEN r.cost / 1e9 ELSE r.cost END AS cost_usd, e.cost_source,
