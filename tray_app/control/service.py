@@ -17,6 +17,7 @@ from tray_app.control.discovery import FoundView
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, Registry, Standing, unknown_profile
+from tray_app.control.searching import wanted
 from tray_app.control.verbs import Argument, Refused, verb_named
 from tray_app.control.views import AskedView, ReportView, Status
 from tray_app.core.affinity import Conversations
@@ -321,16 +322,13 @@ class Service:
         self,
         actor: str,
         limit: int = 20,
-        profile: str | None = None,
-        model: str | None = None,
-        since: int | None = None,
+        **given: Any,
     ) -> list[PastRequest]:
         if not 1 <= limit <= MAX_LIMIT:
             raise Refused("bad_argument", f"--limit must be from 1 to {MAX_LIMIT}")
-        if since is not None and abs(since) >= 1 << 53:
-            raise Refused("bad_argument", "since is no time in milliseconds since 1970")
+        asked = wanted(given)
         history = await asyncio.to_thread(self.history)
-        return await asyncio.to_thread(history.recent, limit, profile=profile, model=model, since=since)
+        return await asyncio.to_thread(history.recent, limit, asked)
 
     async def _unknown_answers(self, actor: str) -> list[dict[str, object]]:
         history = await asyncio.to_thread(self.history)

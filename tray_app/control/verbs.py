@@ -112,9 +112,13 @@ _TABLE = (
         "recent requests",
         (
             Parameter("limit", int, "how many"),
-            Parameter("profile", str, "only this profile's"),
-            Parameter("model", str, "only this model's"),
+            Parameter("profile", str, "only this profile's; * stands for anything"),
+            Parameter("model", str, "only this model's; * stands for anything"),
+            Parameter("client", str, "only this client's; * stands for anything"),
+            Parameter("outcome", str, "only those that ended so: served, failed, ..., or running"),
+            Parameter("id", str, "only those whose id begins so"),
             Parameter("since", int, "only those from this time on, ms since the epoch"),
+            Parameter("before", str, "only those older than the request of this id: the next page"),
         ),
     ),
     Verb(

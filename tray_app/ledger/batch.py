@@ -41,7 +41,7 @@ from tray_app.ledger import packing
 
 HOUR_MS = 3_600_000
 HISTOGRAMS_KEPT = 256
-UNPRICED = 7  # its place in the counts of a row of `usage_hour`
+UNPRICED = 9  # its place in the counts of a row of `usage_hour`
 
 Row = tuple[object, ...]
 Key = str | tuple[str, int]  # a request's id, or an attempt's request id and number
@@ -101,7 +101,7 @@ PROFILE = (
 PROFILE_GONE = "UPDATE profile SET removed_at = ? WHERE id = ?"
 REAUTH = "UPDATE profile SET reauth_reason = ? WHERE id = ?"
 STATE = _insert("app_state", "name value", replace=True)
-_SUMS = "requests served attempts failovers request_bytes response_bytes duration_ms"
+_SUMS = "requests served attempts failovers request_bytes response_bytes duration_ms saved cancelled"
 USAGE = (
     _insert("usage_hour", f"hour_at profile_id model client {_SUMS} unpriced {_SPENT} latency_histogram")
     + " ON CONFLICT DO UPDATE SET "
@@ -271,8 +271,9 @@ class _Batch:
         sums = self._sums(usage_key(start.started_at, end.profile_id, start.model, start.client))
         served = end.outcome is Outcome.SERVED
         added = (1, served, end.attempts, end.failovers, start.request_bytes, end.response_bytes, end.duration_ms)
+        rest = (served and end.failovers > 0, end.outcome is Outcome.CLIENT_CANCELLED)
         counts = sums.counts
-        for place, value in enumerate(added):
+        for place, value in enumerate(added + rest):
             counts[place] += value
         if served:
             bucket = histogram.bucket_of(end.duration_ms if end.ttft_ms is None else end.ttft_ms)
@@ -281,7 +282,7 @@ class _Batch:
     def _sums(self, key: Row) -> _Sums:
         found = self._usage.get(key)
         if found is None:
-            found = self._usage[key] = _Sums([0] * 8, _NOTHING, {})
+            found = self._usage[key] = _Sums([0] * 10, _NOTHING, {})
         return found
 
     def _spent_of(self, request_id: str) -> Spent | None:

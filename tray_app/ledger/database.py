@@ -223,7 +223,7 @@ def _count(connection: sqlite3.Connection, request_id: str) -> None:
     sql = "SELECT started_at, profile_id, model, client, attempts, failovers, request_bytes FROM request WHERE id = ?"
     *place, attempts, failovers, size = connection.execute(sql, (request_id,)).fetchone()
     nothing = [None] * 7
-    connection.execute(USAGE, (*usage_key(*place), 1, 0, attempts, failovers, size, 0, 0, 0, *nothing))
+    connection.execute(USAGE, (*usage_key(*place), 1, 0, attempts, failovers, size, *[0] * 5, *nothing))
 
 
 def _salvage(aside: Path, connection: sqlite3.Connection) -> None:

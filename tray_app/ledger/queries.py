@@ -6,17 +6,19 @@ Imports SQLModel, which is heavy: imported by whoever asks, not at the app's sta
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Engine, NullPool, create_engine, func
+from sqlalchemy import Engine, NullPool, create_engine, func, text
 from sqlalchemy import select as sums
 from sqlmodel import Session, SQLModel, col, select
 
+from tray_app.core import histogram
 from tray_app.core.history import (
+    RUNNING,
     Hour,
     Numbers,
     PastAttempt,
@@ -26,11 +28,17 @@ from tray_app.core.history import (
     Share,
     Trace,
     UnknownKind,
+    Wanted,
 )
+from tray_app.core.ids import request_id, time_of
+from tray_app.ledger.batch import HOUR_MS
 from tray_app.ledger.database import uri_of
 from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, SegmentRow, UnknownAnswerRow, UsageHourRow
 
+EVERY = Wanted()
+AFTER_ALL = "~"  # greater than every character of an id
 _Value = TypeVar("_Value")
+_REQUEST = [getattr(RequestRow, field.name) for field in fields(PastRequest)]
 
 
 class History:
@@ -46,27 +54,12 @@ class History:
         with Session(self._engine) as session:
             yield session
 
-    def recent(
-        self,
-        limit: int,
-        *,
-        profile: str | None = None,
-        model: str | None = None,
-        since: int | None = None,
-        before_id: str | None = None,
-    ) -> list[PastRequest]:
-        """The newest requests first. `since` in ms; `before_id` pages on."""
-        query = select(RequestRow).order_by(col(RequestRow.id).desc()).limit(limit)
-        if profile is not None:
-            query = query.where(col(RequestRow.profile_id) == profile)
-        if model is not None:
-            query = query.where(col(RequestRow.model) == model)
-        if since is not None:
-            query = query.where(col(RequestRow.id) >= _first_id(since), col(RequestRow.started_at) >= since)
-        if before_id is not None:
-            query = query.where(col(RequestRow.id) < before_id)
+    def recent(self, limit: int, wanted: Wanted = EVERY) -> list[PastRequest]:
+        """The newest of the wanted requests first. Nothing is counted; the last one's id pages on, as `before`."""
         with self._session() as session:
-            return [_value(PastRequest, row) for row in session.exec(query)]
+            ids = _Search(session, wanted).ids(limit)
+            query = sums(*_REQUEST).where(col(RequestRow.id).in_(ids)).order_by(col(RequestRow.id).desc())
+            return [PastRequest(*row) for row in session.execute(query)]
 
     def trace(self, request_id: str) -> Trace | None:
         """One request with its attempts and failovers, or None."""
@@ -137,35 +130,121 @@ class History:
             ]
 
     def numbers(self, since: int) -> Numbers:
-        """Sums of all requests that started at or after `since` (ms)."""
-        served = col(RequestRow.outcome) == "served"
-        failed = col(RequestRow.outcome).in_(("failed", "exhausted", "interrupted", "refused"))
-        rows = sums(
-            func.count(),
-            func.count().filter(served),
-            func.count().filter(served & (col(RequestRow.failovers) > 0)),
-            func.count().filter(failed),
-            func.sum(RequestRow.failovers),
-            func.sum(RequestRow.attempts),
-        ).where(col(RequestRow.id) >= _first_id(since))
-        with self._session() as session:
-            requests, *counts = (int(value or 0) for value in session.execute(rows).one())
-            found = dict(zip(("served", "saved", "failed", "failovers", "attempts"), counts, strict=True))
-            return Numbers(requests, **found, median_ttft_ms=self._median_ttft(session, since))
+        """Sums of all requests that started at or after `since` (ms).
 
-    def _median_ttft(self, session: Session, since: int) -> int | None:
-        known = (col(RequestRow.id) >= _first_id(since), col(RequestRow.ttft_ms).is_not(None))
-        count = session.exec(select(func.count()).select_from(RequestRow).where(*known)).one()
-        middle = (count - 1) // 2, 2 - count % 2  # of an even number the two in the middle
-        query = select(RequestRow.ttft_ms).where(*known).order_by(col(RequestRow.ttft_ms))
-        found = [value for value in session.exec(query.offset(middle[0]).limit(middle[1])) if value is not None]
-        return round(sum(found) / len(found)) if count else None
+        From the hourly sums, and from single requests for the hour in which `since` lies.
+        """
+        whole = -(-since // HOUR_MS) * HOUR_MS
+        with self._session() as session:
+            of_hours = session.execute(text(_OF_HOURS), {"since": whole}).one()
+            span = {"low": _first_id(since), "high": _first_id(whole)}
+            of_rest = session.execute(text(_OF_REQUESTS), span).one()
+            took = histogram.total(of_hours[-1])
+            for ms, count in session.execute(text(_TIMES), span):
+                bucket = histogram.bucket_of(ms)
+                took[bucket] = took.get(bucket, 0) + count
+            running = session.execute(text(_RUNNING), {"low": span["high"]}).one()[0]
+        requests, served, saved, cancelled, failovers, attempts = (
+            int(one or 0) + int(other or 0) for one, other in zip(of_hours[:-1], of_rest[:-1], strict=True)
+        )
+        failed = requests - served - cancelled - int(of_rest[-1] or 0)
+        median = histogram.quantile(took, 0.5)
+        return Numbers(requests + running, served, saved, failed, failovers, attempts, median)
+
+
+_OF_HOURS = """
+SELECT sum(requests), sum(served), sum(saved), sum(cancelled), sum(failovers), sum(attempts),
+       group_concat(latency_histogram)
+FROM usage_hour WHERE hour_at >= :since
+"""
+_OF_REQUESTS = """
+SELECT count(*), sum(outcome = 'served'), sum(outcome = 'served' AND failovers > 0), sum(outcome = 'client_cancelled'),
+       sum(failovers), sum(attempts), sum(outcome IS NULL)
+FROM request WHERE id >= :low AND id < :high
+"""
+_TIMES = """
+SELECT coalesce(ttft_ms, duration_ms), count(*) FROM request
+WHERE id >= :low AND id < :high AND outcome = 'served' GROUP BY 1
+"""
+_RUNNING = "SELECT count(*) FROM request_data WHERE ended IS NULL AND id >= :low"
+
+
+class _Search:
+    """Finds the ids of wanted requests, newest first, without looking at those of no interest.
+
+    What was not served has an index. For the rest the hourly sums say in which hours there is anything to be found.
+    """
+
+    def __init__(self, session: Session, wanted: Wanted) -> None:
+        self._session = session
+        self._wanted = wanted
+        self._low, self._high = _bounds(wanted)
+        self._given: dict[str, object] = {}
+        self._terms = ["r.id >= :low", "r.id < :high", *self._conditions()]
+
+    def _conditions(self) -> Iterator[str]:
+        wanted = self._wanted
+        kinds = list(self._like(model=wanted.model, client=wanted.client))
+        if kinds:
+            yield f"r.kind IN (SELECT id FROM request_kind WHERE {' AND '.join(kinds)})"  # noqa: S608 - words of ours
+        ends = list(self._like(profile_id=wanted.profile))
+        if wanted.outcome == RUNNING:
+            yield "r.ended IS NULL"
+        elif wanted.outcome is not None:
+            ends.append("outcome = :outcome")
+            self._given["outcome"] = wanted.outcome
+            yield "r.ending < 0" if wanted.outcome != "served" else "r.ending > 0"
+        if ends:
+            yield f"r.ending IN (SELECT id FROM request_end WHERE {' AND '.join(ends)})"  # noqa: S608 - words of ours
+
+    def _like(self, **columns: str | None) -> Iterator[str]:
+        for column, value in columns.items():
+            if value is not None:
+                self._given[column] = value
+                yield f"{column} GLOB :{column}" if "*" in value else f"{column} = :{column}"
+
+    def ids(self, limit: int) -> Sequence[str]:
+        wanted, found = self._wanted, list[str]()
+        if wanted.outcome not in (None, "served") or (wanted.profile, wanted.model, wanted.client) == (None,) * 3:
+            return self._within(self._low, self._high, limit)
+        for hour_at in self._hours():
+            low, high = _first_id(hour_at), _first_id(hour_at + HOUR_MS)
+            found += self._within(max(low, self._low), min(high, self._high), limit - len(found))
+            if len(found) >= limit:
+                break
+        return found
+
+    def _within(self, low: str, high: str, limit: int) -> list[str]:
+        sql = f"SELECT r.id FROM request_data r WHERE {' AND '.join(self._terms)} ORDER BY r.id DESC LIMIT :limit"  # noqa: S608
+        given = {**self._given, "low": low, "high": high, "limit": limit}
+        return [row[0] for row in self._session.execute(text(sql), given)]
+
+    def _hours(self) -> Iterator[int]:
+        """The hours in which there may be any, the latest first; those of requests that go on among them."""
+        wanted = self._wanted
+        terms = ["requests > 0", *self._like(profile_id=wanted.profile, model=wanted.model, client=wanted.client)]
+        low = (time_of(self._low[:14].ljust(14, "0")) or 0) // HOUR_MS * HOUR_MS
+        high = time_of(self._high.replace(AFTER_ALL, "z")[:14].ljust(14, "z")) or 0
+        sql = (
+            f"SELECT hour_at FROM usage_hour WHERE hour_at BETWEEN :low AND :high AND {' AND '.join(terms)}"  # noqa: S608
+            " UNION SELECT :hour * (started_at / :hour) FROM request"
+            " WHERE id IN (SELECT id FROM request_data WHERE ended IS NULL) ORDER BY 1 DESC"
+        )
+        given = {**self._given, "low": low, "high": high, "hour": HOUR_MS}
+        for row in self._session.execute(text(sql), given):
+            yield row[0]
+
+
+def _bounds(wanted: Wanted) -> tuple[str, str]:
+    """The ids are from the first one on, and smaller than the second."""
+    prefix = (wanted.prefix or "").lower()
+    low = max(prefix, "" if wanted.since is None else _first_id(wanted.since))
+    high = f"{prefix}{AFTER_ALL}"
+    return low, high if wanted.before is None else min(high, wanted.before)
 
 
 def _first_id(since: int) -> str:
     """The smallest id that a request of that time can have: ids are in the order of time."""
-    from tray_app.core.ids import request_id
-
     return request_id(max(since, 0), 0)
 
 

@@ -332,6 +332,8 @@ class UsageHourRow(_Usage, table=True):
     response_bytes: int
     duration_ms: int
     latency_histogram: str | None = None
+    saved: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    cancelled: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     unpriced: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 

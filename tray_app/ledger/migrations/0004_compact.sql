@@ -11,6 +11,22 @@ DROP VIEW v_recent_requests;
 DROP VIEW v_daily_usage;
 DROP VIEW v_profile_health;
 
+-- What reports need of an hour besides: requests that were served after a failover, and those whose client left.
+ALTER TABLE usage_hour ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE usage_hour ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
+CREATE TEMP TABLE hour_sums AS
+SELECT started_at / 3600000 * 3600000 AS hour_at, coalesce(profile_id, '') AS profile_id, coalesce(model, '') AS model,
+       client, sum(outcome = 'served' AND failovers > 0) AS saved, sum(outcome = 'client_cancelled') AS cancelled
+FROM old_request WHERE ended_at IS NOT NULL AND (failovers > 0 OR outcome = 'client_cancelled') GROUP BY 1, 2, 3, 4;
+CREATE INDEX temp.hour_sums_by ON hour_sums (hour_at, profile_id, model, client);
+UPDATE usage_hour AS u SET
+    saved = coalesce((SELECT h.saved FROM hour_sums h
+                      WHERE (h.hour_at, h.profile_id, h.model, h.client) = (u.hour_at, u.profile_id, u.model, u.client)), 0),
+    cancelled = coalesce((SELECT h.cancelled FROM hour_sums h
+                          WHERE (h.hour_at, h.profile_id, h.model, h.client)
+                              = (u.hour_at, u.profile_id, u.model, u.client)), 0);
+DROP TABLE hour_sums;
+
 CREATE TABLE request_kind (
     -- What requests ask for. Each combination stands once.
     id INTEGER NOT NULL PRIMARY KEY,
