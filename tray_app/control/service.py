@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.agents.found import Finding, Found
-from tray_app.control import discovery, summary
+from tray_app.control import archive, discovery, summary
 from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, noted, takes_over
 from tray_app.control.discovery import FoundView
 from tray_app.control.live import Live
@@ -329,6 +329,23 @@ class Service:
         asked = wanted(given)
         history = await asyncio.to_thread(self.history)
         return await asyncio.to_thread(history.recent, limit, asked)
+
+    async def export(self, what: str, form: str, since: int | None) -> AsyncIterator[bytes]:
+        """All of one kind, oldest first, in pieces; each is read while nobody else is kept waiting.
+
+        Raises:
+            Refused: it cannot be done.
+        """
+        pages = await asyncio.to_thread(archive.exported, Path(self.about.history_path), what, form, since)
+        first = await asyncio.to_thread(next, pages)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            page: archive.Page | None = first
+            while page is not None:
+                yield page.data
+                page = await asyncio.to_thread(next, pages, None)
+
+        return pieces()
 
     async def _unknown_answers(self, actor: str) -> list[dict[str, object]]:
         history = await asyncio.to_thread(self.history)

@@ -131,14 +131,19 @@ def _examined(path: Path) -> int | None:
         return None
     try:
         with reading(path) as connection:
-            return _fit_version(connection)
+            return fit_version(connection)
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
         raise Damaged(f"is damaged ({error})") from error
 
 
-def _fit_version(connection: sqlite3.Connection) -> int:
+def fit_version(connection: sqlite3.Connection) -> int:
+    """The version of the schema; 0 where there is nothing at all.
+
+    Raises:
+        Unusable: it is not ours, newer than this program, or damaged in a table that the app needs to go on.
+    """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     newest = migrations()[-1][0]
     if version > newest:
@@ -239,16 +244,31 @@ def _salvage(aside: Path, connection: sqlite3.Connection) -> None:
                 connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)  # noqa: S608
 
 
-def move_aside(path: Path, now: int) -> Path:
-    """Rename the file and its journal files to a name that nothing else uses; where the file went.
+def move_aside(path: Path, now: int, why: str = "aside") -> Path:
+    """Rename the file and its journal files to a name that nothing else uses and that says `why`; where the file went.
 
     Raises:
         OSError: nothing was moved.
     """
-    target = path.with_name(f"{path.stem}.aside-{now}{path.suffix}")
+    target = path.with_name(f"{path.stem}.{why}-{now}{path.suffix}")
     while os.path.lexists(target):
         now += 1
-        target = path.with_name(f"{path.stem}.aside-{now}{path.suffix}")
+        target = path.with_name(f"{path.stem}.{why}-{now}{path.suffix}")
+    _rename(path, target)
+    return target
+
+
+def move_back(aside: Path, path: Path) -> None:
+    """Undo `move_aside`.
+
+    Raises:
+        OSError: it stays where it is.
+    """
+    _rename(aside, path)
+
+
+def _rename(path: Path, target: Path) -> None:
+    """All files of a database, or none."""
     moved: list[tuple[Path, Path]] = []
     try:
         for ending in ("-wal", "-shm", ""):  # the file last: without it SQLite would throw its journal away
@@ -259,7 +279,6 @@ def move_aside(path: Path, now: int) -> Path:
         for source, place in moved:
             place.rename(source)
         raise
-    return target
 
 
 def uri_of(path: Path) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tray_app.control import archive
 from tray_app.control.service import Service
 from tray_app.control.verbs import VERBS, Refused, Verb
 from tray_app.core.redact import brief
@@ -43,6 +44,7 @@ def build(service: Service, sessions: Sessions) -> Starlette:
             Route("/api/v1/profiles", pages.guarded(pages.profiles), methods=["GET"]),
             Route("/api/v1/requests", pages.guarded(pages.requests), methods=["GET"]),
             Route("/api/v1/requests/{request_id}", pages.guarded(pages.request), methods=["GET"]),
+            Route("/api/v1/export/{what}", pages.guarded(pages.export), methods=["GET"]),
             Route("/api/v1/verbs/{name}", pages.guarded(pages.verb), methods=["POST"]),
             Route("/api/v1/openapi.json", pages.openapi, methods=["GET"]),
         ],
@@ -123,6 +125,18 @@ class _Pages:
             if name in query:
                 query[name] = _whole_number(name, query[name])
         return _json(await self._service.perform("history", query, "api"))
+
+    async def export(self, request: Request) -> Response:
+        what, form = request.path_params["what"], request.query_params.get("format", "csv")
+        since = request.query_params.get("since")
+        start = None if since is None else _whole_number("since", since)
+        pieces = await self._service.export(what, form, start)
+        headers = {
+            "cache-control": "no-store",
+            "content-disposition": f'attachment; filename="o-switcher-{what}.{form}"',
+            "x-content-type-options": "nosniff",
+        }
+        return StreamingResponse(pieces, media_type=archive.MEDIA_TYPES[form], headers=headers)
 
     async def request(self, request: Request) -> Response:
         found = await self._service.perform("inspect", {"request_id": request.path_params["request_id"]}, "api")
@@ -213,7 +227,8 @@ def _openapi(version: str) -> dict[str, object]:
     for path, summary in (
         ("/api/v1/status", "one screen of state"),
         ("/api/v1/profiles", "all profiles"),
-        ("/api/v1/requests", "recent requests"),
+        ("/api/v1/requests", "recent requests; takes the arguments of the verb history as a query"),
+        ("/api/v1/export/{what}", "all requests, attempts, failovers or quota-events, as a file"),
         ("/api/v1/requests/{request_id}", "the full trace of a request"),
     ):
         paths[path] = {"get": {"summary": summary, "responses": _RESPONSES, **_path_parameters(path)}}
@@ -233,9 +248,17 @@ _RESPONSES = {
 
 
 def _path_parameters(path: str) -> dict[str, object]:
-    if "{" not in path:
+    name = path.partition("{")[2].partition("}")[0]
+    if not name:
         return {}
-    return {"parameters": [{"name": "request_id", "in": "path", "required": True, "schema": {"type": "string"}}]}
+    schema: dict[str, object] = {"type": "string"}
+    parameters = [{"name": name, "in": "path", "required": True, "schema": schema}]
+    if name == "what":
+        schema["enum"] = list(archive.KINDS)
+        form = {"type": "string", "enum": list(archive.FORMATS), "default": "csv"}
+        parameters.append({"name": "format", "in": "query", "required": False, "schema": form})
+        parameters.append({"name": "since", "in": "query", "required": False, "schema": {"type": "integer"}})
+    return {"parameters": parameters}
 
 
 def _operation(verb: Verb) -> dict[str, object]:
