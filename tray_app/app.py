@@ -46,7 +46,7 @@ from tray_app.host.settings import Settings
 from tray_app.host.vault import Vault, VaultError, open_vault
 from tray_app.ledger import database
 from tray_app.ledger.prices import PriceList
-from tray_app.ledger.retention import DAY_MS, Limits
+from tray_app.ledger.retention import Limits
 from tray_app.ledger.writer import Writer
 from tray_app.proxy.admission import Admission
 from tray_app.proxy.asgi import answering
@@ -66,6 +66,7 @@ _log = logging.getLogger(__name__)
 GRACE_S = 5.0
 REARM_S = 300.0
 TIDY_AFTER_S = 60.0  # a start has other things to do; from then on once a day
+DAY_MS = 86_400_000
 LEAP_MS = 2_000  # the clocks of a machine drift apart slowly; this much at once was somebody's doing
 
 

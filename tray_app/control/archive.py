@@ -20,9 +20,9 @@ from tray_app.host import instance
 from tray_app.host.home import Home, private_folder
 from tray_app.ledger import backup, export
 from tray_app.ledger.database import Unusable
-from tray_app.ledger.export import Page
 
 MEDIA_TYPES = export.FORMATS
+Page = export.Page
 KINDS, FORMATS = tuple(export.KINDS), tuple(export.FORMATS)
 Progress = Callable[[float], None]  # from 0 to 1
 
