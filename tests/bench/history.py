@@ -30,8 +30,8 @@ MB_A_MILLION, REPORT_MS, LIST_MS, EXPORT_MB = 110.0, 50.0, 5.0, 60.0
 RUNS = 15
 STEPS = 200  # of retention that are timed
 SEARCHES = {
-    "by a rare model": Wanted(model="qwen/qwen3-coder", client="codex"),
-    "by a client and profile": Wanted(client="claude-code", profile="openrouter-spare"),
+    "by a rare model and profile": Wanted(model="qwen/*", profile="openrouter-spare"),
+    "by a client and profile": Wanted(client="claude-code", profile="anthropic-home"),
     "of what failed": Wanted(outcome="failed"),
     "of a model that nobody asks for": Wanted(model="nobody/*"),
     "from the middle on": Wanted(before="MIDDLE"),
@@ -100,7 +100,10 @@ def _questions(path: Path, now: int) -> Iterator[Row]:
         asked.hours(since)
         asked.shares(since)
 
-    yield Row("30-day report: CPU", _timed(report), floor=REPORT_MS, note="numbers, hours and shares")
+    with closing(sqlite3.connect(path)) as connection:
+        (hourly,) = connection.execute("SELECT count(*) FROM usage_hour").fetchone()
+    note = f"numbers, hours and shares, out of {hourly:,} rows of usage_hour"
+    yield Row("30-day report: CPU", _timed(report), floor=REPORT_MS, note=note)
     yield Row("the last 100 requests: CPU", _timed(lambda: asked.recent(100)), floor=LIST_MS)
     with closing(sqlite3.connect(path)) as connection:
         sql = "SELECT id FROM request_data WHERE id > ? LIMIT 1"

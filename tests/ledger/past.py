@@ -50,6 +50,7 @@ class _Place:
     path: str
     models: tuple[tuple[str, float, float, float], ...]  # US dollars for a million tokens: read, cached, written
     profiles: tuple[str, ...]
+    clients: tuple[str, ...]
     share: int
 
 
@@ -64,6 +65,7 @@ PLACES = (
             ("qwen/qwen3-coder", 0.22, 0.022, 0.95),
         ),
         ("openrouter-main", "openrouter-backup", "openrouter-spare"),
+        ("opencode",),
         55,
     ),
     _Place(
@@ -72,11 +74,19 @@ PLACES = (
         "/messages",
         (("claude-sonnet-4-5", 3, 0.3, 15), ("claude-haiku-4-5", 1, 0.1, 5)),
         ("anthropic-work", "anthropic-home"),
+        ("claude-code", "claude-code", "opencode"),
         30,
     ),
-    _Place("openai", "openai_responses", "/responses", (("gpt-5", 1.25, 0.125, 10),), ("openai-main",), 15),
+    _Place(
+        "openai",
+        "openai_responses",
+        "/responses",
+        (("gpt-5", 1.25, 0.125, 10),),
+        ("openai-main",),
+        ("codex", "codex", "opencode"),
+        15,
+    ),
 )
-CLIENTS = ("opencode", "opencode", "opencode", "claude-code", "codex")
 
 
 class Past:
@@ -113,7 +123,15 @@ class Past:
         request = request_id(at, chance.getrandbits(RANDOM_BITS))
         size = int(min(chance.lognormvariate(11.2, 0.9), 4e6))
         start = RequestStarted(
-            request, at, chance.choice(CLIENTS), place.provider, place.protocol, place.path, model[0], luck < 0.97, size
+            request,
+            at,
+            chance.choice(place.clients),
+            place.provider,
+            place.protocol,
+            place.path,
+            model[0],
+            luck < 0.97,
+            size,
         )
         facts: list[Fact] = [start]
         seq, began, failovers, outcome = 1, at + (chance.random() < 0.2), 0, Outcome.SERVED

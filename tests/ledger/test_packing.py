@@ -327,7 +327,7 @@ def test_money_is_kept_exactly(usd: float | None, kept: float | None) -> None:
         (None, ("", None)),
         ("gen-25a988fd993cdf4395526728", ("gen-", bytes.fromhex("25a988fd993cdf4395526728"))),
         ("gen-1764520000-AbC", ("gen-", "1764520000-AbC")),
-        ("req_011CSHoEeqs5C35K2UUqR7Fy", ("req_", "011CSHoEeqs5C35K2UUqR7Fy")),
+        ("req_011CSHoEeqs5C35K2UUqR7Fy", ("req_011C", "SHoEeqs5C35K2UUqR7Fy")),
         ("abc", ("", "abc")),
         ("ABCDEF0123", ("", "ABCDEF0123")),
         ("", ("", "")),

@@ -17,7 +17,7 @@ from tray_app.core.values import AttemptEnded, AttemptStarted, Outcome, RequestE
 DAY_MS = 86_400_000
 NANO = 1_000_000_000
 MOST_KNOWN = 4096  # combinations that are remembered; the file knows them all
-PREFIXES = ("gen-", "req_", "chatcmpl-", "msg_", "resp_")  # of providers' ids
+PREFIXES = ("gen-", "req_011C", "req_", "chatcmpl-", "msg_", "resp_")  # of providers' ids
 _HEX = re.compile(r"(?:[0-9a-f]{2}){4,32}")
 _MOST_AFTER = 1 << 30
 
