@@ -21,7 +21,8 @@ FROM old_request WHERE ended_at IS NOT NULL AND (failovers > 0 OR outcome = 'cli
 CREATE INDEX temp.hour_sums_by ON hour_sums (hour_at, profile_id, model, client);
 UPDATE usage_hour AS u SET
     saved = coalesce((SELECT h.saved FROM hour_sums h
-                      WHERE (h.hour_at, h.profile_id, h.model, h.client) = (u.hour_at, u.profile_id, u.model, u.client)), 0),
+                      WHERE (h.hour_at, h.profile_id, h.model, h.client)
+                          = (u.hour_at, u.profile_id, u.model, u.client)), 0),
     cancelled = coalesce((SELECT h.cancelled FROM hour_sums h
                           WHERE (h.hour_at, h.profile_id, h.model, h.client)
                               = (u.hour_at, u.profile_id, u.model, u.client)), 0);
@@ -188,10 +189,20 @@ SELECT r.id,
                 THEN r.ended_at - r.started_at - coalesce(r.duration_ms, 0) + 1 ELSE 1 END END,
        r.wait_ms, r.ttft_ms, r.duration_ms, r.request_bytes, r.response_bytes, r.input_tokens, r.output_tokens,
        r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens,
-       CASE WHEN abs(r.cost_usd) < 9e6 AND round(r.cost_usd * 1e9) / 1e9 = r.cost_usd THEN CAST(round(r.cost_usd * 1e9) AS INTEGER) ELSE r.cost_usd END,
+       CASE WHEN abs(r.cost_usd) < 9e6 AND round(r.cost_usd * 1e9) / 1e9 = r.cost_usd
+            THEN CAST(round(r.cost_usd * 1e9) AS INTEGER) ELSE r.cost_usd END,
        NULL, NULL,
        nullif(json_patch('{}', json_object(
-           'started_at', nullif(r.started_at, (((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 1, 1)) - 1) << 40) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 2, 1)) - 1) << 35) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 3, 1)) - 1) << 30) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 4, 1)) - 1) << 25) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 5, 1)) - 1) << 20) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 6, 1)) - 1) << 15) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 7, 1)) - 1) << 10) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 8, 1)) - 1) << 5) | (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 9, 1)) - 1))),
+           'started_at', nullif(r.started_at,
+               (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 1, 1)) - 1 << 40)
+               + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 2, 1)) - 1 << 35)
+               + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 3, 1)) - 1 << 30)
+               + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 4, 1)) - 1 << 25)
+               + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 5, 1)) - 1 << 20)
+               + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 6, 1)) - 1 << 15)
+               + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 7, 1)) - 1 << 10)
+               + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 8, 1)) - 1 << 5)
+               + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 9, 1)) - 1)),
            'ended_at', CASE WHEN NOT r.ended_at - r.started_at - coalesce(r.duration_ms, 0) BETWEEN -1 AND 2
                             THEN r.ended_at END,
            'reason', r.reason)), '{}')
@@ -206,7 +217,8 @@ SELECT a.request_id, a.seq,
        a.started_at, a.ended_at - a.started_at - coalesce(a.duration_ms, 0), a.retry_after_s, a.ttft_ms, a.duration_ms,
        a.response_bytes, a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens,
        a.reasoning_tokens,
-       CASE WHEN abs(a.cost_usd) < 9e6 AND round(a.cost_usd * 1e9) / 1e9 = a.cost_usd THEN CAST(round(a.cost_usd * 1e9) AS INTEGER) ELSE a.cost_usd END,
+       CASE WHEN abs(a.cost_usd) < 9e6 AND round(a.cost_usd * 1e9) / 1e9 = a.cost_usd
+            THEN CAST(round(a.cost_usd * 1e9) AS INTEGER) ELSE a.cost_usd END,
        a.upstream_request_id, a.chunks
 FROM old_attempt a ORDER BY a.request_id, a.seq;
 
@@ -224,33 +236,55 @@ DROP TABLE old_attempt_usage;
 DROP TABLE old_attempt;
 DROP TABLE old_request;
 
+CREATE VIEW request_times AS
+-- request_data with times: began is what stands in the id, if not in `more`; finished is NULL while it goes on.
+SELECT t.*, CASE WHEN t.ended IS NOT NULL THEN
+           coalesce(json_extract(t.more, '$.ended_at'), t.began + coalesce(t.duration_ms, 0) + (t.ended & 3) - 1)
+       END AS finished
+FROM (SELECT r.*, coalesce(
+          json_extract(r.more, '$.started_at'),
+          (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 1, 1)) - 1 << 40)
+          + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 2, 1)) - 1 << 35)
+          + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 3, 1)) - 1 << 30)
+          + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 4, 1)) - 1 << 25)
+          + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 5, 1)) - 1 << 20)
+          + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 6, 1)) - 1 << 15)
+          + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 7, 1)) - 1 << 10)
+          + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 8, 1)) - 1 << 5)
+          + (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 9, 1)) - 1)
+      ) AS began FROM request_data r) t;
+
 CREATE VIEW request AS
 -- One row a client's request. Times are UTC milliseconds since the epoch, *_ms milliseconds, money US dollars.
-SELECT r.id,
-       coalesce(json_extract(r.more, '$.started_at'), (((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 1, 1)) - 1) << 40) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 2, 1)) - 1) << 35) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 3, 1)) - 1) << 30) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 4, 1)) - 1) << 25) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 5, 1)) - 1) << 20) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 6, 1)) - 1) << 15) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 7, 1)) - 1) << 10) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 8, 1)) - 1) << 5) | (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 9, 1)) - 1))) AS started_at,
-       CASE WHEN r.ended IS NOT NULL THEN coalesce(json_extract(r.more, '$.ended_at'), coalesce(json_extract(r.more, '$.started_at'), (((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 1, 1)) - 1) << 40) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 2, 1)) - 1) << 35) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 3, 1)) - 1) << 30) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 4, 1)) - 1) << 25) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 5, 1)) - 1) << 20) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 6, 1)) - 1) << 15) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 7, 1)) - 1) << 10) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 8, 1)) - 1) << 5) | (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 9, 1)) - 1))) + coalesce(r.duration_ms, 0) + (r.ended & 3) - 1) END AS ended_at,
-       k.client, k.provider, k.protocol, k.path, k.model, k.stream, e.outcome, e.status_code, e.profile_id, e.attempts,
-       e.failovers, r.wait_ms, r.ttft_ms, r.duration_ms, r.request_bytes, r.response_bytes, r.input_tokens,
-       r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens,
-       CASE typeof(r.cost) WHEN 'integer' THEN r.cost / 1e9 ELSE r.cost END AS cost_usd,
-       e.cost_source, json_extract(r.more, '$.reason') AS reason
-FROM request_data r LEFT JOIN request_kind k ON k.id = r.kind LEFT JOIN request_end e ON e.id = r.ending;
+SELECT r.id,  -- the newest request has the greatest
+       r.began AS started_at, r.finished AS ended_at,  -- NULL while it goes on
+       k.client, k.provider, k.protocol, k.path, k.model, k.stream,  -- explained in request_kind
+       e.outcome, e.status_code, e.profile_id, e.attempts, e.failovers,  -- explained in request_end
+       r.wait_ms, r.ttft_ms, r.duration_ms, r.request_bytes, r.response_bytes,
+       r.input_tokens, r.output_tokens,  -- all that was read and written, NULL where that is not known
+       r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens,  -- parts of them
+       CASE typeof(r.cost) WHEN 'integer' THEN r.cost / 1e9 ELSE r.cost END AS cost_usd,  -- NULL where it is not known
+       e.cost_source,  -- who says so: provider, override (own prices), genai-prices (a list)
+       json_extract(r.more, '$.reason') AS reason  -- why it was not served, in our words
+FROM request_times r LEFT JOIN request_kind k ON k.id = r.kind LEFT JOIN request_end e ON e.id = r.ending;
 
 CREATE VIEW attempt AS
 -- One row a call to a provider. Of a call in its request's own row, `ended` has after 2 bits of the request's own:
 -- 3 how long before the request it ended; 3 and 3 how its time to the first byte and its duration differ from what
 -- follows from the request's, and 2 more; the rest how long after the request it began. All in milliseconds.
 SELECT r.id || '-1' AS id, r.id AS request_id, 1 AS seq, e.profile_id, coalesce(e.call_model, k.model) AS model,
-       coalesce(json_extract(r.more, '$.started_at'), (((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 1, 1)) - 1) << 40) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 2, 1)) - 1) << 35) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 3, 1)) - 1) << 30) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 4, 1)) - 1) << 25) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 5, 1)) - 1) << 20) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 6, 1)) - 1) << 15) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 7, 1)) - 1) << 10) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 8, 1)) - 1) << 5) | (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 9, 1)) - 1))) + (r.ended - 4 >> 11) AS started_at,
-       coalesce(json_extract(r.more, '$.ended_at'), coalesce(json_extract(r.more, '$.started_at'), (((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 1, 1)) - 1) << 40) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 2, 1)) - 1) << 35) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 3, 1)) - 1) << 30) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 4, 1)) - 1) << 25) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 5, 1)) - 1) << 20) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 6, 1)) - 1) << 15) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 7, 1)) - 1) << 10) | ((instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 8, 1)) - 1) << 5) | (instr('0123456789abcdefghjkmnpqrstvwxyz', substr(r.id, 9, 1)) - 1))) + coalesce(r.duration_ms, 0) + (r.ended & 3) - 1) - (r.ended - 4 >> 2 & 7) AS ended_at,
+       r.began + (r.ended - 4 >> 11) AS started_at,
+       r.finished - (r.ended - 4 >> 2 & 7) AS ended_at,
        e.outcome, e.status_code, NULL AS error_class, NULL AS error_scope, NULL AS error_code, NULL AS error_message,
        NULL AS retry_after_s, r.ttft_ms - (r.ended - 4 >> 11) - (r.ended - 4 >> 5 & 7) + 2 AS ttft_ms,
        r.duration_ms - (r.ended - 4 >> 11) - (r.ended - 4 >> 2 & 7) - (r.ended - 4 >> 8 & 7) + 2 AS duration_ms,
-       e.id_prefix || CASE typeof(r.upstream_id) WHEN 'blob' THEN lower(hex(r.upstream_id)) ELSE r.upstream_id END AS upstream_request_id,
+       e.id_prefix || CASE typeof(r.upstream_id) WHEN 'blob' THEN lower(hex(r.upstream_id)) ELSE r.upstream_id END
+           AS upstream_request_id,
        r.response_bytes, r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens,
-       r.reasoning_tokens, CASE typeof(r.cost) WHEN 'integer' THEN r.cost / 1e9 ELSE r.cost END AS cost_usd, e.cost_source,
+       r.reasoning_tokens,
+       CASE typeof(r.cost) WHEN 'integer' THEN r.cost / 1e9 ELSE r.cost END AS cost_usd, e.cost_source,
        NULL AS reason, r.chunks
-FROM request_data r LEFT JOIN request_kind k ON k.id = r.kind LEFT JOIN request_end e ON e.id = r.ending
+FROM request_times r LEFT JOIN request_kind k ON k.id = r.kind LEFT JOIN request_end e ON e.id = r.ending
 WHERE r.ended >= 4
 UNION ALL
 SELECT a.request_id || '-' || a.seq, a.request_id, a.seq, k.profile_id, k.model, a.started_at,
@@ -282,8 +316,9 @@ FROM usage_hour GROUP BY day_utc, profile_id, model ORDER BY day_utc DESC;
 CREATE VIEW v_profile_health AS
 -- Every profile that is there: what holds it back, and how its requests of the last 24 hours and of all time went.
 SELECT p.id, p.provider, p.account, p.admin_state, p.reauth_reason,
-       datetime((SELECT max(until_at) FROM cooldown c WHERE c.profile_id = p.id
-                 AND until_at > CAST(strftime('%s', 'now') AS INTEGER) * 1000) / 1000, 'unixepoch') AS resting_until_utc,
+       datetime((SELECT max(until_at) FROM cooldown c
+                 WHERE c.profile_id = p.id AND until_at > CAST(strftime('%s', 'now') AS INTEGER) * 1000) / 1000,
+                'unixepoch') AS resting_until_utc,
        (SELECT max(until_at) FROM cooldown c WHERE c.profile_id = p.id) AS resting_until_at,
        (SELECT sum(requests) FROM usage_hour u WHERE u.profile_id = p.id
         AND hour_at > (CAST(strftime('%s', 'now') AS INTEGER) - 86400) * 1000) AS requests_24h,
