@@ -22,6 +22,7 @@ TABLES = (
     "segment",
     "operator_event",
     "usage_hour",
+    "usage_day",
     "cooldown",
     "app_state",
     "unknown_answer",

@@ -13,8 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Boolean, Engine, NullPool, create_engine, func, text
-from sqlalchemy import select as sums
+from sqlalchemy import Boolean, Engine, NullPool, create_engine, text
 from sqlmodel import Session, SQLModel, col, select
 
 from tray_app.core import histogram
@@ -34,7 +33,8 @@ from tray_app.core.history import (
 from tray_app.core.ids import request_id, time_of
 from tray_app.ledger.batch import HOUR_MS
 from tray_app.ledger.database import uri_of
-from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, SegmentRow, UnknownAnswerRow, UsageHourRow
+from tray_app.ledger.packing import DAY_MS
+from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, SegmentRow, UnknownAnswerRow
 
 EVERY = Wanted()
 AFTER_ALL = "~"  # greater than every character of an id
@@ -100,36 +100,16 @@ class History:
 
     def hours(self, since: int) -> list[Hour]:
         """Sums by hour from `since` (ms) on; hours without requests are left out."""
-        query = (
-            sums(
-                col(UsageHourRow.hour_at),
-                func.sum(UsageHourRow.requests),
-                func.sum(UsageHourRow.served),
-                func.sum(UsageHourRow.failovers),
-            )
-            .where(col(UsageHourRow.hour_at) >= since)
-            .group_by(col(UsageHourRow.hour_at))
-            .order_by(col(UsageHourRow.hour_at))
-        )
         with self._session() as session:
-            return [Hour(*row) for row in session.execute(query)]
+            return [Hour(*row) for row in session.execute(text(_HOURS), {"since": since})]
 
     def shares(self, since: int) -> list[Share]:
-        """What each profile did from `since` (ms) on."""
-        query = (
-            sums(
-                col(UsageHourRow.profile_id),
-                func.sum(UsageHourRow.requests),
-                func.sum(UsageHourRow.served),
-                func.sum(UsageHourRow.duration_ms),
-            )
-            .where(col(UsageHourRow.hour_at) >= since)
-            .group_by(col(UsageHourRow.profile_id))
-        )
+        """What each profile did from `since` (ms) on; of an hour that is not whole, nothing."""
         with self._session() as session:
+            rows = session.execute(text(_SHARES), _from_hour(since))
             return [
                 Share(profile_id, requests, served, round(duration / requests) if requests else None)
-                for profile_id, requests, served, duration in session.execute(query)
+                for profile_id, requests, served, duration in rows
             ]
 
     def numbers(self, since: int) -> Numbers:
@@ -139,7 +119,7 @@ class History:
         """
         whole = -(-since // HOUR_MS) * HOUR_MS
         with self._session() as session:
-            of_hours = session.execute(text(_OF_HOURS), {"since": whole}).one()
+            of_hours = session.execute(text(_OF_HOURS), _from_hour(whole)).one()
             span = {"low": _first_id(since), "high": _first_id(whole)}
             of_rest = session.execute(text(_OF_REQUESTS), span).one()
             took = histogram.total(of_hours[-1])
@@ -155,10 +135,26 @@ class History:
         return Numbers(requests + running, served, saved, failed, failovers, attempts, median)
 
 
-_OF_HOURS = """
+# days that are summed up, and the hours of the others
+_SUMS = """
+WITH sums AS (
+    SELECT profile_id, requests, served, saved, cancelled, failovers, attempts, duration_ms, latency_histogram
+    FROM usage_day WHERE day_at >= :day
+    UNION ALL
+    SELECT profile_id, requests, served, saved, cancelled, failovers, attempts, duration_ms, latency_histogram
+    FROM usage_hour WHERE hour_at >= :since
+    AND (hour_at < :day OR hour_at / 86400000 * 86400000 NOT IN (SELECT day_at FROM usage_day WHERE day_at >= :day))
+)
+"""
+_OF_HOURS = f"""{_SUMS}
 SELECT sum(requests), sum(served), sum(saved), sum(cancelled), sum(failovers), sum(attempts),
        group_concat(latency_histogram)
-FROM usage_hour WHERE hour_at >= :since
+FROM sums
+"""  # noqa: S608 - words of ours
+_SHARES = f"{_SUMS} SELECT profile_id, sum(requests), sum(served), sum(duration_ms) FROM sums GROUP BY profile_id"  # noqa: S608
+_HOURS = """
+SELECT hour_at, sum(requests), sum(served), sum(failovers) FROM usage_hour WHERE hour_at >= :since
+GROUP BY hour_at ORDER BY hour_at
 """
 _OF_REQUESTS = """
 SELECT count(*), sum(outcome = 'served'), sum(outcome = 'served' AND failovers > 0), sum(outcome = 'client_cancelled'),
@@ -244,6 +240,12 @@ def _bounds(wanted: Wanted) -> tuple[str, str]:
     low = max(prefix, "" if wanted.since is None else _first_id(wanted.since))
     high = f"{prefix}{AFTER_ALL}"
     return low, high if wanted.before is None else min(high, wanted.before)
+
+
+def _from_hour(since: int) -> dict[str, int]:
+    """From which hour on, and from which whole day on."""
+    hour = -(-since // HOUR_MS) * HOUR_MS
+    return {"since": hour, "day": -(-hour // DAY_MS) * DAY_MS}
 
 
 def _first_id(since: int) -> str:

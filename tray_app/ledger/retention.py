@@ -1,7 +1,8 @@
 """What is too old, or too much, goes: whole days (UTC), the oldest first, in steps of a few milliseconds.
 
-Each step is one small transaction of the one writer, which does a step only while nobody waits for a commit. Sums by
-the hour stay. The space that is freed is given back to the disk, in small steps as well.
+Before that, days that are over are summed up for reports. Each step is one small transaction of the one writer, which
+does a step only while nobody waits for a commit. Sums stay. The space that is freed is given back to the disk, in small
+steps as well.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from tray_app.core.ids import request_id
 from tray_app.ledger import packing
+from tray_app.ledger.days import sum_up_next
 from tray_app.ledger.packing import DAY_MS
 
 ROWS = 150  # requests, or other rows, that one step takes away
@@ -34,7 +36,8 @@ class Retention:
         self._limits = limits
         self._today = now // DAY_MS * DAY_MS
         self._before = self._today - limits.days * DAY_MS  # what began before is taken away
-        self._doing: Callable[[sqlite3.Connection], bool] = self._take_away
+        self._summed = 0  # days before are
+        self._doing: Callable[[sqlite3.Connection], bool] = self._sum_up
         self.note: str | None = None
 
     def step(self, connection: sqlite3.Connection) -> bool:
@@ -44,6 +47,15 @@ class Retention:
             sqlite3.Error: nothing of this step was done.
         """
         return self._doing(connection)
+
+    def _sum_up(self, connection: sqlite3.Connection) -> bool:
+        """Days that are over; yesterday may still go on: a request counts in the hour in which it began."""
+        day_at = sum_up_next(connection, self._summed, self._today - DAY_MS)
+        if day_at is None:
+            self._doing = self._take_away
+        else:
+            self._summed = day_at + DAY_MS
+        return True
 
     def _take_away(self, connection: sqlite3.Connection) -> bool:
         connection.execute("BEGIN IMMEDIATE")

@@ -337,6 +337,29 @@ class UsageHourRow(_Usage, table=True):
     unpriced: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
+class UsageDayRow(_Usage, table=True):
+    """Requests of one day that is over, by profile, model and client."""
+
+    __tablename__ = "usage_day"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    day_at: int = Field(primary_key=True)
+    profile_id: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    client: str = Field(primary_key=True)
+    requests: int
+    served: int
+    attempts: int
+    failovers: int
+    request_bytes: int
+    response_bytes: int
+    duration_ms: int
+    saved: int
+    cancelled: int
+    unpriced: int
+    latency_histogram: str | None = None
+
+
 class CooldownRow(SQLModel, table=True):
     """A rest that survives a restart."""
 
