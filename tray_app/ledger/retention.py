@@ -17,7 +17,7 @@ from tray_app.ledger.days import sum_up_next
 from tray_app.ledger.packing import DAY_MS
 
 ROWS = 150  # requests, or other rows, that one step takes away
-PAGES = 64  # that one step gives back
+PAGES = 32  # that one step gives back
 TIMED = ("failover", "quota_event", "operator_event")  # tables that are found by `at`
 
 
@@ -94,7 +94,7 @@ class Retention:
         return True
 
     def _give_back(self, connection: sqlite3.Connection) -> bool:
-        connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
+        connection.executescript(f"PRAGMA incremental_vacuum({PAGES});")  # `execute` would end after one page
         return _pragma(connection, "auto_vacuum") == 2 and _pragma(connection, "freelist_count") > 0
 
 
