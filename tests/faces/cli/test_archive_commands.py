@@ -73,6 +73,22 @@ def test_what_cannot_be_done_is_one_clear_line(cold: Run, words: tuple[str, ...]
     assert ran.code == code and says in ran.err and "Traceback" not in ran.err and ran.out == ""
 
 
+def test_the_list_is_searched_page_by_page(cold: Run, tmp_path: Path) -> None:
+    fill(tmp_path / "history.db", 1000)
+
+    def page(*words: str) -> list[str]:
+        return [row["id"] for row in json.loads(cold("history", "--json", *words).out)]
+
+    newest = page("--limit", "3")
+    assert page("--limit", "2", "--before", newest[0]) == newest[1:]
+    assert page("--id", newest[0][:14]) == newest[:1]
+    assert len(page("--client", "open*", "--profile", "openrouter-backup", "--limit", "900")) == 200
+    assert page("--outcome", "failed") == page("--model", "nobody's") == page("--outcome", "running") == []
+    assert cold("history", "--outcome", "failed").out == "no such requests\n"
+    ran = cold("history", "--outcome", "good")
+    assert ran.code == 1 and ran.err.startswith("o-switcher: no outcome is called 'good'; there are: served, ")
+
+
 def test_beside_the_running_app_all_but_restoring_works(rig: Rig, run: Run, tmp_path: Path) -> None:
     rig.chat()
     rig.chat()  # the first key has no credit left by now: it fails over
