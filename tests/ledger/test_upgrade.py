@@ -15,6 +15,7 @@ from tray_app.ledger import batch, database
 from tray_app.ledger.rebuild import rebuild
 
 NEWEST = database.migrations()[-1][0]
+PLAIN = 3  # the last version in which requests and attempts were plain tables
 REQUESTS: list[dict[str, Any]] = [
     {
         "id": id_of(number, T0 + number * 1000),
@@ -72,9 +73,7 @@ def old_file(path: Path, version: int) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
-        for number, sql in database.migrations():
-            if number <= version:
-                connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+        migrate(connection, 0, min(version, PLAIN))
         for table, rows in (("request", REQUESTS), ("attempt", ATTEMPTS)):
             for row in rows:
                 marks = ", ".join("?" * len(row))
@@ -83,6 +82,13 @@ def old_file(path: Path, version: int) -> None:
         connection.execute("INSERT INTO segment VALUES (1, ?, 1, 2, ?, ?, ?, 3, 0, 'done')", (id_of(0), MAIN, T0, T0))
         if version >= 3:
             connection.execute("INSERT INTO attempt_usage VALUES (2, '{}')")
+        migrate(connection, PLAIN, version)
+
+
+def migrate(connection: sqlite3.Connection, after: int, upto: int) -> None:
+    for number, sql in database.migrations():
+        if after < number <= upto:
+            connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
 
 
 def seen(path: Path) -> dict[str, list[dict[str, Any]]]:
@@ -102,8 +108,7 @@ def test_everything_comes_through(history: Path, version: int) -> None:
     old_file(history, version)
     before = seen(history)
     with closing(sqlite3.connect(history, isolation_level=None)) as connection:
-        for sql in (sql for number, sql in database.migrations() if number > version):
-            connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nCOMMIT;")
+        migrate(connection, version, NEWEST)
     assert seen(history) == before
     assert one(history, "SELECT attempt_id FROM segment") == f"{id_of(0)}-2"
     if version >= 3:
@@ -132,7 +137,6 @@ def test_the_app_goes_on_with_an_old_file_and_keeps_a_copy(history: Path, versio
 
 def test_an_old_file_without_requests_is_as_good_as_a_new_one(history: Path) -> None:
     with closing(sqlite3.connect(history, isolation_level=None)) as connection:
-        for number, sql in database.migrations()[:3]:
-            connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+        migrate(connection, 0, PLAIN)
     database.open_for_writing(history, T0).connection.close()
     assert seen(history) == {"request": [], "attempt": [], "failover": []}

@@ -205,7 +205,7 @@ def test_a_locked_file_holds_nobody_up_and_loses_nothing(history: Path, how: str
                 assert await took(made.settled()) < 0.05  # it is known: nobody waits again
                 other.rollback()
             await until(lambda: made.health == Health())
-            assert count(history) == 2
+            await until(lambda: count(history) == 2)
             record(made, *served(3))
             await made.settled()
             assert count(history) == 3  # settled means settled again

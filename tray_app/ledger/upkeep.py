@@ -19,6 +19,7 @@ JOURNAL_MOST = 32 * 1024 * 1024  # bytes; without such a reader it stays at a fe
 LOOK_S = 1.0  # between looks at the journal, while there is something to write
 IDLE_PACE_S = 0.02  # between two steps of a round while nothing is to be written
 BUSY_PACE_S = 0.1  # and while there is
+CROWDED_PACE_S = 10.0  # between looks whether the reader is gone, while nothing is to be written
 TRIES = 50  # for a step that another program's lock does not let through
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,9 @@ class Upkeep:
     @property
     def pace(self) -> float | None:
         """For how long to wait for facts before the next step; None: there is nothing to be done."""
-        return None if self._round is None else IDLE_PACE_S
+        if self._round is not None:
+            return IDLE_PACE_S
+        return CROWDED_PACE_S if self.crowded else None
 
     def begin(self, limits: Limits, now: int) -> None:
         """Begin a round of retention; one that goes on is given up for it."""
