@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -23,10 +24,18 @@ SUMS = "requests served attempts failovers request_bytes response_bytes duration
 SUMS += " input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens"
 
 
-@pytest.fixture
-def week(history: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seven days of work, and half of today."""
-    make(history, 1500, NOW, 8)
+    path = tmp_path_factory.mktemp("week") / "history.db"
+    make(path, 1500, NOW, 8)
+    return path
+
+
+@pytest.fixture
+def week(made: Path, history: Path) -> Path:
+    """A copy of it that a test may change."""
+    shutil.copy(made, history)
     return history
 
 
@@ -55,8 +64,8 @@ def test_every_day_before_yesterday_is_summed_up(week: Path) -> None:
         assert histogram.read(row["latency_histogram"]) == histogram.total(",".join(texts))
 
 
-@pytest.mark.parametrize("hours", [0, 1, 11, 13, 14, 24, 37, 100, 200])
-@pytest.mark.parametrize("more", [0, 1, 1_234_567])
+@pytest.mark.parametrize("hours", [0, 13, 37, 100, 200])
+@pytest.mark.parametrize("more", [0, 1_234_567])
 def test_a_period_has_the_same_sums_as_before(week: Path, hours: int, more: int) -> None:
     since, asked = NOW - hours * HOUR - more, History(week)
     before = asked.numbers(since), set(asked.shares(since)), asked.hours(since)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from tests.core.build import unhurried
 from tests.ledger.facts import (
     BACKUP,
     MAIN,
@@ -174,12 +174,21 @@ def stories(draw: st.DrawFn, number: int = 1) -> list[Fact]:
     return facts
 
 
-@unhurried
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that is ready to be written to."""
+    path = tmp_path_factory.mktemp("empty") / "history.db"
+    database.open_for_writing(path, 1).connection.close()
+    return path
+
+
+@settings(max_examples=70, deadline=None)
 @given(stories(), st.integers(1, 4))
 def test_the_views_say_exactly_what_was_recorded(
-    tmp_path_factory: pytest.TempPathFactory, facts: list[Fact], size: int
+    empty: Path, tmp_path_factory: pytest.TempPathFactory, facts: list[Fact], size: int
 ) -> None:
     path = tmp_path_factory.mktemp("packed") / "history.db"
+    shutil.copy(empty, path)
     written(path, facts, size)
     assert_told(path, facts)
 

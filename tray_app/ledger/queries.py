@@ -62,7 +62,7 @@ class History:
         """The newest of the wanted requests first. Nothing is counted; the last one's id pages on, as `before`."""
         with self._session() as session:
             ids = json.dumps(_Search(session, wanted).ids(limit))
-            return [PastRequest(*row) for row in session.execute(_THOSE, {"ids": ids})]
+            return [PastRequest(*row) for row in session.execute(_THOSE, {"ids": ids}).all()]
 
     def trace(self, request_id: str) -> Trace | None:
         """One request with its attempts and failovers, or None."""
