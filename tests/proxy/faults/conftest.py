@@ -9,6 +9,7 @@ import pytest
 from tests.proxy.faults.stage import Stage, staged
 
 SILENCE_S = 1.2
+TOTAL_S = 2.6  # of an answer that is not streamed: more than a drip takes
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,13 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 @pytest.fixture(scope="session")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """An app that bears no silence for long."""
-    bounds = f"first_byte = {SILENCE_S}\nidle = {SILENCE_S}\ntotal_non_stream = 30\n"
+    bounds = f"first_byte = {SILENCE_S}\nidle = {SILENCE_S}\ntotal_non_stream = {TOTAL_S}\n"
     with staged(tmp_path_factory.mktemp("impatient"), f"[timeouts]\n{bounds}") as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def unstitched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """An app that does not go on with a stream that broke off."""
+    with staged(tmp_path_factory.mktemp("unstitched"), '[streams]\ncontinue = "off"\n') as stage:
         yield stage

@@ -45,9 +45,32 @@ def good(protocol: Protocol, who: str, *, stream: bool) -> Made:
     return whole(answer(protocol, parts_of(protocol, who, stream=stream), stream=stream))
 
 
+def rest(protocol: Protocol, who: str, body: bytes) -> Play:
+    """What a model says that is asked to go on with what it is shown of its answer."""
+    shown = max((text for text in _texts(json.loads(body)) if text and TEXT.startswith(text)), key=len, default="")
+    left = TEXT[len(shown) :]
+    half = len(left) // 2
+    pieces = [piece for piece in (left[:half], left[half:]) if piece]
+    return Play((answer(protocol, events(protocol, who, pieces), stream=True).data,))
+
+
+def _texts(document: object) -> Iterator[str]:
+    if isinstance(document, str):
+        yield document
+    for value in document.values() if isinstance(document, dict) else document if isinstance(document, list) else ():
+        yield from _texts(value)
+
+
+def refusal(protocol: Protocol) -> Made:
+    """A key that is refused."""
+    body = json.dumps(error(protocol, 401, "authentication_error", "invalid api key")).encode()
+    sent = wire([body], "application/json", Framing.LENGTH, status=401)
+    return Play((sent.data,)), Effect(Kind.BAD, _C.AUTH, body=body, status=401, http_status=401)
+
+
 def whole(sent: Wire, end: End = End.OPEN, *packets: bytes) -> Made:
     """A whole answer, in one packet or in those."""
-    return Play(packets or (sent.data,), end), Effect(Kind.GOOD, body=sent.body)
+    return Play(packets or (sent.data,), end), Effect(Kind.GOOD, body=sent.body, counted=True)
 
 
 def _played(protocol: Protocol, sent: Wire, size: int, end: End, *, stream: bool, packets: int = 1) -> Made:
@@ -135,6 +158,12 @@ def _telling(protocol: Protocol) -> Iterator[tuple[int, str, str, ErrorClass]]:
             yield status, kind, words, cls
 
 
+def _lasting(protocol: Protocol, cls: ErrorClass) -> ErrorClass:
+    """What an error after content is taken for: only a limit says something of the profile."""
+    limits = (_C.RATE_LIMITED, _C.QUOTA_EXHAUSTED, _C.AUTH)
+    return cls if cls in limits else _C.MID_STREAM_ERROR
+
+
 def error_events(protocol: Protocol, stream: bool) -> Iterator[Variant]:
     """Errors as events of a stream, before and after content; what is not streamed has an error with its choices."""
     if not stream:
@@ -153,7 +182,7 @@ def error_events(protocol: Protocol, stream: bool) -> Iterator[Variant]:
             yield Variant(f"{cls.value} after {at} events", _always(Play((sent.data,)), effect))
         for at in (first_text + 1, first_text + 3):
             sent = wire([*told[:at], event], kind)
-            broken = Effect(Kind.ERROR, _C.MID_STREAM_ERROR, body=sent.body)
+            broken = Effect(Kind.ERROR, _lasting(protocol, cls), body=sent.body, before=b"".join(told[:at]))
             yield Variant(f"{cls.value} after content, {at} events", _always(Play((sent.data,)), broken))
 
 
@@ -211,12 +240,12 @@ def hangs(protocol: Protocol, stream: bool) -> Iterator[Variant]:
 
 def drips(protocol: Protocol, stream: bool) -> Iterator[Variant]:
     """An answer that takes longer than any silence is borne, but is never silent so long. For an impatient app."""
-    for pieces in (40, 60):
+    for pieces in (30, 50):
 
         def make(who: str, pieces: int = pieces) -> Made:
             sent = answer(protocol, parts_of(protocol, who, stream=stream), stream=stream)
             play, effect = _played(protocol, sent, len(sent.data), End.OPEN, stream=stream, packets=pieces)
-            return replace(play, pause_s=2.0 / pieces), effect
+            return replace(play, pause_s=1.7 / pieces), effect
 
         yield Variant(f"in {pieces} pieces", make)
 
@@ -278,7 +307,7 @@ def packed_badly(protocol: Protocol, stream: bool) -> Iterator[Variant]:
         data = spoil(packed(b"".join(parts_of(protocol, who, stream=stream))))
         kind = content_type(protocol, stream=stream)
         sent = wire([data], kind, Framing.LENGTH, headers="content-encoding: gzip\r\n")
-        if is_good:
+        if is_good or stream:  # a stream is not unpacked: what it holds is for its client to see
             return Play((sent.data,)), Effect(Kind.GOOD, body=data, packed=True)
         return Play((sent.data,)), Effect(Kind.BAD, _C.SERVER_ERROR, ambiguous=True)
 
@@ -365,7 +394,8 @@ def doubled_ends(protocol: Protocol, stream: bool) -> Iterator[Variant]:
     for framing in Framing:
         sent = answer(protocol, [*told, told[-1]], stream=True, framing=framing)
         play = Play((sent.data,), End.FIN if framing is Framing.CLOSE else End.OPEN)
-        yield Variant(f"{framing.value}", _always(play, Effect(Kind.GOOD, body=sent.body)))
+        effect = Effect(Kind.GOOD, body=sent.body, packed=True)  # what stands in it twice is told twice
+        yield Variant(f"{framing.value}", _always(play, effect))
 
 
 def interim_answers(protocol: Protocol, stream: bool) -> Iterator[Variant]:
@@ -396,7 +426,7 @@ def giants(protocol: Protocol, stream: bool) -> Iterator[Variant]:
         return
     size = len(sent.data) * 2 // 3  # far more than is held back: the client has some of it
     arrived = sent.arrived(size)
-    effect = Effect(Kind.BROKEN, _C.NETWORK, body=arrived.body)
+    effect = Effect(Kind.BROKEN, _C.NETWORK, body=arrived.body, streamed=False)
     yield Variant("cut after it was passed on", _always(Play((sent.data[:size],), End.RST), effect))
 
 

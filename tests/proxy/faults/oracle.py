@@ -7,7 +7,7 @@ what is wrong with what really came. None of them knows the faults by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from tests.proxy.faults import answers, readers
@@ -15,7 +15,6 @@ from tests.proxy.faults.stage import Came, End
 from tests.proxy.faults.wires import Arrived
 from tray_app.core.values import ErrorClass, Protocol
 
-CONTINUES = False  # whether a stream that broke off after text goes on with another profile
 RETRIES = 3  # the default `[switcher] retry`
 AMBIGUOUS = 1  # so many calls that broke off may be followed by another
 
@@ -25,6 +24,7 @@ class Kind(Enum):
 
     GOOD = "a whole answer"
     BAD = "no answer, and nothing of it may reach the client"
+    FINISHED = "an answer that lacks nothing but its terminator"
     BROKEN = "an answer that breaks off after content"
     ERROR = "an answer that the provider ends with its own error after content"
 
@@ -59,7 +59,8 @@ STATUS = {_C.AUTH: 403, _C.RATE_LIMITED: 429, _C.QUOTA_EXHAUSTED: 429}  # what t
 class Effect:
     """A play's meaning. `ambiguous`: the provider may have answered, and want to be paid for it.
 
-    `body` is what of the answer came, `status` what it came with, or stands for where it came inside a 200.
+    `body` is what of the answer came, `before` that without the provider's error at its end; `status` is what it came
+    with, or stands for where it came inside a 200. `counted`: it tells its usage. `packed`: only bytes can be compared.
     """
 
     kind: Kind
@@ -69,6 +70,9 @@ class Effect:
     status: int = 200
     http_status: int | None = 200
     packed: bool = False
+    counted: bool = False
+    streamed: bool = True
+    before: bytes = b""
 
 
 # -- what a play amounts to
@@ -81,13 +85,17 @@ def judged(protocol: Protocol, arrived: Arrived, end: End, *, stream: bool) -> E
         return Effect(Kind.BAD, cut, ambiguous=True, http_status=None)
     if not stream:
         if arrived.complete and readers.whole(protocol, arrived.body).whole:
-            return Effect(Kind.GOOD, body=arrived.body)
+            return Effect(Kind.GOOD, body=arrived.body, counted=True)
         return Effect(Kind.BAD, _C.SERVER_ERROR if arrived.complete else cut, ambiguous=True)
-    reading = readers.stream(protocol, ended(protocol, arrived.body))
+    reading = readers.stream(protocol, (ended if arrived.complete else whole_events)(protocol, arrived.body))
     if not reading.text:
         return Effect(Kind.BAD, _C.SERVER_ERROR if arrived.complete or reading.terminators else cut, ambiguous=True)
-    if reading.terminators or (arrived.complete and reading.whole and protocol is Protocol.CHAT):
-        return Effect(Kind.GOOD, body=arrived.body)
+    if reading.terminators:
+        return Effect(Kind.GOOD, body=arrived.body, counted=True)
+    if reading.finished and arrived.complete and protocol is Protocol.CHAT:
+        return Effect(Kind.GOOD, body=arrived.body)  # many servers send no more
+    if reading.finished:
+        return Effect(Kind.FINISHED, body=arrived.body)
     return Effect(Kind.BROKEN, _C.MID_STREAM_ERROR if arrived.complete else cut, body=arrived.body)
 
 
@@ -100,17 +108,17 @@ def ended(protocol: Protocol, body: bytes) -> bytes:
     return body + b"\n\n" if whole else body
 
 
-def is_half(protocol: Protocol, body: bytes) -> bool:
-    """Whether `body` ends within an event."""
-    if protocol is Protocol.OLLAMA:
-        return not body.endswith(b"\n")
-    return not body.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
+def whole_events(protocol: Protocol, body: bytes) -> bytes:
+    """`body` without the event that it ends within."""
+    ends = (b"\n",) if protocol is Protocol.OLLAMA else (b"\n\n", b"\n\r\n", b"\r\r")
+    return body[: max(body.rfind(one) + len(one) if one in body else 0 for one in ends)]
 
 
 # -- what must be done about it
 
 
 Playing = Callable[[str, int], Effect]  # what the nth call to a profile amounts to
+_BREAKS = frozenset({Kind.BROKEN, Kind.ERROR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,11 @@ class Story:
         return self.calls[-1][1]
 
     @property
+    def broken(self) -> Effect | None:
+        """The answer that broke off, if one did: what came of it stands at the client's."""
+        return next((effect for _, effect in self.calls if effect.kind in _BREAKS), None)
+
+    @property
     def counts(self) -> dict[str, int]:
         names = [name for name, _ in self.calls]
         return {name: names.count(name) for name in dict.fromkeys(names)}
@@ -135,13 +148,13 @@ class Story:
         return len(self.counts) - 1
 
 
-def story(of: Playing, names: tuple[str, ...] = ("a", "b")) -> Story:
-    """The fewest calls that serve the client, by the settings' defaults."""
-    calls = tuple(_calls(of, names))
+def story(of: Playing, names: tuple[str, ...] = ("a", "b"), *, goes_on: bool = True) -> Story:
+    """The fewest calls that serve the client, by the settings' defaults; `goes_on` as in `[streams] continue`."""
+    calls = tuple(_calls(of, names, goes_on=goes_on))
     last = calls[-1][1]
-    if last.kind is Kind.GOOD:
+    if last.kind in (Kind.GOOD, Kind.FINISHED):
         return Story(calls, "served", 200)
-    if last.kind is not Kind.BAD:
+    if any(effect.kind in _BREAKS for _, effect in calls):
         return Story(calls, "interrupted", 200)
     rule = RULES[last.cls]
     if rule in (Rule.RETURN, Rule.ELSEWHERE_THEN_RETURN):
@@ -150,14 +163,14 @@ def story(of: Playing, names: tuple[str, ...] = ("a", "b")) -> Story:
     return Story(calls, "failed" if status == 502 else "exhausted", status)
 
 
-def _calls(of: Playing, names: tuple[str, ...]) -> Iterator[tuple[str, Effect]]:
+def _calls(of: Playing, names: tuple[str, ...], *, goes_on: bool) -> Iterator[tuple[str, Effect]]:
     ambiguous = 0
     for name in names:
         for time in range(1, RETRIES + 2):
             effect = of(name, time)
             yield name, effect
             ambiguous += effect.ambiguous
-            if CONTINUES and effect.kind is Kind.BROKEN:
+            if effect.kind in _BREAKS and goes_on and effect.streamed:
                 break
             if effect.kind is not Kind.BAD or RULES[effect.cls] is Rule.RETURN or ambiguous > AMBIGUOUS:
                 return
@@ -172,7 +185,7 @@ def check(protocol: Protocol, expected: Story, came: Came, *, stream: bool) -> l
     """What is wrong with what came; nothing if all is as it must be."""
     wrong = [] if not came.seen.trouble else [came.seen.trouble]
     wrong += _wrong_calls(expected, came)
-    wrong += _wrong_records(expected, came)
+    wrong += _wrong_records(protocol, expected, came)
     if expected.outcome == "served":
         wrong += _wrong_answer(protocol, expected, came, stream=stream)
     elif expected.outcome == "interrupted":
@@ -190,31 +203,46 @@ def _wrong_calls(expected: Story, came: Came) -> list[str]:
     return [] if came.calls == expected.counts else [f"calls: {came.calls}, not {expected.counts}"]
 
 
-def _wrong_records(expected: Story, came: Came) -> list[str]:
+def _wrong_records(protocol: Protocol, expected: Story, came: Came) -> list[str]:
     """The ledger says what happened, no more and no less."""
-    last = expected.calls[-1]
+    name, last = expected.calls[-1]
     wanted: dict[str, object] = {
         "outcome": expected.outcome,
         "attempts": len(expected.calls),
         "failovers": expected.failovers,
         "status_code": expected.status,
-        "response_bytes": len(came.seen.body) if expected.outcome != "interrupted" else len(last[1].body),
+        "profile_id": f"{came.request.get('provider')}-{name}",
+        "response_bytes": _size(protocol, expected, came),
+        "input_tokens": _sum(came, "input_tokens"),
+        "output_tokens": _sum(came, "output_tokens"),
     }
-    if last[1].kind is Kind.GOOD:
-        wanted |= {"input_tokens": answers.INPUT_TOKENS, "output_tokens": answers.OUTPUT_TOKENS}
-    if CONTINUES and any(effect.kind is Kind.BROKEN for _, effect in expected.calls):
-        for name in ("failovers", "response_bytes", "input_tokens", "output_tokens"):
-            wanted.pop(name, None)  # the sums of two answers
     wrong = _differences(wanted, came.request)
-    profile = str(came.request.get("profile_id")).rpartition("-")[2]
-    wrong += [] if profile == last[0] else [f"profile: {profile}, not {last[0]}"]
     wrong += [] if came.request.get("ended_at") else ["the request is still open"]
-    told = [_told(row) for row in came.attempts]
-    meant = [_meant(name, effect, expected) for name, effect in expected.calls]
-    wrong += [] if told == meant else [f"attempts: {told}, not {meant}"]
+    if last.counted and came.attempts:
+        told = {"input_tokens": answers.INPUT_TOKENS, "output_tokens": answers.OUTPUT_TOKENS}
+        wrong += _differences(told, came.attempts[-1])
+    told_of = [_told(row) for row in came.attempts]
+    meant = [_meant(name, effect) for name, effect in expected.calls]
+    wrong += [] if told_of == meant else [f"attempts: {told_of}, not {meant}"]
     moved = [str(row["to_profile"]).rpartition("-")[2] for row in came.failovers]
     must = ["b"] * (expected.failovers or expected.outcome == "interrupted")  # the client's next try is kept in mind
-    return wrong + ([] if moved == must else [f"moved to {moved}, not {must}"])
+    wrong += [] if moved == must else [f"moved to {moved}, not {must}"]
+    return wrong + _wrong_segments(expected, came)
+
+
+def _size(protocol: Protocol, expected: Story, came: Came) -> int:
+    """The bytes that the client has of providers: not those of our own end."""
+    broken = expected.broken
+    if expected.outcome == "interrupted" and broken is not None:
+        return len(_passed_on(protocol, expected, broken))
+    if expected.last.kind is Kind.FINISHED:
+        return len(whole_events(protocol, expected.last.body))
+    return len(came.seen.body)
+
+
+def _sum(came: Came, name: str) -> int | None:
+    known = [row[name] for row in came.attempts if row[name] is not None]
+    return sum(known) if known else None
 
 
 def _told(row: dict[str, object]) -> tuple[object, ...]:
@@ -222,37 +250,57 @@ def _told(row: dict[str, object]) -> tuple[object, ...]:
     return profile, row["status_code"], row["outcome"], row["error_class"], row["ended_at"] is not None
 
 
-def _meant(name: str, effect: Effect, expected: Story) -> tuple[object, ...]:
-    bad = None if effect.kind is Kind.GOOD else effect.cls.value
-    outcomes = {Kind.GOOD: "served", Kind.BAD: "failed", Kind.BROKEN: "interrupted", Kind.ERROR: "interrupted"}
-    return name, effect.http_status, outcomes[effect.kind], bad, True
+_OUTCOMES = {Kind.BAD: "failed", Kind.BROKEN: "interrupted", Kind.ERROR: "interrupted"}
+
+
+def _meant(name: str, effect: Effect) -> tuple[object, ...]:
+    bad = effect.cls.value if effect.kind in _OUTCOMES else None
+    return name, effect.http_status, _OUTCOMES.get(effect.kind, "served"), bad, True
+
+
+def _wrong_segments(expected: Story, came: Came) -> list[str]:
+    """A stream of two providers is recorded in its stretches; one of a single provider is not."""
+    found = [(str(row["profile_id"]).rpartition("-")[2], row["end"]) for row in came.segments]
+    if expected.broken is None or expected.outcome != "served":
+        return [] if not found else [f"segments: {found}"]
+    wrong = [] if found == [("a", "interrupted"), ("b", "served")] else [f"segments: {found}"]
+    chars = sum(row["chars"] for row in came.segments)
+    return wrong + ([] if chars == len(answers.TEXT) else [f"{chars} characters in segments"])
 
 
 def _wrong_answer(protocol: Protocol, expected: Story, came: Came, *, stream: bool) -> list[str]:
     """The client has one whole answer, of one speaker, as the provider sent it."""
-    seen, (name, effect) = came.seen, expected.calls[-1]
+    seen, effect = came.seen, expected.last
     wrong = [] if seen.ended else ["the connection was cut, though the answer is whole"]
     wrong += _wrong_head(expected, came)
-    stitched = CONTINUES and any(one.kind is Kind.BROKEN for _, one in expected.calls)
-    if not stitched and seen.body != effect.body:
-        wrong.append(f"the body is not the provider's: {_first_difference(seen.body, effect.body)}")
-    if effect.packed:
-        return wrong  # these bytes can only be compared
+    if expected.broken is None and effect.kind is Kind.GOOD:
+        if seen.body != effect.body:
+            wrong.append(f"the body is not the provider's: {_first_difference(seen.body, effect.body)}")
+        if effect.packed:
+            return wrong  # these bytes can only be compared
+    elif not seen.body.startswith(whole_events(protocol, (expected.broken or effect).body)):
+        wrong.append("what came was not passed on")
     reading = readers.stream(protocol, ended(protocol, seen.body)) if stream else readers.whole(protocol, seen.body)
     wrong += reading.faults
     if reading.text != answers.TEXT or not reading.whole:
         wrong.append(f"not the whole answer: {reading}")
-    if not stitched and reading.speaker != name:
-        wrong.append(f"{reading.speaker} speaks, not {name}")
+    elif reading.terminators != 1 and not (effect.kind is Kind.GOOD and protocol is Protocol.CHAT):
+        wrong.append(f"{reading.terminators} terminators")
+    speaker = expected.calls[-1][0] if expected.broken is None else "a"
+    if reading.speaker != speaker:
+        wrong.append(f"{reading.speaker} speaks, not {speaker}")
     return wrong
 
 
 def _wrong_head(expected: Story, came: Came) -> list[str]:
     headers = {name.decode(): value.decode() for name, value in came.seen.headers.items()}
-    wanted: dict[str, object] = {"x-o-switcher-attempts": str(len(expected.calls))}
-    wanted["x-o-switcher-failovers"] = str(expected.failovers)
+    tried = list(expected.calls)
+    if expected.broken is not None:  # the head was out before it broke off
+        tried = tried[: 1 + [effect for _, effect in tried].index(expected.broken)]
+    changes = len({name for name, _ in tried}) - 1
+    wanted: dict[str, object] = {"x-o-switcher-attempts": str(len(tried)), "x-o-switcher-failovers": str(changes)}
     wrong = [] if came.seen.status == expected.status else [f"status {came.seen.status}, not {expected.status}"]
-    return wrong + ([] if CONTINUES else _differences(wanted, dict(headers)))
+    return wrong + _differences(wanted, dict(headers))
 
 
 def _first_difference(found: bytes, wanted: bytes) -> str:
@@ -261,16 +309,27 @@ def _first_difference(found: bytes, wanted: bytes) -> str:
     return f"at byte {at} of {len(wanted)}: {found[at : at + 40]!r}, not {wanted[at : at + 40]!r}"
 
 
+def _passed_on(protocol: Protocol, expected: Story, broken: Effect) -> bytes:
+    """What the client has of an answer that broke off: its whole events, and the provider's error at the very end."""
+    if broken.packed or not broken.streamed:
+        return broken.body
+    if broken.kind is Kind.ERROR and expected.last is not broken:
+        return broken.before  # it was kept back while another profile was asked
+    return whole_events(protocol, broken.body)
+
+
 def _wrong_break(protocol: Protocol, expected: Story, came: Came, *, stream: bool) -> list[str]:
     """The client knows that its answer is not whole, and has all of it that came."""
-    seen, effect = came.seen, expected.last
+    seen, broken = came.seen, expected.broken
+    assert broken is not None
     wrong = _wrong_head(expected, came)
-    if not seen.body.startswith(effect.body):
-        wrong.append(f"what came was not passed on: {_first_difference(seen.body, effect.body)}")
-    own = effect.kind is Kind.ERROR
+    passed = _passed_on(protocol, expected, broken)
+    if not seen.body.startswith(passed):
+        wrong.append(f"what came was not passed on: {_first_difference(seen.body, passed)}")
+    own = broken.kind is Kind.ERROR and expected.last is broken
     if seen.ended and not own:
         wrong.append("the connection ends in order, as if the answer were whole")
-    if not stream or effect.packed:
+    if not stream or broken.packed:
         return wrong  # without an error's place the cut alone tells
     reading = readers.stream(protocol, seen.body)
     wrong += reading.faults
@@ -278,8 +337,8 @@ def _wrong_break(protocol: Protocol, expected: Story, came: Came, *, stream: boo
         wrong.append(f"no error event: ...{seen.body[-120:]!r}")
     elif not own and "O-Switcher: " not in reading.error:
         wrong.append(f"the error says {reading.error!r}")
-    if reading.half and not is_half(protocol, effect.body):
-        wrong.append("half an event that the provider sent whole")
+    if reading.half:
+        wrong.append("half an event")
     if reading.terminators:
         wrong.append("an answer that broke off has a terminator")
     return wrong
@@ -298,8 +357,3 @@ def _wrong_end(protocol: Protocol, expected: Story, came: Came) -> list[str]:
     if b"o_switcher_exhausted" not in seen.body:
         wrong.append("it does not say who says so")
     return wrong
-
-
-def inside(effect: Effect) -> Effect:
-    """The same where the error came inside a 200."""
-    return replace(effect, http_status=200)

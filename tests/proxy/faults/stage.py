@@ -92,6 +92,7 @@ class Came:
     request: dict[str, Any] = field(default_factory=dict)
     attempts: list[dict[str, Any]] = field(default_factory=list)
     failovers: list[dict[str, Any]] = field(default_factory=list)
+    segments: list[dict[str, Any]] = field(default_factory=list)
 
 
 # -- the provider's side
@@ -102,6 +103,7 @@ class _Provider(asyncio.Protocol):
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._used = False
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._parts: list[bytes] = []
@@ -129,7 +131,9 @@ class _Provider(asyncio.Protocol):
     def on_message_complete(self) -> None:
         url, body = self._url.decode(), b"".join(self._parts)
         self._url, self._parts = b"", []
-        self._task = asyncio.get_running_loop().create_task(self._play(self._stage.called(url, body)))
+        play = self._stage.called(url, body, used=self._used)
+        self._used = True
+        self._task = asyncio.get_running_loop().create_task(self._play(play))
 
     async def _play(self, play: Play) -> None:
         for place, packet in enumerate(play.packets):
@@ -216,12 +220,18 @@ class Stage:
         self._calls: Counter[str] = Counter()
         self._pristine: Pool | None = None
 
-    def called(self, url: str, body: bytes) -> Play:
-        """The provider has a request: what it does."""
+    def called(self, url: str, body: bytes, *, used: bool = False) -> Play:
+        """The provider has a request: what it does.
+
+        One that ends a connection which it has `used` before, without a word, had closed it already: such a call was
+        none, and comes again at once on another.
+        """
         _, slot, name, *_ = url.split("/")
         who = f"{slot}/{name}"
-        self._calls[who] += 1
-        return self._plans[slot](name, self._calls[who], body)
+        play = self._plans[slot](name, self._calls[who] + 1, body)
+        if play.packets or play.end is End.SILENT or not used:
+            self._calls[who] += 1
+        return play
 
     def run(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
         """Have `work` done on the app's loop."""
@@ -284,6 +294,8 @@ class Stage:
             by_id[row["request_id"]].attempts.append(row)
         for row in self.rows(f"SELECT * FROM failover WHERE request_id IN ({marks}) ORDER BY id", *by_id):
             by_id[row["request_id"]].failovers.append(row)
+        for row in self.rows(f"SELECT * FROM segment WHERE request_id IN ({marks}) ORDER BY seq", *by_id):
+            by_id[row["request_id"]].segments.append(row)
 
 
 async def _bounded(work: Callable[[], Awaitable[_Result]]) -> _Result:

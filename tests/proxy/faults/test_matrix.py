@@ -12,13 +12,14 @@ from itertools import product
 import pytest
 
 from tests.proxy.faults import answers, kinds, oracle
-from tests.proxy.faults.kinds import ALL, IMPATIENT, Variant, good
+from tests.proxy.faults.kinds import ALL, IMPATIENT, Variant, good, refusal, rest
 from tests.proxy.faults.oracle import Effect, Kind, story
 from tests.proxy.faults.stage import Ask, Play, Stage
 from tray_app.core.values import Protocol
 
 SHOWN = 12  # cases of a group that are told in full
-MOMENTS = ("first", "once", "all")  # whom the fault befalls: the first profile, its first call alone, both
+BEFORE = ("first", "once", "all")  # whom a fault befalls: the first profile, its first call alone, both
+AFTER = ("first", "alone")  # after content: whether anybody is left who may go on
 
 
 def _groups() -> Iterator[object]:
@@ -33,52 +34,71 @@ def test_the_client_gets_what_is_right_for_the_least_calls_and_the_ledger_tells_
     request: pytest.FixtureRequest, protocol: Protocol, stream: bool, fault: str
 ) -> None:
     stage: Stage = request.getfixturevalue("impatient" if fault in IMPATIENT else "patient")
-    cases = [
-        _Case(protocol, stream, variant, moment)
-        for variant in ALL[fault](protocol, stream)
-        for moment in _moments(variant)
-    ]
-    found = stage.ask([case.ask(f"{fault} {place}") for place, case in enumerate(cases)])
+    _play(stage, list(_cases(protocol, stream, fault)))
+
+
+@pytest.mark.parametrize(("protocol", "fault"), list(product(answers.PROTOCOLS, ("cut", "an error as an event"))))
+def test_where_settings_say_so_a_stream_that_broke_off_ends_with_an_error(
+    unstitched: Stage, protocol: Protocol, fault: str
+) -> None:
+    every = ALL[fault](protocol, True)
+    cases = [_Case(protocol, True, variant, "off", fault) for variant in every]
+    _play(unstitched, [case for case in cases if case.story.outcome == "interrupted"])
+
+
+def _play(stage: Stage, cases: list[_Case]) -> None:
+    found = stage.ask([case.ask(place) for place, case in enumerate(cases)])
     wrong = [
         f"{case.name}: {'; '.join(told)}"
         for case, came in zip(cases, found, strict=True)
-        if (told := oracle.check(protocol, case.story, came, stream=stream))
+        if (told := oracle.check(case.protocol, case.story, came, stream=case.stream))
     ]
     assert not wrong, f"{len(wrong)} of {len(cases)}:\n" + "\n".join(wrong[:SHOWN])
 
 
-def _moments(variant: Variant) -> tuple[str, ...]:
-    """What ends with the first call is the same at every moment."""
-    _, effect = variant.make("a")
-    return MOMENTS if effect.kind is Kind.BAD else MOMENTS[:1]
+def _cases(protocol: Protocol, stream: bool, fault: str) -> Iterator[_Case]:
+    for variant in ALL[fault](protocol, stream):
+        _, effect = variant.make("a")
+        moments = BEFORE if effect.kind is Kind.BAD else AFTER if _may_go_on(effect) else BEFORE[:1]
+        for moment in moments:
+            yield _Case(protocol, stream, variant, moment, fault)
+
+
+def _may_go_on(effect: Effect) -> bool:
+    return effect.kind in (Kind.BROKEN, Kind.ERROR) and effect.streamed
 
 
 class _Case:
     """A variant at a moment."""
 
-    def __init__(self, protocol: Protocol, stream: bool, variant: Variant, moment: str) -> None:
+    def __init__(self, protocol: Protocol, stream: bool, variant: Variant, moment: str, fault: str) -> None:
         self.name = f"{variant.name} ({moment})"
-        self._protocol, self._stream, self._moment = protocol, stream, moment
+        self.protocol, self.stream = protocol, stream
+        self._moment, self._fault = moment, fault
         self._bad = {name: variant.make(name) for name in ("a", "b")}
-        self._good = {name: good(protocol, name, stream=stream) for name in ("a", "b")}
-        self.story = story(lambda name, time: self._made(name, time)[1])
+        self._goes_on = _may_go_on(self._bad["a"][1])
+        self.story = story(lambda name, time: self._made(name, time)[1], goes_on=moment != "off")
 
     def _made(self, name: str, time: int) -> tuple[Play, Effect]:
-        befalls = {"first": name == "a", "once": name == "a" and time == 1, "all": True}[self._moment]
-        return self._bad[name] if befalls else self._good[name]
+        befalls = self._moment == "all" or (name == "a" and (self._moment != "once" or time == 1))
+        if befalls:
+            return self._bad[name]
+        return refusal(self.protocol) if self._moment == "alone" else good(self.protocol, name, stream=self.stream)
 
-    def ask(self, text: str) -> Ask:
+    def ask(self, place: int) -> Ask:
         """The request, and what the profiles do about it."""
-        words = f"{self._protocol.value} {self._stream}: {text}, {self.name}"  # equal ones are one conversation
-        asked = answers.asked(self._protocol, words, stream=self._stream)
-        return Ask(asked.target, asked.body, lambda name, time, _: self._made(name, time)[0])
+        words = f"{self.protocol.value} {self.stream} {self._fault} {place} {self.name}"  # equal ones are one talk
+        asked = answers.asked(self.protocol, words, stream=self.stream)
+
+        def plan(name: str, time: int, body: bytes) -> Play:
+            if self._goes_on and self._moment == "first" and name == "b":
+                return rest(self.protocol, name, body)
+            return self._made(name, time)[0]
+
+        return Ask(asked.target, asked.body, plan)
 
 
 def test_the_matrix_is_as_large_as_it_should_be() -> None:
-    count = sum(
-        len(_moments(variant))
-        for protocol, stream, fault in product(answers.PROTOCOLS, (True, False), ALL)
-        for variant in ALL[fault](protocol, stream)
-    )
+    groups = product(answers.PROTOCOLS, (True, False), ALL)
     assert len(ALL) >= 20 and kinds.CUTS == 12
-    assert count > 10_000
+    assert sum(sum(1 for _ in _cases(*group)) for group in groups) > 10_000
