@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from tests.proxy.faults import answers, oracle
-from tests.proxy.faults.answers import INPUT_TOKENS, PIECES, TEXT, content_type, error, error_event, events
+from tests.proxy.faults import answers
+from tests.proxy.faults.answers import PIECES, TEXT, content_type, error, error_event, events
 from tests.proxy.faults.oracle import Effect, Kind, judged
 from tests.proxy.faults.stage import End, Play
 from tests.proxy.faults.wires import Framing, Wire, answer, packed, wire
@@ -136,7 +136,7 @@ def _always(play: Play, effect: Effect) -> Callable[[str], Made]:
     return lambda _: (play, effect)
 
 
-def _inner(protocol: Protocol, status: int, kind: str, words: str, cls: ErrorClass, body: bytes) -> Effect:
+def _inner(protocol: Protocol, status: int, cls: ErrorClass, body: bytes) -> Effect:
     """An error inside a 200; Ollama's is but words, so most kinds of it look alike."""
     if protocol is Protocol.OLLAMA and cls not in (_C.RATE_LIMITED, _C.CONTEXT_LENGTH):
         cls, status = _C.SERVER_ERROR, 500
@@ -148,7 +148,7 @@ def error_bodies(protocol: Protocol, stream: bool) -> Iterator[Variant]:
     for status, kind, words, cls in _telling(protocol):
         body = json.dumps(error(protocol, status, kind, words)).encode()
         sent = wire([body], "application/json", Framing.LENGTH, headers=_hint(status))
-        effect = _inner(protocol, status, kind, words, cls, body)
+        effect = _inner(protocol, status, cls, body)
         yield Variant(f"{status} {cls.value}", _always(Play((sent.data,)), effect))
 
 
@@ -158,7 +158,7 @@ def _telling(protocol: Protocol) -> Iterator[tuple[int, str, str, ErrorClass]]:
             yield status, kind, words, cls
 
 
-def _lasting(protocol: Protocol, cls: ErrorClass) -> ErrorClass:
+def _lasting(cls: ErrorClass) -> ErrorClass:
     """What an error after content is taken for: only a limit says something of the profile."""
     limits = (_C.RATE_LIMITED, _C.QUOTA_EXHAUSTED, _C.AUTH)
     return cls if cls in limits else _C.MID_STREAM_ERROR
@@ -168,22 +168,25 @@ def error_events(protocol: Protocol, stream: bool) -> Iterator[Variant]:
     """Errors as events of a stream, before and after content; what is not streamed has an error with its choices."""
     if not stream:
         return
-    told = events(protocol, "x")
+    told = events(protocol, "a")
     first_text = next(at for at, one in enumerate(told) if PIECES[0].encode() in one)
-    kind = content_type(protocol, stream=True)
     for status, label, words, cls in _telling(protocol):
         event = error_event(protocol, status, label, words)
         if protocol is Protocol.RESPONSES and cls is not _C.SERVER_ERROR:
             event = answers.failed_response(label, words)
         data = event.strip().rpartition(b"data: ")[2]
         for at in sorted({0, first_text}):
-            sent = wire([*told[:at], event], kind, headers=_hint(status))
-            effect = _inner(protocol, status, label, words, cls, data)
-            yield Variant(f"{cls.value} after {at} events", _always(Play((sent.data,)), effect))
+            play, _ = _failing(protocol, told[:at], event, status)
+            yield Variant(f"{cls.value} after {at} events", _always(play, _inner(protocol, status, cls, data)))
         for at in (first_text + 1, first_text + 3):
-            sent = wire([*told[:at], event], kind)
-            broken = Effect(Kind.ERROR, _lasting(protocol, cls), body=sent.body, before=b"".join(told[:at]))
-            yield Variant(f"{cls.value} after content, {at} events", _always(Play((sent.data,)), broken))
+            play, body = _failing(protocol, told[:at], event, status)
+            broken = Effect(Kind.ERROR, _lasting(cls), body=body, before=b"".join(told[:at]))
+            yield Variant(f"{cls.value} after content, {at} events", _always(play, broken))
+
+
+def _failing(protocol: Protocol, told: list[bytes], event: bytes, status: int) -> tuple[Play, bytes]:
+    sent = wire([*told, event], content_type(protocol, stream=True), headers=_hint(status))
+    return Play((sent.data,)), sent.body
 
 
 # -- answers that break off
@@ -452,4 +455,3 @@ ALL: dict[str, Kinds] = {
     "a giant line": giants,
 }
 IMPATIENT = frozenset({"a hang", "a slow drip"})
-__all__ = ["ALL", "IMPATIENT", "INPUT_TOKENS", "TEXT", "Variant", "good", "oracle"]

@@ -278,7 +278,7 @@ def _wrong_answer(protocol: Protocol, expected: Story, came: Came, *, stream: bo
             wrong.append(f"the body is not the provider's: {_first_difference(seen.body, effect.body)}")
         if effect.packed:
             return wrong  # these bytes can only be compared
-    elif not seen.body.startswith(whole_events(protocol, (expected.broken or effect).body)):
+    elif not seen.body.startswith(_passed_on(protocol, expected, expected.broken or effect)):
         wrong.append("what came was not passed on")
     reading = readers.stream(protocol, ended(protocol, seen.body)) if stream else readers.whole(protocol, seen.body)
     wrong += reading.faults
