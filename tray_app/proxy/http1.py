@@ -278,11 +278,13 @@ class Connection(asyncio.Protocol):
         pass
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        response = self._response
+        if response is None or response.status:
+            return  # of a trailer, or of a second answer to one request
         self._head_size += len(name) + len(value)
         if self._head_size > MAX_HEAD:
             self._fail(ErrorClass.SERVER_ERROR, "the head of the provider's answer is too large")
-        if self._response is not None:
-            self._response.headers.append((name.lower(), value))
+        response.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         response, parser = self._response, self._parser

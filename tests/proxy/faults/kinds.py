@@ -412,6 +412,18 @@ def interim_answers(protocol: Protocol, stream: bool) -> Iterator[Variant]:
         yield Variant("split", _always(*whole(sent, End.OPEN, said[:9], said[9:-2], said[-2:] + sent.data)))
 
 
+def surplus(protocol: Protocol, stream: bool) -> Iterator[Variant]:
+    """More than the answer, in its last packet: trailers, stray bytes, a second answer. They are no part of it."""
+    second = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nagain"
+    for framing, more in product((Framing.CHUNKED, Framing.LENGTH), (b"\r\n", b"0\r\n\r\n", b"data: x\n\n", second)):
+        sent = answer(protocol, parts_of(protocol, "a", stream=stream), stream=stream, framing=framing)
+        yield Variant(f"{framing.value}, {more[:8]!r}", _always(*whole(sent, End.OPEN, sent.data + more)))
+    sent = answer(protocol, parts_of(protocol, "a", stream=stream), stream=stream)
+    for trailer in (b"x-late: yes", b"content-encoding: gzip", b"content-type: text/html\r\nx-o-switcher-attempts: 9"):
+        data = sent.data.removesuffix(b"\r\n") + trailer + b"\r\n\r\n"
+        yield Variant(f"trailer {trailer[:14]!r}", _always(*whole(sent, End.OPEN, data)))
+
+
 def giants(protocol: Protocol, stream: bool) -> Iterator[Variant]:
     """A line of a megabyte that is whole, and one that never ends."""
     text = "giant " * 170_000
@@ -452,6 +464,7 @@ ALL: dict[str, Kinds] = {
     "a byte order mark": byte_order_marks,
     "a doubled terminator": doubled_ends,
     "100 Continue": interim_answers,
+    "more than an answer": surplus,
     "a giant line": giants,
 }
 IMPATIENT = frozenset({"a hang", "a slow drip"})

@@ -282,7 +282,10 @@ def whole(protocol: Protocol, body: bytes) -> Reading:
     reading.begun = True
     reading.error = _error_of(Protocol.CHAT if protocol is Protocol.RESPONSES else protocol, document)
     if reading.error is None:
-        reading.speaker, reading.text, reading.finished = _WHOLE[protocol](document)
+        try:
+            reading.speaker, reading.text, reading.finished = _WHOLE[protocol](document)
+        except (KeyError, IndexError, TypeError) as error:
+            reading.wrong(f"the answer lacks what every answer has: {error!r}")
         reading.terminators = int(reading.finished)
     return reading
 
