@@ -89,7 +89,7 @@ def stream(protocol: Protocol, body: bytes) -> Reading:
             if reading.terminators:
                 reading.wrong("an error follows the terminator")
             continue
-        elif reading.terminators and not _ends(protocol, document):
+        elif reading.terminators and not _ends(protocol, document) and document.get("type") != "ping":
             reading.wrong("something follows the terminator")
         if name and document.get("type") and name != document["type"]:
             reading.wrong(f"an event is called {name!r} and says {document['type']!r}")
