@@ -375,7 +375,9 @@ def line_ends(protocol: Protocol, stream: bool) -> Iterator[Variant]:
         yield Variant(name, _always(*whole(sent)))
         ends = [at for at in range(len(sent.head), len(sent.data)) if sent.data[at : at + 1] == b"\r"]
         for at in ends:
-            yield Variant(f"{name} split at {at}", _always(*whole(sent, End.OPEN, sent.data[: at + 1], sent.data[at + 1 :])))
+            yield Variant(
+                f"{name} split at {at}", _always(*whole(sent, End.OPEN, sent.data[: at + 1], sent.data[at + 1 :]))
+            )
 
 
 def byte_order_marks(protocol: Protocol, stream: bool) -> Iterator[Variant]:

@@ -198,7 +198,9 @@ def check(protocol: Protocol, expected: Story, came: Came, *, stream: bool) -> l
 
 
 def _differences(expected: dict[str, object], found: dict[str, object]) -> list[str]:
-    return [f"{name}: {found.get(name)!r}, not {value!r}" for name, value in expected.items() if found.get(name) != value]
+    return [
+        f"{name}: {found.get(name)!r}, not {value!r}" for name, value in expected.items() if found.get(name) != value
+    ]
 
 
 def _wrong_calls(expected: Story, came: Came) -> list[str]:

@@ -172,38 +172,39 @@ def _chat(reading: Reading, documents: list[Document]) -> None:
 
 def _messages(reading: Reading, documents: list[Document]) -> None:
     documents = [one for one in documents if one.get("type") != "ping"]
-    if not documents:
-        return
     kinds = [one.get("type") for one in documents]
-    if kinds[0] != "message_start" or kinds.count("message_start") != 1:
+    if kinds[:1] != ["message_start"] or kinds.count("message_start") != 1:
         reading.wrong("it does not begin with the one message_start")
         return
     reading.speaker = documents[0]["message"]["id"].removeprefix("msg_")
-    open_block, taken, ended = None, -1, False
-    for document in documents[1:]:
-        kind = document["type"]
-        if ended and kind != "message_stop":
-            reading.wrong(f"{kind} after message_delta")
+    _blocks(reading, [one for one in documents if "index" in one])
+    others = [kind for one, kind in zip(documents, kinds, strict=True) if "index" not in one]
+    usual = ["message_start", "message_delta", "message_stop"]
+    if others != usual[: len(others)]:
+        reading.wrong(f"the message goes by {others}")
+    if "message_delta" in kinds:
+        at = kinds.index("message_delta")
+        reading.finished = documents[at]["delta"].get("stop_reason") is not None
+        if any("index" in one for one in documents[at:]) or kinds[at - 1] != "content_block_stop":
+            reading.wrong("the message ends within a block, or before one")
+
+
+def _blocks(reading: Reading, documents: list[Document]) -> None:
+    """Blocks begin one after the other, and nothing is said outside of one."""
+    open_block, taken = None, -1
+    for document in documents:
+        kind, index = document["type"], document["index"]
         if kind == "content_block_start":
-            if open_block is not None or document["index"] != taken + 1:
+            if open_block is not None or index != taken + 1:
                 reading.wrong("a block begins out of its turn")
-            open_block = taken = document["index"]
+            open_block = taken = index
             reading.text += document["content_block"].get("text", "")
-        elif kind in ("content_block_delta", "content_block_stop") and document["index"] != open_block:
+        elif index != open_block:
             reading.wrong(f"{kind} of a block that is not open")
         elif kind == "content_block_delta":
             reading.text += document["delta"].get("text", "")
-        elif kind == "content_block_stop":
+        else:
             open_block = None
-        elif kind == "message_delta":
-            ended = True
-            if open_block is not None:
-                reading.wrong("the message ends within a block")
-            reading.finished = document["delta"].get("stop_reason") is not None
-        elif kind != "message_stop":
-            reading.wrong(f"an event of an unknown kind: {kind}")
-    if reading.terminators and not ended:
-        reading.wrong("message_stop without message_delta")
 
 
 def _responses(reading: Reading, documents: list[Document]) -> None:

@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -247,14 +248,22 @@ class Stage:
         return found
 
     async def _batch(self, asks: Sequence[Ask]) -> list[Came]:
+        self._calls.clear()
+        for slot, ask in enumerate(asks):
+            pristine = self.play(slot, ask)
+        seen = await asyncio.gather(*(self.send(slot, ask) for slot, ask in enumerate(asks)))
+        self.app.cell.set(pristine)
+        calls = [
+            {n: self._calls[f"s{slot}/{n}"] for n in NAMES if self._calls[f"s{slot}/{n}"]} for slot in range(len(asks))
+        ]
+        return [Came(*one) for one in zip(seen, calls, strict=True)]
+
+    def play(self, slot: int, ask: Ask) -> Pool:
+        """From now on the slot's profiles do as `ask` says; the pool as it was before any case."""
         if self._pristine is None:
             self._pristine = self.app.cell.pool
-        self._calls.clear()
-        self._plans = {f"s{slot}": ask.plan for slot, ask in enumerate(asks)}
-        seen = await asyncio.gather(*(self.send(slot, ask) for slot, ask in enumerate(asks)))
-        self.app.cell.set(self._pristine)
-        calls = [{n: self._calls[f"s{slot}/{n}"] for n in NAMES if self._calls[f"s{slot}/{n}"]} for slot in range(len(asks))]
-        return [Came(*one) for one in zip(seen, calls, strict=True)]
+        self._plans[f"s{slot}"] = ask.plan
+        return self._pristine
 
     async def send(self, slot: int, ask: Ask) -> Seen:
         """Send a request and read its answer to the end."""
@@ -263,11 +272,11 @@ class Stage:
         await client.over
         return client.seen
 
-    async def connect(self, client: type[Client] = Client) -> Client:
+    async def connect(self) -> Client:
         """A client at the door."""
         loop = asyncio.get_running_loop()
-        _, found = await loop.create_connection(client, "127.0.0.1", self.app.bound.port)
-        return found
+        _, client = await loop.create_connection(Client, "127.0.0.1", self.app.bound.port)
+        return client
 
     def request(self, slot: int, ask: Ask) -> bytes:
         """The bytes of a request."""
@@ -284,6 +293,13 @@ class Stage:
         with closing(sqlite3.connect(f"file:{self._history}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(sql, parameters)]
+
+    def eventually(self, sql: str, *parameters: object, within_s: float = 3.0) -> list[dict[str, Any]]:
+        """The rows of `sql` once there are any."""
+        deadline = time.monotonic() + within_s
+        while not (found := self.rows(sql, *parameters)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return found
 
     def _look_up(self, found: Sequence[Came]) -> None:
         by_id = {came.seen.id: came for came in found}
@@ -304,8 +320,8 @@ async def _bounded(work: Callable[[], Awaitable[_Result]]) -> _Result:
 
 
 @contextmanager
-def staged(folder: Path, settings: str = "") -> Iterator[Stage]:
-    """A stage whose app goes by `settings`."""
+def staged(folder: Path, settings: str = "", *, system_holds: int | None = None) -> Iterator[Stage]:
+    """A stage whose app goes by `settings`; of what is sent, the system itself holds back so many bytes at most."""
     home = find_home({"O_SWITCHER_HOME": str(folder)})
     port = _Port()
     tables = "".join(f'[providers.s{slot}]\nbase_url = "{port.url}/s{slot}"\n' for slot in range(SLOTS))
@@ -319,6 +335,9 @@ def staged(folder: Path, settings: str = "") -> Iterator[Stage]:
             vault.put(f"s{slot}-{name}", entry)
     token = vault.token("test")
     app = house.build(home, port=0, environ={}, project=folder)
+    if system_holds is not None:
+        for sock in (app.bound.sock, port.sock):  # those that are accepted there inherit it
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, system_holds)
     app.start()
     stage = Stage(app, token, home.history)
     server: list[asyncio.Server] = []
@@ -334,8 +353,10 @@ def staged(folder: Path, settings: str = "") -> Iterator[Stage]:
 
     try:
         stage.run(open_provider)
-        yield stage
-        stage.run(close_provider)
+        try:
+            yield stage
+        finally:
+            stage.run(close_provider)
     finally:
         app.stop()
     assert not [thread for thread in threading.enumerate() if thread is app._thread and thread.is_alive()]

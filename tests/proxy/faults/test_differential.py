@@ -15,9 +15,24 @@ from tests.proxy.faults.wires import Framing, packed, wire
 from tray_app.core.values import Protocol
 
 STREAMS = 50
-WORDS = ("one", "zwei", "três", "четыре", "五", "😀", "\\", '"', "\n", "\u2028", "data: x", "[DONE]", '{"error":{}}', "\x7f")
+WORDS = (
+    "one",
+    "zwei",
+    "três",
+    "четыре",
+    "五",
+    "😀",
+    "\\",
+    '"',
+    "\n",
+    "\u2028",
+    "data: x",
+    "[DONE]",
+    '{"error":{}}',
+    "\x7f",
+)
 LINE_ENDS = (b"\n", b"\n", b"\r\n", b"\r")
-NOISE = (b": OPENROUTER PROCESSING\n\n", b"event: ping\ndata: {\"type\": \"ping\"}\n\n", b"id: 7\n\n", b"\n")
+NOISE = (b": OPENROUTER PROCESSING\n\n", b'event: ping\ndata: {"type": "ping"}\n\n', b"id: 7\n\n", b"\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,20 @@ def cut(data: bytes, edges: Sequence[int]) -> list[bytes]:
 
 
 names = st.sampled_from([b"data", b"event", b"id", b"retry", b"", b"x", b" data", b"Data", b"dat", b"data "])
-values = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=12).map(str.encode) | st.sampled_from(
-    [b"", b" ", b"  two", b"a: b", b"[DONE]", b'{"a": "\xc3\xa9\xf0\x9f\x98\x80"}', b"\x00", b"\x85\x0b\x0c\x1c", b"\xff\xe2"]
+values = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=12).map(
+    str.encode
+) | st.sampled_from(
+    [
+        b"",
+        b" ",
+        b"  two",
+        b"a: b",
+        b"[DONE]",
+        b'{"a": "\xc3\xa9\xf0\x9f\x98\x80"}',
+        b"\x00",
+        b"\x85\x0b\x0c\x1c",
+        b"\xff\xe2",
+    ]
 )
 separators = st.sampled_from([b":", b": ", b""])
 lines = st.tuples(names, separators, values).map(b"".join)
