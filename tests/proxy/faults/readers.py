@@ -82,6 +82,8 @@ def stream(protocol: Protocol, body: bytes) -> Reading:
                 reading.wrong(f"an event cannot be read: {data[:60]!r}")
             reading.half = True
             continue
+        if reading.error is not None and _says_it_again(document, reading.error) and place == len(told) - 1:
+            continue
         if reading.error is not None:
             reading.wrong("something follows the error")
         elif (error := _error_of(protocol, document)) is not None:
@@ -124,6 +126,11 @@ def _error_of(protocol: Protocol, document: Document) -> str | None:
         case _:
             found = document["error"].get("message") if isinstance(document.get("error"), dict) else None
     return found if isinstance(found, str) else None
+
+
+def _says_it_again(document: Document, error: str) -> bool:
+    """Whether the same is told in the other way of Responses, for clients that pass over the event `error`."""
+    return document.get("type") == "response.failed" and document["response"]["error"]["message"] == error
 
 
 def _ends(protocol: Protocol, document: Document) -> bool:
