@@ -152,6 +152,8 @@ class App:
             lambda: self.settings.switcher.backpressure_threshold,
             self._ask,
             lambda: self._rules,
+            lambda: self.admission.since,
+            str(self.home.decisions),
         )
 
     # -- facts
@@ -281,8 +283,8 @@ class App:
             self._history = History(self.home.history)
         return self._history
 
-    def _ticket(self) -> str:
-        return f"{self.url}/report?ticket={self.sessions.ticket()}"
+    def _ticket(self, path: str) -> str:
+        return f"{self.url}{path}?ticket={self.sessions.ticket()}"
 
     def _client_of(self, digest: bytes) -> str | None:
         """The client whose token has that SHA-256."""

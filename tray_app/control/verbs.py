@@ -89,6 +89,8 @@ _TABLE = (
         "take a profile out of use for a while",
         (_PROFILE, _FOR, Parameter("until_reset", bool, "until its limit resets")),
     ),
+    Verb("pause-all", "let nothing pass for a while: every request is refused with the reason", (_FOR,)),
+    Verb("resume-all", "end that: every profile is as it was before"),
     Verb("resume", "take a paused or draining profile back into use", (_PROFILE,)),
     Verb("drain", "let a profile finish what it does and take nothing new", (_PROFILE,)),
     Verb("disable", "take a profile out of use until it is enabled", (_PROFILE,)),
@@ -145,7 +147,12 @@ _TABLE = (
     ),
     Verb("unknown-answers", "the kinds of errors that no rule knew, without anything of yours"),
     Verb("token", "a client's local token", (Parameter("client", str, "the client's name"),)),
-    Verb("report", "a one-time address of the usage report"),
+    Verb(
+        "report",
+        "a one-time address of the usage report, or of another page",
+        (Parameter("page", str, "report, or add: the form that takes a new key"),),
+    ),
+    Verb("folder", "where the history, the logs and the settings are kept"),
     Verb("autostart", "launch at login", (Parameter("enabled", bool, "on or off; neither: only tell"),)),
     Verb("stop", "stop the app"),
 )

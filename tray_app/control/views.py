@@ -135,6 +135,9 @@ class Status:
     notices: tuple[str, ...] = ()  # what the user should know and could mend, one sentence each
     waiting: int = 0  # requests that wait for a place
     choice: ChoiceView | None = None
+    paused_all: bool = False  # the operator lets nothing pass, whatever the profiles' states
+    paused_until: int | None = None  # ms; when that ends by itself
+    waiting_since: int | None = None  # ms; from then on some request has been waiting for a place
 
 
 @dataclass(frozen=True, slots=True)

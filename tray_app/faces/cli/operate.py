@@ -115,6 +115,21 @@ def register(app: typer.Typer, house: Starter) -> None:
         )
         print_json(answer) if as_json else say(answer)
 
+    @app.command("pause-all")
+    def pause_all(
+        for_: Annotated[str | None, typer.Option("--for", help="For this long, such as 30m or 2h.")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Let nothing pass for a while: every request is refused, and told why."""
+        answer = running(house).ask("pause-all", for_s=None if for_ is None else duration(for_))
+        print_json(answer) if as_json else say(answer)
+
+    @app.command("resume-all")
+    def resume_all(as_json: AsJson = False) -> None:
+        """End that: every profile is as it was before."""
+        answer = running(house).ask("resume-all")
+        print_json(answer) if as_json else say(answer)
+
     @app.command("retry-now")
     def retry_now(
         profile: Annotated[str | None, typer.Argument(metavar="PROFILE", help="A profile's id.")] = None,

@@ -17,6 +17,7 @@ from tray_app.faces.cli.common import (
     print_table,
     profile_rows,
     running,
+    say,
 )
 
 Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="Listen on this port; 0 for any free one.")]
@@ -80,6 +81,19 @@ def register(app: typer.Typer, house: Starter) -> None:
             print("the usage report was opened in the browser")
         else:
             print(f"no browser could be opened; go to {url} within 30 s")
+
+    @app.command()
+    def folder(
+        open_it: Annotated[bool, typer.Option("--open", help="Open it in the file manager.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Show where the history, the decisions log and the settings are kept."""
+        from tray_app.host.browser import open_in_browser
+
+        answer = running(house).ask("folder")
+        print_json(answer) if as_json else say(answer)
+        if open_it and not open_in_browser(answer["path"]):
+            print(f"no file manager could be opened; go to {answer['path']}")
 
     @app.command()
     def autostart(
