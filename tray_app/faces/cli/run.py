@@ -41,6 +41,8 @@ def register(app: typer.Typer, house: Starter) -> None:
         if context.invoked_subcommand is None:
             raise typer.Exit(house.start(tray=True, port=None))
 
+    _register_folder(app, house)
+
     @app.command()
     def serve(port: Port = None) -> None:
         """Run in the foreground without a tray."""
@@ -83,19 +85,6 @@ def register(app: typer.Typer, house: Starter) -> None:
             print(f"no browser could be opened; go to {url} within 30 s")
 
     @app.command()
-    def folder(
-        open_it: Annotated[bool, typer.Option("--open", help="Open it in the file manager.")] = False,
-        as_json: AsJson = False,
-    ) -> None:
-        """Show where the history, the decisions log and the settings are kept."""
-        from tray_app.host.browser import open_in_browser
-
-        answer = running(house).ask("folder")
-        print_json(answer) if as_json else say(answer)
-        if open_it and not open_in_browser(answer["path"]):
-            print(f"no file manager could be opened; go to {answer['path']}")
-
-    @app.command()
     def autostart(
         what: Annotated[str, typer.Argument(help="enable, disable or status")],
     ) -> None:
@@ -113,6 +102,23 @@ def register(app: typer.Typer, house: Starter) -> None:
                 raise Refused("unavailable", f"launch at login could not be changed: {error}") from error
         state = {True: "on", False: "off", None: "not offered on this system"}[here.enabled()]
         print(f"launch at login is {state}")
+
+
+def _register_folder(app: typer.Typer, house: Starter) -> None:
+    """Where the files are."""
+
+    @app.command()
+    def folder(
+        open_it: Annotated[bool, typer.Option("--open", help="Open it in the file manager.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Show where the history, the decisions log and the settings are kept."""
+        from tray_app.host.browser import open_in_browser
+
+        answer = running(house).ask("folder")
+        print_json(answer) if as_json else say(answer)
+        if open_it and not open_in_browser(answer["path"]):
+            print(f"no file manager could be opened; go to {answer['path']}")
 
 
 def _show(found: dict[str, Any]) -> None:
