@@ -99,6 +99,7 @@ class App:
     listeners: list[Callable[[Fact], None]] = field(default_factory=list)
     on_change: Callable[[], None] = lambda: None
     on_stop: Callable[[], None] = lambda: None
+    cut: int = 0  # answers that the end has cut short
     _thread: threading.Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _stopping: bool = False
@@ -386,9 +387,10 @@ class App:
         ready.set()
         await self._ended.wait()
         self._prober.close()
-        cut = await serving.close(GRACE_S)
+        self.cut = await serving.close(GRACE_S)
         upstream.close()
-        self.record(Lifecycle("app.stop", now_ms(), f"stopped; {cut} answers were cut" if cut else "stopped"))
+        words = f"stopped; {self.cut} answers were cut" if self.cut else "stopped"
+        self.record(Lifecycle("app.stop", now_ms(), words))
         if not await asyncio.to_thread(self.writer.stop):
             _log.warning("not every record could be written: %s", self.writer.health.trouble or "no time was left")
 
@@ -596,6 +598,8 @@ def run(app: App, *, show: Callable[[App, threading.Event, Say], None] | None, s
         show(app, stop, say)
     stop.wait()
     app.stop()
+    if app.cut:
+        say(f"O-Switcher stopped after {GRACE_S:.0f} s; answers that were cut short: {app.cut}")
     if app.failure is not None:
         say(f"O-Switcher stopped because of a fault of its own: {app.failure!r}")
         return 1

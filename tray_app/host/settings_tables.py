@@ -169,7 +169,16 @@ class QuotaTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NotificationsTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a desktop is told of. Names but the first are those of `control.news.NewsKind`."""
+
     enabled: bool = True
+    switched: bool = True
+    warned: bool = True
+    exhausted: bool = True
+    back: bool = True
+    reauth: bool = True
+    all_exhausted: bool = True
+    connected: bool = True
 
 
 class PriceTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -269,7 +278,4 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 # Accepted and checked, but without effect in this version; `config check` says so.
-NOT_YET = (
-    "history",
-    "notifications",
-)
+NOT_YET = ("history",)
