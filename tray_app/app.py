@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from tray_app import __version__
 from tray_app.control.live import Live
@@ -284,8 +285,8 @@ class App:
             self._history = History(self.home.history)
         return self._history
 
-    def _ticket(self, path: str) -> str:
-        return f"{self.url}{path}?ticket={self.sessions.ticket()}"
+    def _ticket(self, path: str, of: Mapping[str, str]) -> str:
+        return f"{self.url}{path}?{urlencode({**of, 'ticket': self.sessions.ticket()})}"
 
     def _client_of(self, digest: bytes) -> str | None:
         """The client whose token has that SHA-256."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tray_app.ledger.writer import Health
 
 MAX_LIMIT = 10_000
-PAGES = {"report": "/report", "add": "/profiles/add"}  # what a one-time address may lead to
+PAGES = {"report": "/report", "add": "/report/key", "key": "/report/key"}  # what a one-time address may lead to
 HOUR_MS = 3_600_000
 
 
@@ -69,7 +69,7 @@ class Service:
     about: About
     health: Callable[[], Health]
     history: Callable[[], History]
-    ticket: Callable[[str], str]
+    ticket: Callable[[str, Mapping[str, str]], str]
     autostart: Autostart
     stop: Callable[[], None]
     notices: Callable[[], tuple[str, ...]]
@@ -367,10 +367,13 @@ class Service:
             raise Refused("bad_argument", "a client's name is made of letters, digits, '-' and '_'")
         return {"client": client, "token": self.registry.token(client)}
 
-    def _report(self, actor: str, page: str = "report") -> dict[str, object]:
+    def _report(self, actor: str, page: str = "report", profile: str | None = None) -> dict[str, object]:
         if page not in PAGES:
             raise Refused("bad_argument", f"there is no page {page!r}; there are: {', '.join(PAGES)}")
-        return {"url": self.ticket(PAGES[page])}
+        if (page == "key") != (profile is not None):
+            raise Refused("bad_argument", "a profile is named for the page key, and for it alone")
+        of = {} if profile is None else {"profile": self._member(profile).profile.id}
+        return {"url": self.ticket(PAGES[page], of)}
 
     def _folder(self, actor: str) -> dict[str, object]:
         files = (self.about.history_path, self.decisions_path, self.about.config_path)

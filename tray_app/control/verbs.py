@@ -150,7 +150,10 @@ _TABLE = (
     Verb(
         "report",
         "a one-time address of the usage report, or of another page",
-        (Parameter("page", str, "report, or add: the form that takes a new key"),),
+        (
+            Parameter("page", str, "report; add: the form for a new profile; key: the one for a profile's new key"),
+            Parameter("profile", str, "whose key it is"),
+        ),
     ),
     Verb("folder", "where the history, the logs and the settings are kept"),
     Verb("autostart", "launch at login", (Parameter("enabled", bool, "on or off; neither: only tell"),)),

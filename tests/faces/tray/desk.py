@@ -143,6 +143,10 @@ class Desk:
         until(lambda: self.items, "no item has registered")
         return self.items[-1]
 
+    def dismiss(self, note: int) -> None:
+        address = DBusAddress("/org/freedesktop/Notifications", interface=NOTIFICATIONS)
+        self._connection.send(new_signal(address, "NotificationClosed", "uu", (note, 2)))
+
     def invoke(self, note: int, action: str) -> None:
         address = DBusAddress("/org/freedesktop/Notifications", interface=NOTIFICATIONS)
         self._connection.send(new_signal(address, "ActionInvoked", "us", (note, action)))

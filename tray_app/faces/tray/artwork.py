@@ -120,8 +120,8 @@ _LOOKS: dict[Look, tuple[Shape, ...]] = {
     Look.WAITING: (
         *_rounded(((22, 14), (78, 14), (50, 52)), 12, TEAL),
         *_rounded(((22, 86), (78, 86), (50, 48)), 12, TEAL),
-        Line((12, 8), (88, 8), 14, TEAL),
-        Line((12, 92), (88, 92), 14, TEAL),
+        Line((16, 9), (84, 9), 14, TEAL),
+        Line((16, 91), (84, 91), 14, TEAL),
         Polygon(((36, 24), (64, 24), (50, 43)), WHITE),
         Polygon(((50, 66), (68, 82), (32, 82)), WHITE),
     ),

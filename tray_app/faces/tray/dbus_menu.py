@@ -92,10 +92,10 @@ class MenuObject:
 
     def _get_property(self, id_: int, name: str) -> Body:
         self._check(id_)
-        value = self._tree.nodes[id_].properties.get(name)
-        if value is None:
+        found = chosen(self._tree.nodes[id_].properties, [name])
+        if name not in found:
             raise CallError(_NO_SUCH_ITEM, f"item {id_} has no {name}")
-        return (value,)
+        return (found[name],)
 
     def _event(self, id_: int, event: str, _data: object, _timestamp: int) -> None:
         self._check(id_)

@@ -29,7 +29,8 @@ _RETINA = 2
 class Icon(_darwin.Icon):  # type: ignore[misc]  # untyped
     """A pystray icon. `icon` is a `Picture`, `menu` a tuple of our items.
 
-    `post`, `end` and `notify` are for any thread. Nothing tells when the menu opens, so it is always taken for one that is being read.
+    `post`, `end` and `notify` are for any thread. Nothing tells when the menu opens, so it is always taken for one
+    that is being read.
     """
 
     watched = True

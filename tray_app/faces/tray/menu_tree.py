@@ -1,8 +1,9 @@
 """A menu as com.canonical.dbusmenu sees it: numbered nodes, and what changed between two versions.
 
-Pure, save that small pictures are drawn. Numbers are kept by an item's key *and form* for as long as the program
-runs, and never given to another: Plasma fixes an item's form by its number, and a click may arrive for one shown a
-moment ago. An item that is the very one from before keeps its node: most of a big menu is never looked at again.
+Pure, save that a picture is drawn when a desktop is told of it. Numbers are kept by an item's key *and form* for
+as long as the program runs, and never given to another: Plasma fixes an item's form by its number, and a click may
+arrive for one shown a moment ago. An item that is the very one from before keeps its node: most of a big menu is
+never looked at again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from tray_app.faces.tray.artwork import Look
 from tray_app.faces.tray.icon import SIGN_SIZE, Picture
 from tray_app.faces.tray.menu import Item, Kind
 from tray_app.faces.tray.objects import Variant
@@ -94,7 +96,12 @@ class Tree:
 
 def chosen(properties: Properties, names: Collection[str]) -> dict[str, Variant]:
     """The properties asked for; none asked for means all."""
-    return {name: value for name, value in properties.items() if not names or name in names}
+    return {name: _told(value) for name, value in properties.items() if not names or name in names}
+
+
+def _told(value: Variant) -> Variant:
+    """A look as the picture that it stands for."""
+    return ("ay", Picture(value[1]).png(SIGN_SIZE)) if isinstance(value[1], Look) else value
 
 
 _ROOT_PROPERTIES: Properties = {"children-display": ("s", "submenu")}
@@ -117,7 +124,7 @@ def _properties(item: Item, form: str) -> Properties:
         "enabled": ("b", item.enabled),
     }
     if item.sign is not None:
-        properties["icon-data"] = ("ay", Picture(item.sign).png(SIGN_SIZE))
+        properties["icon-data"] = ("ay", item.sign)
     if form == "submenu":
         properties["children-display"] = ("s", "submenu")
     elif form != "plain":
@@ -128,4 +135,4 @@ def _properties(item: Item, form: str) -> Properties:
 
 def _changed(old: Properties, new: Properties) -> dict[str, Variant]:
     """An item of one key always has the same property names, so that none is ever taken away."""
-    return {name: value for name, value in new.items() if old.get(name) != value}
+    return {name: _told(value) for name, value in new.items() if old.get(name) != value}

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,6 +18,7 @@ from starlette.routing import Route
 
 from tray_app.control.service import Service
 from tray_app.control.verbs import VERBS, Refused, Verb
+from tray_app.faces.web import key_form
 from tray_app.faces.web.sessions import COOKIE, Sessions
 
 MAX_BODY = 65_536
@@ -44,6 +46,8 @@ def build(service: Service, sessions: Sessions) -> Starlette:
         routes=[
             Route("/", pages.root, methods=["GET"]),
             Route("/report", pages.report, methods=["GET"]),
+            Route("/report/key", pages.key_form, methods=["GET"]),
+            Route("/report/key", pages.take_key, methods=["POST"]),
             Route("/static/{name}", pages.static, methods=["GET"]),
             Route("/api/v1/status", pages.guarded(pages.status), methods=["GET"]),
             Route("/api/v1/profiles", pages.guarded(pages.profiles), methods=["GET"]),
@@ -83,26 +87,54 @@ class _Pages:
     async def report(self, request: Request) -> Response:
         ticket = request.query_params.get("ticket")
         if ticket is not None:
-            return await self._let_in(ticket)
+            return await self._let_in(ticket, "/report")
         if not self._sessions.has_session(request.scope["headers"]):
             return await self._signed_out()
         report = await asyncio.to_thread(_report)
         view = await self._service.report_view()
-        wanted = (
-            request.headers.get("accept-language", "en").partition(",")[0].partition(";")[0].strip().replace("-", "_")
-        )
+        wanted = _language(request)
         page = await asyncio.to_thread(lambda: gzip.compress(report.render(view, locale=wanted).encode(), 5))
         return HTMLResponse(page, headers={**_PAGE_HEADERS, "content-encoding": "gzip"})
+
+    async def key_form(self, request: Request) -> Response:
+        ticket, profile = request.query_params.get("ticket"), request.query_params.get("profile")
+        if ticket is not None:
+            here = "/report/key" + (f"?{urlencode({'profile': profile})}" if profile else "")
+            return await self._let_in(ticket, here)
+        if not self._sessions.has_session(request.scope["headers"]):
+            return await self._signed_out()
+        return await self._key_page(request, key_form.Entered(profile or None))
+
+    async def take_key(self, request: Request) -> Response:
+        """From a page of ours alone: the door has looked where it comes from, the cookie goes to no other site."""
+        if not self._sessions.has_session(request.scope["headers"]):
+            return await self._signed_out()
+        fields: dict[str, str] = {}
+        try:
+            fields = key_form.read(await _body(request))
+            await key_form.save(self._service, fields)
+        except Refused as refused:
+            return await self._key_page(request, key_form.entered_in(fields), refused)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        return RedirectResponse("/report#profiles", 303, headers={"cache-control": "no-store"})
+
+    async def _key_page(self, request: Request, entered: key_form.Entered, refused: Refused | None = None) -> Response:
+        trouble = None if refused is None else refused.message
+        wanted = _language(request)
+        page = await asyncio.to_thread(lambda: key_form.render(self._service, entered, wanted, trouble))
+        status = 200 if refused is None else _STATUS.get(refused.code, 409)
+        return HTMLResponse(page, status, headers=_PAGE_HEADERS)
 
     async def _signed_out(self) -> Response:
         report = await asyncio.to_thread(_report)
         return HTMLResponse(report.signed_out(), 401, headers=_PAGE_HEADERS)
 
-    async def _let_in(self, ticket: str) -> Response:
+    async def _let_in(self, ticket: str, where: str) -> Response:
         session = self._sessions.redeem(ticket)
         if session is None:
             return await self._signed_out()
-        response = RedirectResponse("/report", 303, headers={"cache-control": "no-store"})
+        response = RedirectResponse(where, 303, headers={"cache-control": "no-store"})
         response.set_cookie(COOKIE, session, httponly=True, samesite="strict", path="/")
         return response
 
@@ -157,6 +189,12 @@ def _report() -> ModuleType:
     from tray_app.faces.web import report
 
     return report
+
+
+def _language(request: Request) -> str:
+    """The language that the browser asks for first, such as `ru_RU`."""
+    first = request.headers.get("accept-language", "en").partition(",")[0]
+    return first.partition(";")[0].strip().replace("-", "_")
 
 
 async def _body(request: Request) -> bytes:

@@ -62,7 +62,7 @@ def render(view: ReportView, *, locale: str = "en", local: LocalTime = time.loca
     """The page for `view`, as HTML. `locale` such as `en` or `ru_RU.UTF-8`; `local` turns seconds into local time."""
     words = words_for(locale)
     page = (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             view=view,
@@ -82,7 +82,7 @@ def render(view: ReportView, *, locale: str = "en", local: LocalTime = time.loca
 
 def signed_out(*, locale: str = "en") -> str:
     """What a browser without a session is shown."""
-    return _environment().get_template("signed_out.html").render(w=words_for(locale))
+    return environment().get_template("signed_out.html").render(w=words_for(locale))
 
 
 def static_file(name: str) -> tuple[bytes, str] | None:
@@ -103,7 +103,7 @@ def _chart() -> tuple[bytes, str] | None:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("tray_app.faces.web", "templates"),
         autoescape=True,
