@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tray_app.host.browser import clean
 
 _PATIENCE_S = 3.0
+_LOCAL = re.compile(r":(\d+)(?:\.\d+)?")  # a display of this machine
 _WAYLAND = (("wl-copy",),)
 _X11 = (("xclip", "-selection", "clipboard"), ("xsel", "--clipboard", "--input"))
 
@@ -56,8 +59,11 @@ def _given(command: tuple[str, ...], text: str, environ: Mapping[str, str]) -> b
 
 def _held(text: str, environ: Mapping[str, str]) -> bool:
     """Whether an X server lets this process hold the clipboard."""
-    name = environ.get("DISPLAY")
-    if sys.platform in ("darwin", "win32") or not name:
+    name = environ.get("DISPLAY", "")
+    number = _LOCAL.fullmatch(name)
+    if sys.platform in ("darwin", "win32") or number is None:
+        return False
+    if not Path(f"/tmp/.X11-unix/X{number[1]}").exists():  # noqa: S108  # where X servers of every system listen
         return False
     try:
         holder = _Holder(name, text.encode())

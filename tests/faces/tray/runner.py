@@ -66,6 +66,8 @@ class Source:
                     replace(one, state=state) if one.id == args["profile"] else one for one in self._profiles()
                 )
                 self.status = replace(self.status, profiles=profiles)
+            case "pause-all" | "resume-all":
+                self.status = replace(self.status, paused_all=verb == "pause-all")
             case "autostart":
                 self.status = replace(self.status, autostart=bool(args["enabled"]))
 
