@@ -205,6 +205,11 @@ class App:
         self.service.expire()
         self._arm_expiry()
 
+    def wake(self) -> None:
+        """The machine has slept: look at once at what was to end meanwhile. On the loop's thread."""
+        self._expire()
+        self._changed()
+
     def _check_clock(self) -> None:
         """Notice a clock that was set back: what was so many minutes away still is, and no longer.
 

@@ -18,7 +18,7 @@ def run_tray(app: App, stop: threading.Event, say: Callable[[str], None]) -> Non
     """Show the tray until the app is to stop. If the desktop goes away, the app goes on without."""
     snapshot = [app.service.status()]
     caller = ThreadCaller(app.loop, app.service.perform, lambda verb, result: _done(app, tray, verb, result), "tray")
-    tray = Tray(lambda: snapshot[0], caller.ask)
+    tray = Tray(lambda: snapshot[0], caller.ask, woke=lambda: app.in_loop(app.wake))
     newsroom = Newsroom(app.service.status, lambda: _wanted(app), tray.announce, app.service.clock, app.loop.call_later)
 
     def changed() -> None:  # on the loop's thread

@@ -133,7 +133,7 @@ def main(demo: bool, anyway: bool) -> int:
             source.act(verb, args)
             tray.repaint()
 
-    tray = Tray(source.read, ask)
+    tray = Tray(source.read, ask, woke=lambda: say("woke"))
     can = available()
     say("ready", pid=os.getpid(), ok=can.ok, line=can.line)
     if not can.ok and not anyway:

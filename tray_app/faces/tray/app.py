@@ -52,6 +52,7 @@ class Backend(Protocol):
     """What is asked of a desktop's icon. Properties are set on its own thread, by way of `post`.
 
     `opening` is called there when the menu is about to be shown; `watched`: somebody may be reading it.
+    `woke` is called when the machine has slept, `session_ended` with a reason when the session is over.
     """
 
     icon: Any
@@ -59,6 +60,8 @@ class Backend(Protocol):
     menu: Any
     visible: bool
     opening: Callable[[], None]
+    woke: Callable[[], None]
+    session_ended: Callable[[str], None]
 
     @property
     def watched(self) -> bool: ...
@@ -76,7 +79,8 @@ class Tray:
     """One icon. `run` once, on the main thread; `repaint`, `notify` and `stop` from any.
 
     `status` must return at once, from any thread. `ask` gets a verb and its arguments, and must return at
-    once too: it is called on the thread that serves the desktop.
+    once too, as must `woke`, which is told when the machine has slept: they are called on the thread that serves
+    the desktop.
     """
 
     def __init__(
@@ -87,8 +91,10 @@ class Tray:
         texts: Texts | None = None,
         clock: Callable[[], float] = time.time,
         local: LocalTime = time.localtime,
+        woke: Callable[[], None] = lambda: None,
     ) -> None:
         self._status = status
+        self._woke = woke
         self._ask = ask
         self._texts = texts
         self._clock = clock
@@ -170,6 +176,8 @@ class Tray:
         first = self._shown = self._face()
         backend = self._backend = _backend(first, self._clicked, self._keep)
         backend.opening = lambda: self._refresh(backend)
+        backend.woke = self._woke
+        backend.session_ended = self.stop
         self._set_alarm(first, backend)
         if self._stop.is_set():  # asked before there was anything to end
             backend.end()

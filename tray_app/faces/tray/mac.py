@@ -40,6 +40,8 @@ class Icon(_darwin.Icon):  # type: ignore[misc]  # untyped
     ) -> None:
         super().__init__(name, picture, title, build(menu, click, default=False))
         self.opening: Callable[[], None] = lambda: None
+        self.woke: Callable[[], None] = lambda: None
+        self.session_ended: Callable[[str], None] = lambda _: None
         self._click = click
         self._app.setActivationPolicy_(_ACCESSORY)
         self._unseen = unseen

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
+from tray_app.faces.tray import session
 from tray_app.faces.tray.availability import WATCHER
 from tray_app.faces.tray.bus import DAEMON, Bus, Lost, connect
 from tray_app.faces.tray.dbus_menu import PATH as MENU_PATH
@@ -46,6 +47,8 @@ class Icon(BaseIcon):
         super().__init__(name, picture, title)  # type: ignore[no-untyped-call]
         self._shown: tuple[Item, ...] = menu
         self.opening: Callable[[], None] = lambda: None
+        self.woke: Callable[[], None] = lambda: None
+        self.session_ended: Callable[[str], None] = lambda _: None
         self._click = click
         self._unseen = unseen
         self._mail = Mailbox()
@@ -53,6 +56,7 @@ class Icon(BaseIcon):
         self._watcher = ""  # the unique name of the one we are registered with
         self._service = f"{INTERFACE}-{os.getpid()}-1"
         self._bus: Bus | None = None
+        self._machine: Bus | None = None  # the system's
         self._menu_object: MenuObject | None = None
         self._notifier: Notifier | None = None
 
@@ -76,10 +80,13 @@ class Icon(BaseIcon):
             self._bus = connect()
             with contextlib.closing(self._bus):
                 self._open(self._bus)
+                self._machine = session.listen(self.woke, self.session_ended)
                 super().run(setup)  # type: ignore[no-untyped-call]
         finally:
             self._running = False
             self._bus = None
+            if self._machine is not None:
+                self._machine.close()
             self._mail.close()
 
     # the loop
@@ -90,6 +97,9 @@ class Icon(BaseIcon):
         with selectors.DefaultSelector() as selector:
             selector.register(self._mail, selectors.EVENT_READ)
             selector.register(self._bus, selectors.EVENT_READ)
+            if self._machine is not None:
+                self._machine.flush()
+                selector.register(self._machine, selectors.EVENT_READ)
             while not self._ended:
                 self._turn(selector, self._bus, self._menu_object, self._menu_object.seconds_held())
             self._say_last(selector, self._bus, self._menu_object)
@@ -108,10 +118,22 @@ class Icon(BaseIcon):
         ready = {key.fileobj: events for key, events in selector.select(at_most)}
         if ready.get(bus, 0) & selectors.EVENT_READ:
             bus.receive()
+        if self._machine in ready:
+            self._hear(selector, self._machine)
         if menu.seconds_held() == 0:
             menu.release()
         bus.flush()
         self._mail.drain()
+
+    def _hear(self, selector: selectors.BaseSelector, machine: Bus) -> None:
+        """The system bus may go, and the tray stays."""
+        try:
+            machine.receive()
+            machine.flush()
+        except Lost:
+            selector.unregister(machine)
+            machine.close()
+            self._machine = None
 
     def _open(self, bus: Bus) -> None:
         """Put our objects on the bus, then watch for tray hosts."""

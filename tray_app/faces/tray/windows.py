@@ -22,6 +22,8 @@ win32: Any = importlib.import_module("pystray._util.win32")
 
 _WM_WORK = win32.WM_USER + 42  # pystray itself uses 10 and 11
 _WM_ENDSESSION = 0x0016
+_WM_POWERBROADCAST = 0x0218
+_PBT_APMRESUMEAUTOMATIC = 0x0012
 _LONGEST_TITLE = 127  # of the tooltip; longer ones raise ValueError, as do the next two
 _LONGEST_MESSAGE = 255
 _LONGEST_MESSAGE_TITLE = 63
@@ -39,6 +41,8 @@ class Icon(_win32.Icon):  # type: ignore[misc]  # untyped
         shown = build(menu, click, ampersands=True)
         super().__init__(name, picture.image(_IMAGE_SIZE), _clip(title, _LONGEST_TITLE), shown)
         self.opening: Callable[[], None] = lambda: None
+        self.woke: Callable[[], None] = lambda: None
+        self.session_ended: Callable[[str], None] = lambda _: None
         self._click = click
         self._unseen = unseen
         self._work: deque[Callable[[], None]] = deque()
@@ -47,6 +51,7 @@ class Icon(_win32.Icon):  # type: ignore[misc]  # untyped
         self._ended = False
         self._message_handlers[_WM_WORK] = lambda *_: self._do_work()
         self._message_handlers[_WM_ENDSESSION] = self._on_end_of_session
+        self._message_handlers[_WM_POWERBROADCAST] = self._on_power
 
     def post(self, work: Callable[[], None]) -> None:
         self._work.append(work)
@@ -120,6 +125,10 @@ class Icon(_win32.Icon):  # type: ignore[misc]  # untyped
         finally:
             self._menu_is_open = False
             self._do_work()
+
+    def _on_power(self, wparam: int, _lparam: int) -> None:
+        if wparam == _PBT_APMRESUMEAUTOMATIC:
+            self.woke()
 
     def _on_end_of_session(self, wparam: int, _lparam: int) -> None:
         if wparam:
