@@ -75,8 +75,9 @@ def test_a_system_bus_that_dies_takes_nothing_with_it(machine: Machine, desk: De
     machine.bus.kill()
     desk.activate()
     assert machine.tray.event("ask")["verb"] == "report"
+    desk.settle()
     before = machine.tray.switches()
-    assert machine.tray.quiet()
+    assert machine.tray.quiet(0.5)
     assert machine.tray.switches() == before, "nobody listens to a socket that has gone"
 
 
