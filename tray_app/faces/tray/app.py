@@ -280,6 +280,8 @@ def _icon_class() -> Callable[..., Any]:
         from tray_app.faces.tray.mac import Icon
     elif sys.platform == "win32":
         from tray_app.faces.tray.windows import Icon
+    elif available().gtk:
+        from tray_app.faces.tray.gtk import Icon
     else:
         from tray_app.faces.tray.status_notifier import Icon
     return Icon
