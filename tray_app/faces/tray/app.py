@@ -277,11 +277,17 @@ def _backend(face: Face, click: Callable[[Verb], None], unseen: Callable[[str, s
 
 def _icon_class() -> Callable[..., Any]:
     if sys.platform == "darwin":
-        from tray_app.faces.tray.mac import Icon
-    elif sys.platform == "win32":
-        from tray_app.faces.tray.windows import Icon
-    elif available().gtk:
-        from tray_app.faces.tray.gtk import Icon
-    else:
-        from tray_app.faces.tray.status_notifier import Icon
+        from tray_app.faces.tray.mac import Icon as MacIcon
+
+        return MacIcon
+    if sys.platform == "win32":
+        from tray_app.faces.tray.windows import Icon as WindowsIcon
+
+        return WindowsIcon
+    if available().gtk:
+        from tray_app.faces.tray.gtk import Icon as GtkIcon
+
+        return GtkIcon
+    from tray_app.faces.tray.status_notifier import Icon
+
     return Icon

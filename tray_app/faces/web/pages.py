@@ -46,7 +46,7 @@ def build(service: Service, sessions: Sessions) -> Starlette:
         routes=[
             Route("/", pages.root, methods=["GET"]),
             Route("/report", pages.report, methods=["GET"]),
-            Route("/report/key", pages.key_form, methods=["GET"]),
+            Route("/report/key", pages.ask_for_key, methods=["GET"]),
             Route("/report/key", pages.take_key, methods=["POST"]),
             Route("/static/{name}", pages.static, methods=["GET"]),
             Route("/api/v1/status", pages.guarded(pages.status), methods=["GET"]),
@@ -96,7 +96,7 @@ class _Pages:
         page = await asyncio.to_thread(lambda: gzip.compress(report.render(view, locale=wanted).encode(), 5))
         return HTMLResponse(page, headers={**_PAGE_HEADERS, "content-encoding": "gzip"})
 
-    async def key_form(self, request: Request) -> Response:
+    async def ask_for_key(self, request: Request) -> Response:
         ticket, profile = request.query_params.get("ticket"), request.query_params.get("profile")
         if ticket is not None:
             here = "/report/key" + (f"?{urlencode({'profile': profile})}" if profile else "")
