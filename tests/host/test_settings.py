@@ -553,3 +553,11 @@ def test_defaults_are_finite_and_pass_their_own_check() -> None:
     flat = msgspec.to_builtins(Settings())
     assert parse("")[0] == Settings()
     assert all(math.isfinite(value) for value in flat["switcher"]["routing_weights"].values())
+
+
+def test_every_kind_of_news_can_be_silenced_by_its_name() -> None:
+    from tray_app.control.news import NewsKind
+
+    names = set(msgspec.structs.asdict(Settings().notifications))
+    assert names == {"enabled", *(kind.value for kind in NewsKind)}
+    assert all(msgspec.structs.asdict(Settings().notifications).values())
