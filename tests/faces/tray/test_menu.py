@@ -314,6 +314,17 @@ def test_the_headline_and_the_tooltip_show_a_pin_with_its_end(one: Status, said:
             status(profile("p-a", active=True), profile("p-b")), "in use because it comes first", id="the first"
         ),
         pytest.param(
+            status(cooling(profile("p-a")), profile("p-b", active=True), profile("p-c")),
+            "in use because those before it cannot serve",
+            id="the first who can",
+        ),
+        pytest.param(status(profile("p-a"), profile("p-b", active=True)), None, id="it stays in use"),
+        pytest.param(
+            status(profile("p-a", priority=3), profile("p-b", active=True, priority=3), profile("q-a")),
+            None,
+            id="one of another provider is no rival",
+        ),
+        pytest.param(
             status(profile("p-a"), profile("p-b", active=True, priority=3)),
             "in use because it has the highest priority",
             id="by priority",

@@ -11,6 +11,7 @@ import pytest
 
 from tests.faces.tray.statuses import MINUTE, NOON, cooling, left, profile
 from tray_app.control.news import News, NewsKind
+from tray_app.faces.tray.artwork import Look
 from tray_app.faces.tray.menu import Verb
 from tray_app.faces.tray.notices import note
 from tray_app.faces.tray.notifications import Note, Urgency
@@ -97,7 +98,7 @@ def test_each_kind_says_what_happened_and_what_follows(news: News, title: str, m
 def test_a_refused_key_needs_a_person() -> None:
     one = said(News(NewsKind.REAUTH, (MAIN,), "the key is refused"))
     assert one.verb == Verb("report", {"page": "key", "profile": MAIN})
-    assert one.urgency is Urgency.CRITICAL
+    assert (one.urgency, one.look) == (Urgency.CRITICAL, Look.NEEDS_YOU)
 
 
 @pytest.mark.parametrize("kind", NewsKind)

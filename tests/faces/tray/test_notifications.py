@@ -54,6 +54,7 @@ def test_a_refused_key_leads_to_the_form_that_takes_a_new_one(tray: Runner, daem
     assert (title, body) == ("openrouter-a: a new key is needed", "the key is refused")
     assert actions[2:] == ["0", "Give a new key"]
     assert hints["urgency"] == ("y", 2)
+    assert bytes(hints["image-data"][1][6]) == Picture(Look.NEEDS_YOU).image(48).tobytes()
     for action in ("default", "0"):
         daemon_of.invoke(1, action)
         asked = tray.event("ask")

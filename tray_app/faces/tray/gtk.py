@@ -92,7 +92,7 @@ class Icon(_gtk.Icon):  # type: ignore[misc]  # untyped
         if self._notes is None:
             self._unseen(note.title, note.message)
         else:
-            self._notes.send(note, self.icon)
+            self._notes.send(note, self.icon if note.look is None else Picture(note.look))
             self._flush()
 
     def _do(self, work: Callable[[], None]) -> bool:

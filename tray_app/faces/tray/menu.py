@@ -354,11 +354,15 @@ class _Words:
             return None if active.pinned else self.texts.why_preferred
         if status.last_switch is not None and status.last_switch.to_profile == active.id:
             return None
-        rivals = [one for one in status.profiles if one.provider == active.provider and one is not active]
-        if not rivals:
+        mine = [one for one in status.profiles if one.provider == active.provider]
+        wanted = sorted(mine, key=lambda one: -one.priority)
+        before = wanted[: wanted.index(active)]
+        if before:
+            out = all(one.state not in (Phase.READY, Phase.PROBING) for one in before)
+            return self.texts.why_others_out if out else None
+        if len(wanted) == 1:
             return None
-        by_priority = any(one.priority < active.priority for one in rivals)
-        return self.texts.why_priority if by_priority else self.texts.why_first
+        return self.texts.why_priority if wanted[1].priority < active.priority else self.texts.why_first
 
     def switched(self, status: Status) -> str:
         switch = status.last_switch

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from tray_app.faces.tray.artwork import Look
 from tray_app.faces.tray.bus import Bus
 from tray_app.faces.tray.icon import Picture
 from tray_app.faces.tray.library import Click
@@ -49,6 +50,7 @@ class Note:
     verb: Verb = _REPORT
     buttons: tuple[tuple[str, Verb], ...] = ()
     kind: str = ""
+    look: Look | None = None  # the picture beside it; None: the icon's own
     urgency: Urgency = Urgency.NORMAL
 
 

@@ -188,7 +188,7 @@ class Icon(BaseIcon):
     def show_note(self, note: Note) -> None:
         """Show a message beside the icon."""
         if self._notifier is not None:
-            self._notifier.send(note, self._picture())
+            self._notifier.send(note, self._picture() if note.look is None else Picture(note.look))
 
     def _notify(self, message: str, title: str | None = None) -> None:
         self.show_note(Note(title or self._name, message))

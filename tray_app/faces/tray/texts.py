@@ -38,6 +38,7 @@ class Texts:
     why_preferred: str
     why_priority: str
     why_first: str
+    why_others_out: str
     use: str
     pin_hour: str
     pin_today: str
@@ -107,6 +108,7 @@ ENGLISH = Texts(
     why_preferred="in use because you prefer it",
     why_priority="in use because it has the highest priority",
     why_first="in use because it comes first",
+    why_others_out="in use because those before it cannot serve",
     use="Use {id}",
     pin_hour="Pin {id} for 1 hour",
     pin_today="Pin {id} for today",
@@ -192,6 +194,7 @@ RUSSIAN = Texts(
     why_preferred="работает, потому что вы его предпочли",
     why_priority="работает, потому что у него высший приоритет",
     why_first="работает, потому что он первый по порядку",
+    why_others_out="работает, потому что стоящие перед ним не могут",
     use="Использовать {id}",
     pin_hour="Закрепить {id} на 1 час",
     pin_today="Закрепить {id} на сегодня",
