@@ -7,7 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
+from tests.faces.web.report_harness import chromium
 from tests.rig import Rig, key_of, running, script_of
 from tray_app.control.callers import connect
 from tray_app.control.verbs import Refused
@@ -112,3 +114,19 @@ def test_other_pages_and_profiles_that_are_not_there_are_refused(rig: Rig) -> No
             caller.ask("report", **where)
     with pytest.raises(Refused, match="no profile is called"):
         caller.ask("report", page="key", profile="openrouter-gone")
+
+
+def test_a_real_browser_can_send_it_and_shows_what_is_wrong(rig: Rig) -> None:
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(connect(rig.home.running).ask("report", page="add")["url"])
+        page.fill("#label", "a")
+        page.fill("#key", SECRET)
+        page.click("button")
+        expect(page.locator("[role=alert]")).to_contain_text("exists already")
+        assert page.input_value("#label") == "a" and page.input_value("#key") == ""
+        page.fill("#label", "second")
+        page.fill("#key", SECRET)
+        page.press("#key", "Enter")
+        page.wait_for_url("**/report#profiles")
+    assert "openrouter-second" in rig.app.cell.pool.members

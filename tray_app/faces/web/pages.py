@@ -124,7 +124,8 @@ class _Pages:
         wanted = _language(request)
         page = await asyncio.to_thread(lambda: key_form.render(self._service, entered, wanted, trouble))
         status = 200 if refused is None else _STATUS.get(refused.code, 409)
-        return HTMLResponse(page, status, headers=_PAGE_HEADERS)
+        # without a referrer a browser sends a form from nowhere: the door would take it for another site's
+        return HTMLResponse(page, status, headers={**_PAGE_HEADERS, "referrer-policy": "same-origin"})
 
     async def _signed_out(self) -> Response:
         report = await asyncio.to_thread(_report)
