@@ -13,7 +13,7 @@ import pytest
 
 from tests.faces.tray.statuses import MINUTE, NOON, cooling, left, many, paused, pinned, profile, status, three
 from tray_app.control.verbs import verb_named
-from tray_app.control.views import AppState, ChoiceView, ProfileView, RestView, Status, SwitchView
+from tray_app.control.views import AppState, ChoiceView, ClientView, ProfileView, RestView, Status, SwitchView
 from tray_app.core.values import Phase
 from tray_app.faces.tray.artwork import Look
 from tray_app.faces.tray.menu import Face, Item, Kind, Verb, face
@@ -171,6 +171,17 @@ def test_the_headline_says_that_everything_is_paused(until: int | None, said: st
     one = replace(pinned(three(), "openrouter-work"), paused_all=True, paused_until=until, state=AppState.PAUSED)
     assert labels(one)[0] == said
     assert drawn(one).tooltip.splitlines()[1] == told
+
+
+def test_clients_are_shown_with_their_state_and_a_click_asks_for_the_opposite() -> None:
+    clients = (ClientView("opencode", "OpenCode", True), ClientView("codex", "Codex", False))
+    one = by_key(replace(three(), clients=clients))
+    assert [item.key for item in one["clients"].children] == ["client:opencode", "client:codex"]
+    assert (one["client:opencode"].label, one["client:opencode"].checked) == ("OpenCode: connected", True)
+    assert (one["client:codex"].label, one["client:codex"].checked) == ("Codex: not connected", False)
+    assert one["client:opencode"].verb == Verb("disconnect", {"client": "opencode"})
+    assert one["client:codex"].verb == Verb("connect", {"client": "codex"})
+    assert "clients" not in by_key(three())
 
 
 def test_about_tells_the_version_and_the_address() -> None:

@@ -17,7 +17,7 @@ from itertools import groupby
 from math import ceil
 
 from tray_app.control import wording
-from tray_app.control.views import AppState, ChoiceView, ProfileView, QuotaView, Status
+from tray_app.control.views import AppState, ChoiceView, ClientView, ProfileView, QuotaView, Status
 from tray_app.core.values import Phase
 from tray_app.faces.tray.artwork import Look
 from tray_app.faces.tray.texts import ENGLISH, Texts
@@ -267,6 +267,8 @@ def _actions(
 def _tail(status: Status, words: _Words) -> Iterator[Item]:
     texts = words.texts
     yield Item("report", texts.report, Kind.ACTION, verb=Verb("report"), default=True)
+    if status.clients:
+        yield Item("clients", texts.clients, Kind.SUBMENU, children=tuple(map(words.client, status.clients)))
     yield Item("copy", texts.copy, Kind.ACTION, verb=Verb("token", {"client": SDK_CLIENT}))
     verb = Verb("resume-all" if status.paused_all else "pause-all")
     yield Item("pause-all", texts.pause_all, Kind.CHECK, checked=status.paused_all, verb=verb)
@@ -385,6 +387,13 @@ class _Words:
         own = sum(len(text) for text, by_others in pieces if not by_others) + len(phase)
         each = max((room - own) // max(1, len(foreign)), _SHORTEST_REASON)
         return phase + "".join(_clip(text, each) if by_others else text for text, by_others in pieces)
+
+    def client(self, client: ClientView) -> Item:
+        """A check item; a click asks for the opposite."""
+        state = self.texts.connected if client.connected else self.texts.not_connected
+        label = _clip(self.texts.client.format(title=client.title, state=state), _LABEL_LENGTH)
+        verb = Verb("disconnect" if client.connected else "connect", {"client": client.name})
+        return Item(f"client:{client.name}", label, Kind.CHECK, checked=client.connected, verb=verb)
 
     def left(self, left: QuotaView) -> str:
         return wording.quota_words(left, self.now_ms, self.texts.wording)

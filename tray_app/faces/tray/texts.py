@@ -53,6 +53,10 @@ class Texts:
     drain: str
     retry_now: str
     report: str
+    clients: str
+    client: str
+    connected: str
+    not_connected: str
     copy: str
     pause_all: str
     autostart: str
@@ -123,6 +127,10 @@ ENGLISH = Texts(
     drain="Drain {id}: finish, take nothing new",
     retry_now="Retry {id} now",
     report="Open usage report",
+    clients="Connect clients",
+    client="{title}: {state}",
+    connected="connected",
+    not_connected="not connected",
     copy="Copy address and token for an SDK",
     pause_all="Pause everything",
     autostart="Start at login",
@@ -209,6 +217,10 @@ RUSSIAN = Texts(
     drain="Завершить запросы {id} и не брать новых",
     retry_now="Попробовать {id} сейчас",
     report="Открыть отчёт",
+    clients="Подключить клиентов",
+    client="{title}: {state}",
+    connected="подключён",
+    not_connected="не подключён",
     copy="Скопировать адрес и токен для SDK",
     pause_all="Приостановить всё",
     autostart="Запускать при входе",
