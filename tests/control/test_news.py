@@ -116,7 +116,7 @@ def warned(limit: float | None, remaining: float | None, unit: str = "usd") -> Q
         pytest.param(ReauthChanged(A, A, NOON, False, "works"), News(NewsKind.BACK, (A,)), id="a key works again"),
         pytest.param(CooldownCleared(rest(A), A, NOON, "over"), News(NewsKind.BACK, (A,)), id="a quota begins anew"),
         pytest.param(
-            OperatorActed(NOON, "cli", "connect", None, "opencode"),
+            OperatorActed(NOON, "cli", "connect", None, "opencode: /home/ann/opencode.json"),
             News(NewsKind.CONNECTED, ("opencode",)),
             id="a client is connected",
         ),

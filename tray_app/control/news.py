@@ -156,8 +156,8 @@ def _news_of(fact: Fact) -> News | None:
             return News(NewsKind.REAUTH, (name,), reason)
         case ReauthChanged(name, _, _, False, _):
             return News(NewsKind.BACK, (name,))
-        case OperatorActed(_, _, "connect", _, str(client)):
-            return News(NewsKind.CONNECTED, (client,))
+        case OperatorActed(_, _, "connect", _, str(detail)):  # the client's name, then which files were changed
+            return News(NewsKind.CONNECTED, (detail.partition(":")[0],))
     return None
 
 

@@ -329,9 +329,11 @@ def test_the_headline_and_the_tooltip_show_a_pin_with_its_end(one: Status, said:
             "in use because those before it cannot serve",
             id="the first who can",
         ),
-        pytest.param(status(profile("p-a"), profile("p-b", active=True)), None, id="it stays in use"),
         pytest.param(
-            status(profile("p-a", priority=3), profile("p-b", active=True, priority=3), profile("q-a")),
+            status(profile("p-a"), profile("p-b", active=True)), "stays in use as long as it can serve", id="it stays"
+        ),
+        pytest.param(
+            status(profile("p-a", active=True), profile("q-a")),
             None,
             id="one of another provider is no rival",
         ),

@@ -59,6 +59,7 @@ def test_a_switch_changes_two_marks_and_texts_and_no_structure() -> None:
         ids["profile:p-b"]: {"label": "p-b: serving", "icon-data": Picture(Look.READY).png(SIGN_SIZE)},
         ids["state:p-a"]: {"label": "ready"},
         ids["state:p-b"]: {"label": "serving"},
+        ids["why"]: {"label": "stays in use as long as it can serve"},
     }
 
 

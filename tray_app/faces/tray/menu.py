@@ -361,7 +361,7 @@ class _Words:
         before = wanted[: wanted.index(active)]
         if before:
             out = all(one.state not in (Phase.READY, Phase.PROBING) for one in before)
-            return self.texts.why_others_out if out else None
+            return self.texts.why_others_out if out else self.texts.why_stays
         if len(wanted) == 1:
             return None
         return self.texts.why_priority if wanted[1].priority < active.priority else self.texts.why_first

@@ -39,6 +39,7 @@ class Texts:
     why_priority: str
     why_first: str
     why_others_out: str
+    why_stays: str
     use: str
     pin_hour: str
     pin_today: str
@@ -113,6 +114,7 @@ ENGLISH = Texts(
     why_priority="in use because it has the highest priority",
     why_first="in use because it comes first",
     why_others_out="in use because those before it cannot serve",
+    why_stays="stays in use as long as it can serve",
     use="Use {id}",
     pin_hour="Pin {id} for 1 hour",
     pin_today="Pin {id} for today",
@@ -203,6 +205,7 @@ RUSSIAN = Texts(
     why_priority="работает, потому что у него высший приоритет",
     why_first="работает, потому что он первый по порядку",
     why_others_out="работает, потому что стоящие перед ним не могут",
+    why_stays="остаётся в работе, пока может",
     use="Использовать {id}",
     pin_hour="Закрепить {id} на 1 час",
     pin_today="Закрепить {id} на сегодня",
