@@ -11,7 +11,7 @@ from tray_app.control.news import NewsKind, Newsroom
 from tray_app.control.verbs import Refused
 from tray_app.faces.tray.app import EndKind, Tray
 from tray_app.host import clipboard
-from tray_app.host.browser import open_in_browser
+from tray_app.host.browser import open_folder, open_in_browser
 
 
 def run_tray(app: App, stop: threading.Event, say: Callable[[str], None]) -> None:
@@ -61,7 +61,7 @@ def _done(app: App, tray: Tray, verb: str, result: object) -> None:
             case "report":
                 open_in_browser(str(result["url"]))
             case "folder":
-                open_in_browser(str(result["path"]))
+                open_folder(str(result["path"]))
             case "token":
                 lines = f"OPENAI_BASE_URL={app.url}/v1\nOPENAI_API_KEY={result['token']}\n"
                 threading.Thread(

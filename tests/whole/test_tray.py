@@ -223,7 +223,7 @@ def test_address_and_token_are_copied_for_an_sdk(open_app: Shown) -> None:
 def test_the_data_folder_is_opened(open_app: Shown) -> None:
     open_app.click("Logs and data folder")
     until(open_app.opened.exists, "nothing was opened")
-    assert Path(open_app.opened.read_text().strip()) == open_app.home.history.parent
+    assert open_app.opened.read_text().strip() == open_app.home.history.parent.as_uri()
 
 
 def test_add_a_profile_opens_the_form_for_it(open_app: Shown) -> None:
@@ -328,7 +328,7 @@ def test_quit_waits_for_answers_a_while_and_says_what_it_cut(tmp_path: Path) -> 
         began = time.monotonic()
         shown.click("Quit O-Switcher")
         assert shown.process.wait(15) == 0
-        assert 4.5 < time.monotonic() - began < 9
+        assert 4.5 < time.monotonic() - began < 12
         waiting.join()
         until(lambda: shown.desk.notes, "nothing was said")
         assert shown.desk.notes[-1][3:5] == ("O-Switcher has stopped", "Answers that were cut short: 1")

@@ -485,7 +485,7 @@ def test_the_folder_is_told_and_opened(run: Run, rig: Rig, tmp_path: Path, monke
     deadline = time.monotonic() + 5
     while not (tmp_path / "opened").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert (tmp_path / "opened").read_text().strip() == str(rig.home.history.parent)
+    assert (tmp_path / "opened").read_text().strip() == rig.home.history.parent.as_uri()
 
 
 def test_other_pages_have_one_time_addresses_too(run: Run, rig: Rig) -> None:

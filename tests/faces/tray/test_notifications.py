@@ -106,4 +106,4 @@ def test_where_nothing_was_cut_nothing_is_said_at_the_end(tray: Runner, daemon_o
 def test_last_words_that_nobody_takes_hold_nothing_up(tray: Runner, daemon_of: Desk) -> None:
     daemon_of.silent = True
     tray.tell(farewell=1)
-    assert tray.event("end", 1.0)["reason"] == "the app stops"
+    assert tray.event("end", 2.0)["reason"] == "the app stops"

@@ -117,11 +117,11 @@ def _register_folder(app: typer.Typer, house: Starter) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Show where the history, the decisions log and the settings are kept."""
-        from tray_app.host.browser import open_in_browser
+        from tray_app.host.browser import open_folder
 
         answer = running(house).ask("folder")
         print_json(answer) if as_json else say(answer)
-        if open_it and not open_in_browser(answer["path"]):
+        if open_it and not open_folder(answer["path"]):
             print(f"no file manager could be opened; go to {answer['path']}")
 
 
