@@ -177,6 +177,16 @@ def test_what_the_windows_menu_tells_of_times_is_told_anew_when_it_opens(
     assert not on_windows.icon.watched
 
 
+def test_windows_tells_when_the_machine_has_slept(on_windows: Running, windows: FakeWindows) -> None:
+    woken: list[int] = []
+    on_windows.icon.woke = lambda: woken.append(threading.get_ident())
+    windows.post(0x218, 4)  # it is to sleep
+    windows.post(0x218, 0x12)
+    until(lambda: woken, "nobody was told")
+    on_windows.icon.post(lambda: None)
+    assert woken == [on_windows.thread.ident]
+
+
 def test_the_end_of_a_windows_session_ends_the_loop(on_windows: Running, windows: FakeWindows) -> None:
     windows.post(0x16, 1)
     on_windows.thread.join(5)
