@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from tray_app import __version__
+from tray_app.control.client_verbs import Clients
+from tray_app.control.connecting import Connecting
 from tray_app.control.live import Live
 from tray_app.control.registry import Registry
 from tray_app.control.service import About, Service
@@ -31,7 +33,7 @@ from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
 from tray_app.core.probes import Told
 from tray_app.core.storm import Storms
-from tray_app.core.values import Fact, Lifecycle, Profile, RequestEnded
+from tray_app.core.values import Fact, Lifecycle, OperatorActed, Profile, RequestEnded
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.site import Site
 from tray_app.host import instance, logs, ports, settings
@@ -108,8 +110,8 @@ class App:
     _failure: BaseException | None = None
 
     def __post_init__(self) -> None:
-        host = f"[{self.bound.host}]" if ":" in self.bound.host else self.bound.host
-        self.url = f"http://{host}:{self.bound.port}"
+        self.url = ports.url_of(self.bound.host, self.bound.port)
+        self.local_url = ports.local_url(self.bound.host, self.bound.port)
         self.started_at = now_ms()
         self.sessions = Sessions(self.admin_token, time.monotonic)
         self.conversations = Conversations()
@@ -134,6 +136,7 @@ class App:
             lambda: self.bound.port,
             self._overlaid,
         )
+        self.connecting = Connecting(self.home.connections, self.vault, now_ms)
         about = About(__version__, self.url, str(self.home.history), str(self.home.config), self.started_at)
         self.service = Service(
             self.cell,
@@ -156,6 +159,7 @@ class App:
             lambda: self._rules,
             lambda: self.admission.since,
             str(self.home.decisions),
+            Clients(self.connecting, self.registry, lambda: self.local_url, lambda: self._routes, self._discovers),
         )
 
     # -- facts
@@ -244,6 +248,10 @@ class App:
 
     def _overlaid(self, profile: Profile) -> Profile:
         return self.settings.overlaid(profile)
+
+    def _discovers(self) -> bool:
+        """Whether keys that others hold are taken over."""
+        return self.settings.discovery.enabled and not self.settings.targets
 
     def _obey(self, chosen: Settings) -> None:
         """Let `chosen` be in force from now on."""
@@ -554,10 +562,23 @@ def _fill(app: App, connection: sqlite3.Connection | None, environ: Mapping[str,
     remembered = database.remember(connection) if connection else database.NOTHING
     app.live.requests_today = database.requests_since(connection, app.live.day_at) if connection else 0
     app.registry.restore(remembered.pool.members)
-    if app.settings.discovery.enabled and not app.settings.targets:
+    if app._discovers():
         _discover(app, environ, project)
+    _move_clients(app)
     app.service.recall(remembered.state)
     app.service.expire()
+
+
+def _move_clients(app: App) -> None:
+    """Connected clients are pointed at another address than ours, where the port had to change: have them follow."""
+    for client, trouble in app.connecting.move(app.local_url):
+        if not client:
+            app.notices.append(f"{trouble}; connected clients may point at another address")
+        elif trouble is None:
+            app.notices.append(f"{client} is pointed at {app.local_url} now; restart it if it runs")
+            app.record(OperatorActed(now_ms(), "app", "connect", None, f"{client}: moved to {app.local_url}"))
+        else:
+            app.notices.append(f"{client} still is pointed at another address: {trouble}")
 
 
 def _discover(app: App, environ: Mapping[str, str], project: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 
@@ -34,6 +35,7 @@ def run_tray(app: App, stop: threading.Event, say: Callable[[str], None]) -> Non
     app.on_stop = stopped
     app.listeners.append(newsroom.see)
     app.in_loop(changed)
+    asyncio.run_coroutine_threadsafe(app.service.look_at_clients(), app.loop)
     if stop.is_set():
         return
     end = tray.run()
@@ -63,7 +65,7 @@ def _done(app: App, tray: Tray, verb: str, result: object) -> None:
             case "folder":
                 open_folder(str(result["path"]))
             case "token":
-                lines = f"OPENAI_BASE_URL={app.url}/v1\nOPENAI_API_KEY={result['token']}\n"
+                lines = f"OPENAI_BASE_URL={app.local_url}/v1\nOPENAI_API_KEY={result['token']}\n"
                 threading.Thread(
                     target=lambda: tray.tell_copied(clipboard.copy(lines)), name="copy", daemon=True
                 ).start()

@@ -270,3 +270,18 @@ def test_a_store_of_ones_own_name_needs_no_mark(ring: InMemory) -> None:
     store.save(document)
     assert KeyringStore(ring).load() == document
     assert KEY not in repr(store)
+
+
+def test_a_revoked_token_and_what_a_client_had_before_leave_the_keyring(ring: InMemory, keys: Path) -> None:
+    vault = open_vault(keys, "keyring")
+    vault.token("codex")
+    vault.keep_replaced("codex", {"a": KEY, "b": "x"})
+    again = open_vault(keys, "keyring")
+    assert again.replaced("codex") == {"a": KEY, "b": "x"} and "codex" in again.tokens()
+    again.keep_replaced("codex", {"c": "y"})
+    assert open_vault(keys, "keyring").replaced("codex") == {"c": "y"}
+    again.keep_replaced("codex", {})
+    assert again.revoke("codex")
+    assert not again.revoke("codex")
+    assert open_vault(keys, "keyring").replaced("codex") == {} and not open_vault(keys, "keyring").tokens()
+    assert [name for _, name in ring.items] == ["index"]

@@ -355,3 +355,22 @@ def test_a_desktop_that_is_broken_is_one_line_and_the_app_serves(
     _, said = process.communicate(timeout=15)
     assert process.returncode == 0
     assert said.count("running headless") == 1 and "Traceback" not in said
+
+
+def reads(shown: Shown, label: str) -> bool:
+    return any(line.label == label for line in shown.desk.menu().walk())
+
+
+def test_a_client_is_connected_and_put_back_from_the_menu(open_app: Shown) -> None:
+    open_app.desk.be(NOTIFICATIONS)
+    until(lambda: reads(open_app, "OpenCode: not connected"), "no clients are shown")
+    assert not reads(open_app, "OpenAI SDK: not connected"), "there is no file of it"
+    open_app.click("OpenCode: not connected")
+    until(lambda: reads(open_app, "OpenCode: connected"), "not connected")
+    assert open_app.desk.find("OpenCode: connected").properties["toggle-state"] == 1
+    (one,) = [one for one in open_app.caller().ask("connections") if one["client"] == "opencode"]
+    assert one["connected"] and one["files"]
+    until(lambda: "opencode: connected" in titles(open_app), "nobody was told")
+    open_app.click("OpenCode: connected")
+    until(lambda: reads(open_app, "OpenCode: not connected"), "not put back")
+    open_app.desk.cease(NOTIFICATIONS)

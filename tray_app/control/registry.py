@@ -221,6 +221,13 @@ class Registry:
         except VaultError as error:
             raise Refused("unavailable", str(error)) from error
 
+    def revoke(self, client: str) -> bool:
+        """Let that client's token count no longer; whether there was one."""
+        try:
+            return self.vault.revoke(client)
+        except VaultError as error:
+            raise Refused("unavailable", str(error)) from error
+
     def remember_choice(self) -> None:
         """Have the operator's choice, or that there is none, survive a restart."""
         choice = self.cell.pool.choice

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tray_app.agents.wiring.clients import has_files
 from tray_app.control import summary
+from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, noted, takes_over
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, HALT, Registry, unknown_profile
 from tray_app.control.verbs import Argument, Refused, verb_named
-from tray_app.control.views import AskedView, ReportView, Status
+from tray_app.control.views import AskedView, ClientView, ReportView, Status
 from tray_app.core.affinity import Conversations
 from tray_app.core.history import Hour, PastRequest, Trace
 from tray_app.core.policy import Rules
@@ -80,6 +82,7 @@ class Service:
     rules: Callable[[], Rules]
     waiting_since: Callable[[], int | None]
     decisions_path: str
+    clients: Clients
 
     # -- what is shown
 
@@ -115,6 +118,7 @@ class Service:
             pool.halted(now),
             pool.halt.until_at if pool.halt else None,
             self.waiting_since(),
+            self.live.clients,
         )
 
     async def report_view(self) -> ReportView:
@@ -135,6 +139,8 @@ class Service:
         checked = verb.checked(arguments)
         if name in PROFILE_VERBS:
             return self._profile(name, actor, checked)
+        if name in CLIENT_VERBS:
+            return await self._client(name, actor, checked)
         handler = _HANDLERS[name]
         result = handler(self, actor, **checked)
         if asyncio.iscoroutine(result):
@@ -362,10 +368,22 @@ class Service:
         self._act(actor, verb, done["profile"], detail)
         return done
 
-    def _token(self, actor: str, client: str = "default") -> dict[str, object]:
-        if not client.replace("-", "").replace("_", "").isalnum() or len(client) > 40:
-            raise Refused("bad_argument", "a client's name is made of letters, digits, '-' and '_'")
-        return {"client": client, "token": self.registry.token(client)}
+    async def _client(self, verb: str, actor: str, given: Mapping[str, Argument]) -> object:
+        news: tuple[str, ...] = ()
+        if takes_over(verb, given):
+            news = self.clients.adopt(await asyncio.to_thread(self.clients.found, given.get("places")))
+        done = noted(await asyncio.to_thread(CLIENT_VERBS[verb], self.clients, **given), news)
+        if (detail := detail_of(verb, given, done)) is not None:
+            self._act(actor, verb, None, detail)
+            await self.look_at_clients()
+        return done
+
+    async def look_at_clients(self) -> None:
+        """Have the status tell which clients are connected; their files are read in another thread."""
+        found = await asyncio.to_thread(self.clients.connections)
+        views = (one for one in found if one.connected or has_files(one.client))
+        self.live.clients = tuple(ClientView(one.client, one.title, one.connected) for one in views)
+        self.cell.set(self.cell.pool)  # the tray shows it
 
     def _report(self, actor: str, page: str = "report", profile: str | None = None) -> dict[str, object]:
         if page not in PAGES:
@@ -478,7 +496,6 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "inspect": Service._inspect,
     "history": Service._history,
     "unknown-answers": Service._unknown_answers,
-    "token": Service._token,
     "report": Service._report,
     "folder": Service._folder,
     "autostart": Service._autostart,

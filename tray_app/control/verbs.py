@@ -71,6 +71,8 @@ def _of_kind(verb: str, parameter: Parameter, value: object) -> Argument:
 
 _PROFILE = Parameter("profile", str, "a profile's id, such as openrouter-main", required=True)
 _STRICT = Parameter("strict", bool, "nobody else may serve, even if it fails")
+_CLIENT = Parameter("client", str, "a client, such as opencode, claude-code or codex", required=True)
+_DRY_RUN = Parameter("dry_run", bool, "only show what would be done")
 _FOR = Parameter("for_s", float, "seconds after which it ends by itself")
 
 _TABLE = (
@@ -146,7 +148,31 @@ _TABLE = (
         ),
     ),
     Verb("unknown-answers", "the kinds of errors that no rule knew, without anything of yours"),
-    Verb("token", "a client's local token", (Parameter("client", str, "the client's name"),)),
+    Verb(
+        "token",
+        "a client's local token, made if it has none",
+        (
+            Parameter("client", str, "the client's name"),
+            Parameter("revoke", bool, "let it count no longer"),
+        ),
+    ),
+    Verb(
+        "connect",
+        "point a client at the proxy",
+        (
+            _CLIENT,
+            _DRY_RUN,
+            Parameter("provider", str, "whose API it is to use, where it can use one only"),
+            Parameter("models", str, "the models to offer it, separated by commas, where it must be told"),
+            Parameter("places", str, "a JSON object: the variables that say where the client keeps its files"),
+        ),
+    ),
+    Verb(
+        "disconnect",
+        "put back what stood in a client's files before",
+        (_CLIENT, _DRY_RUN, Parameter("force", bool, "also where somebody has changed our values since")),
+    ),
+    Verb("connections", "which clients are pointed at the proxy"),
     Verb(
         "report",
         "a one-time address of the usage report, or of another page",

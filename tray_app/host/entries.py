@@ -1,4 +1,5 @@
-"""What the vault holds: keys with the profiles they belong to, local tokens, and keys that are not wanted."""
+"""What the vault holds: keys with the profiles they belong to, local tokens, keys that are not wanted, and what
+stood in clients' files before they were connected."""
 
 from __future__ import annotations
 
@@ -60,6 +61,7 @@ class Document(msgspec.Struct):
     profiles: dict[str, Entry] = {}
     tokens: dict[str, str] = {}
     forgotten: list[str] = []
+    replaced: dict[str, dict[str, str]] = {}
 
     def __repr__(self) -> str:
         return f"Document({len(self.profiles)} profiles, {len(self.tokens)} tokens)"

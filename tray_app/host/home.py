@@ -27,6 +27,11 @@ class Home:
     lock: Path
 
     @property
+    def connections(self) -> Path:
+        """What was changed in clients' files, and the way back."""
+        return self.history.with_name("connections.json")
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """The folders that hold them."""
         return tuple(dict.fromkeys(path.parent for path in (self.config, self.history, self.running)))

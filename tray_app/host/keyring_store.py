@@ -49,7 +49,11 @@ class KeyringStore:
         for client in index.tokens:
             if (text := self._get(f"token:{client}")) is not None:
                 tokens[client] = text
-        return Document(VERSION, profiles, tokens, index.forgotten)
+        replaced = {}
+        for client in index.replaced:
+            if (text := self._get(f"replaced:{client}")) is not None:
+                replaced[client] = self._decoded(text, dict[str, str])
+        return Document(VERSION, profiles, tokens, index.forgotten, replaced)
 
     def _decoded(self, text: str, kind: type[_T]) -> _T:
         try:
@@ -67,10 +71,17 @@ class KeyringStore:
         for client, token in document.tokens.items():
             if before.tokens.get(client) != token:
                 self._set(f"token:{client}", token)
-        index = _Index(list(document.profiles), list(document.tokens), document.forgotten)
+        for client, texts in document.replaced.items():
+            if before.replaced.get(client) != texts:
+                self._set(f"replaced:{client}", msgspec.json.encode(texts).decode())
+        index = _Index(list(document.profiles), list(document.tokens), document.forgotten, list(document.replaced))
         self._set("index", msgspec.json.encode(index).decode())
         for name in before.profiles.keys() - document.profiles.keys():
             self._delete(f"profile:{name}")
+        for client in before.tokens.keys() - document.tokens.keys():
+            self._delete(f"token:{client}")
+        for client in before.replaced.keys() - document.replaced.keys():
+            self._delete(f"replaced:{client}")
         self._saved()
 
     def _get(self, name: str) -> str | None:
@@ -88,6 +99,7 @@ class _Index(msgspec.Struct):
     profiles: list[str] = []
     tokens: list[str] = []
     forgotten: list[str] = []
+    replaced: list[str] = []
 
 
 def _patiently(ask: Callable[[], _T], seconds: float | None = None) -> _T:

@@ -1,8 +1,8 @@
 """The keys: in the OS keyring where one is usable, else in `keys.json`, mode 0600. Nowhere else.
 
 Each key is kept with the origin of its provider and is given out for that origin only.
-Local tokens of clients are kept here too, and the fingerprints of keys that the user removed,
-so that discovery does not bring them back.
+Local tokens of clients are kept here too, with the keys that stood in their files before they were connected, and the
+fingerprints of keys that the user removed, so that discovery does not bring them back.
 """
 
 from __future__ import annotations
@@ -95,12 +95,30 @@ class Vault:
         """All local tokens, by client name."""
         return dict(self._document.tokens)
 
+    def revoke(self, client: str) -> bool:
+        """Let that client's token count no longer; whether there was one."""
+        with self._changing() as made:
+            return made.tokens.pop(client, None) is not None
+
+    def replaced(self, client: str) -> dict[str, str]:
+        """What our values replaced in that client's files and may be keys, each by its mark."""
+        return dict(self._document.replaced.get(client, {}))
+
+    def keep_replaced(self, client: str, texts: dict[str, str]) -> None:
+        """Keep those, and no longer what was kept for that client before."""
+        with self._changing() as made:
+            made.replaced.pop(client, None)
+            if texts:
+                made.replaced[client] = texts
+
     @contextmanager
     def _changing(self) -> Iterator[Document]:
         """A copy to change. It is saved, and then counts, unless it stays as it was."""
         with self._lock:
             known = self._document
-            made = Document(VERSION, dict(known.profiles), dict(known.tokens), list(known.forgotten))
+            made = Document(
+                VERSION, dict(known.profiles), dict(known.tokens), list(known.forgotten), dict(known.replaced)
+            )
             yield made
             held = {entry.fingerprint for entry in made.profiles.values()}
             made.forgotten = [mark for mark in dict.fromkeys(made.forgotten) if mark not in held]

@@ -111,16 +111,6 @@ def register(app: typer.Typer, house: Starter) -> None:
             )
         print_json(answer) if as_json else say(answer)
 
-    @app.command()
-    def token(
-        client: Annotated[
-            str, typer.Argument(help="The client that it is for; usage is attributed to it.")
-        ] = "default",
-    ) -> None:
-        """Print (make) a client's local token."""
-        with anyone(house) as caller:
-            print(caller.ask("token", client=client)["token"])
-
 
 def _listed(caller: Caller) -> list[dict[str, object]]:
     from tray_app.control.callers import HttpCaller
