@@ -483,7 +483,8 @@ def test_the_folder_is_told_and_opened(run: Run, rig: Rig, tmp_path: Path, monke
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert run("folder", "--open").code == 0
     deadline = time.monotonic() + 5
-    while not (tmp_path / "opened").exists() and time.monotonic() < deadline:
+    opened = tmp_path / "opened"
+    while not (opened.exists() and opened.read_text()) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert (tmp_path / "opened").read_text().strip() == rig.home.history.parent.as_uri()
 
