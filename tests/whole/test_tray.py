@@ -233,7 +233,7 @@ def test_add_a_profile_opens_the_form_for_it(open_app: Shown) -> None:
     open_app.click("Add a profile...")
     with httpx.Client(trust_env=False, follow_redirects=True, timeout=20) as browser:
         page = browser.get(open_app.asked_to_open())
-        assert page.url.path == "/report/key" and "<form" in page.text
+        assert page.url.path == "/profiles" and "<form" in page.text
 
 
 def test_everything_is_paused_and_resumed_from_the_menu(open_app: Shown) -> None:

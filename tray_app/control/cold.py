@@ -30,12 +30,21 @@ from tray_app.ledger import batch, database
 class ColdCaller:
     """Carries out verbs on the files themselves while no app runs. `cold` makes one."""
 
-    def __init__(self, home: Home, registry: Registry, facts: list[Fact], rules: Rules, clients: Clients) -> None:
+    def __init__(
+        self,
+        home: Home,
+        registry: Registry,
+        facts: list[Fact],
+        rules: Rules,
+        clients: Clients,
+        notices: tuple[str, ...] = (),
+    ) -> None:
         self._home = home
         self._rules = rules
         self._registry = registry
         self._facts = facts
         self._clients = clients
+        self._notices = notices
 
     def ask(self, verb: str, **arguments: object) -> Any:
         """Have a verb carried out; its result as plain JSON values.
@@ -48,6 +57,8 @@ class ColdCaller:
         if verb in PROFILE_VERBS:
             done = PROFILE_VERBS[verb](self._registry, **verb_named(verb).checked(given))
             self._facts.append(OperatorActed(_now(), "cli", verb, done["profile"], "while the app was not running"))
+            if "secret" in given:
+                done["message"] = "\n".join((done["message"], *self._notices))
             return done
         if verb in CLIENT_VERBS:
             return self._client(verb, verb_named(verb).checked(given))
@@ -71,6 +82,13 @@ class ColdCaller:
         if verb == "connect":
             told["notes"] = [*told["notes"], "O-Switcher is not running now; start it with: o-switcher"]
         return told
+
+    def _move_keys(self, given: Mapping[str, Argument]) -> object:
+        return self._registry.move_keys(self._home.keys, str(given["store"]))
+
+    def _known_key(self, given: Mapping[str, Argument]) -> object:
+        standing, profile = self._registry.standing(str(given["mark"]), str(given["base_url"]))
+        return {"standing": standing, "profile": profile}
 
     def _inspect(self, given: Mapping[str, Argument]) -> object:
         from tray_app.ledger.queries import History
@@ -108,6 +126,8 @@ def _number(value: Argument) -> int | None:
 _HANDLERS: Mapping[str, Callable[[ColdCaller, Mapping[str, Argument]], object]] = {
     "profiles-list": ColdCaller._list,
     "unknown-answers": ColdCaller._unknown_answers,
+    "known-key": ColdCaller._known_key,
+    "move-keys": ColdCaller._move_keys,
     "inspect": ColdCaller._inspect,
     "history": ColdCaller._history,
 }
@@ -139,7 +159,7 @@ def cold(home: Home) -> Iterator[ColdCaller]:
 
 
 def _discovers(chosen: settings.Settings) -> bool:
-    return chosen.discovery.enabled and not chosen.targets
+    return chosen.discovers
 
 
 def _url(chosen: settings.Settings) -> str | None:
@@ -151,7 +171,7 @@ def _url(chosen: settings.Settings) -> str | None:
 def _opened(home: Home) -> Iterator[ColdCaller]:
     try:
         chosen = settings.load(home.config)
-        vault = open_vault(home.keys, chosen.secrets.store)
+        vault = open_vault(home.keys, chosen.secrets.store, move=True)
     except settings.Faulty as error:
         raise Refused("conflict", str(error)) from error
     except VaultError as error:
@@ -175,7 +195,7 @@ def _opened(home: Home) -> Iterator[ColdCaller]:
             chosen.ways,
             lambda: _discovers(chosen),
         )
-        yield ColdCaller(home, registry, facts, chosen.rules(), clients)
+        yield ColdCaller(home, registry, facts, chosen.rules(), clients, vault.notices)
         batch.write(connection, facts, batch.Unfinished())
     finally:
         connection.close()

@@ -6,17 +6,19 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tray_app.agents.found import Finding, Found
 from tray_app.agents.wiring.clients import has_files
-from tray_app.control import summary
+from tray_app.control import discovery, summary
 from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, noted, takes_over
+from tray_app.control.discovery import FoundView
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
-from tray_app.control.registry import CHOICE, HALT, Registry, unknown_profile
+from tray_app.control.registry import CHOICE, HALT, Registry, Standing, unknown_profile
 from tray_app.control.verbs import Argument, Refused, verb_named
 from tray_app.control.views import AskedView, ClientView, ReportView, Status
 from tray_app.core.affinity import Conversations
@@ -36,14 +38,16 @@ from tray_app.core.values import (
     ProfileSeen,
     ReauthChanged,
 )
+from tray_app.host.vault import fingerprint
 
 if TYPE_CHECKING:
     from tray_app.host.autostart import Autostart
     from tray_app.ledger.queries import History
     from tray_app.ledger.writer import Health
+    from tray_app.proxy.key_check import KeyCheck
 
 MAX_LIMIT = 10_000
-PAGES = {"report": "/report", "add": "/report/key", "key": "/report/key"}  # what a one-time address may lead to
+PAGES = ("report", "profiles")  # what a one-time address may lead to
 HOUR_MS = 3_600_000
 
 
@@ -71,7 +75,7 @@ class Service:
     about: About
     health: Callable[[], Health]
     history: Callable[[], History]
-    ticket: Callable[[str, Mapping[str, str]], str]
+    ticket: Callable[[str], str]
     autostart: Autostart
     stop: Callable[[], None]
     notices: Callable[[], tuple[str, ...]]
@@ -80,6 +84,9 @@ class Service:
     pressure_from: Callable[[], int]
     ask: Callable[[str], Awaitable[Told | None] | None]
     rules: Callable[[], Rules]
+    survey: Callable[[], list[Finding]]
+    keys: Path
+    check_key: Callable[[str, str, str], Awaitable[KeyCheck]]
     waiting_since: Callable[[], int | None]
     decisions_path: str
     clients: Clients
@@ -332,6 +339,7 @@ class Service:
             self.record(CooldownCleared(cooldown, member.profile.account, now, reason))
         if member.reauth is not None:
             self.record(ReauthChanged(name, member.profile.account, now, False, reason))
+            self.registry.restrain()
         return bool(cooldowns) or member.reauth is not None
 
     async def _inspect(self, actor: str, request_id: str) -> Trace:
@@ -388,14 +396,38 @@ class Service:
     def _report(self, actor: str, page: str = "report", profile: str | None = None) -> dict[str, object]:
         if page not in PAGES:
             raise Refused("bad_argument", f"there is no page {page!r}; there are: {', '.join(PAGES)}")
-        if (page == "key") != (profile is not None):
-            raise Refused("bad_argument", "a profile is named for the page key, and for it alone")
-        of = {} if profile is None else {"profile": self._member(profile).profile.id}
-        return {"url": self.ticket(PAGES[page], of)}
+        if profile is not None and page != "profiles":
+            raise Refused("bad_argument", "a profile is named for the page profiles alone")
+        place = "" if profile is None else f"#{self._member(profile).profile.id}"
+        return {"url": self.ticket(page) + place}
 
     def _folder(self, actor: str) -> dict[str, object]:
         files = (self.about.history_path, self.decisions_path, self.about.config_path)
         return {"path": str(PurePath(self.about.history_path).parent), "files": files, "message": "\n".join(files)}
+
+    async def _move_keys(self, actor: str, store: str) -> dict[str, object]:
+        done = await asyncio.to_thread(self.registry.move_keys, self.keys, store)
+        self.registry.catch_up()
+        self._act(actor, "move-keys", None, str(done["store"]))
+        return done
+
+    def _known_key(self, actor: str, mark: str, base_url: str) -> dict[str, object]:
+        standing, profile = self.registry.standing(mark, base_url)
+        return {"standing": standing.value, "profile": profile}
+
+    async def _discover(self, actor: str, apply: bool = False) -> list[FoundView]:
+        """What the app itself can see; a project's keys are for a shell in that project."""
+        findings = await asyncio.to_thread(self.survey)
+        return discovery.views(findings, self._known, (lambda one: self._take(actor, one)) if apply else None)
+
+    def _known(self, one: Found) -> tuple[Standing, str | None]:
+        standing, profile = self.registry.standing(fingerprint(one.secret), self.registry.address_of(one))
+        return discovery.asking(standing, one), profile
+
+    def _take(self, actor: str, one: Found) -> str:
+        profile = self.registry.take(one.provider, one.label, one.secret, one.base_url, one.source)
+        self._act(actor, "profiles-adopt", profile.id)
+        return profile.id
 
     def _autostart(self, actor: str, enabled: bool | None = None) -> dict[str, object]:
         if enabled is not None:
@@ -496,6 +528,9 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "inspect": Service._inspect,
     "history": Service._history,
     "unknown-answers": Service._unknown_answers,
+    "known-key": Service._known_key,
+    "move-keys": Service._move_keys,
+    "discover": Service._discover,
     "report": Service._report,
     "folder": Service._folder,
     "autostart": Service._autostart,

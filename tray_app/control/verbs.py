@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tray_app.core.redact import redact
+
 Argument = str | int | float | bool | None
 
 
 class Refused(Exception):
     """The one error that is shown to users: a title that says what, and what to do.
 
-    `code` is `not_found`, `conflict`, `bad_argument` or `unavailable`.
+    `code` is `not_found`, `conflict`, `bad_argument` or `unavailable`. A key that was given in the place of something
+    else is not said back.
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = redact(message)
+        super().__init__(self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,38 @@ _TABLE = (
             Parameter("tags", str, "policy tags, separated by commas"),
         ),
     ),
+    Verb(
+        "profiles-adopt",
+        "take over a key that was found",
+        (
+            Parameter("provider", str, "the provider's name, such as openrouter", required=True),
+            Parameter("label", str, "what to call it; a number is added where it is taken", required=True),
+            Parameter("secret", str, "the key", required=True),
+            Parameter("base_url", str, "another address than the provider's own"),
+            Parameter("source", str, "where it was found"),
+        ),
+    ),
+    Verb(
+        "known-key",
+        "whether a key is held, or was removed",
+        (
+            Parameter("mark", str, "the key's fingerprint", required=True),
+            Parameter("base_url", str, "where it would go", required=True),
+        ),
+    ),
+    Verb(
+        "discover",
+        "the keys that this user's agents and environment hold",
+        (Parameter("apply", bool, "take the new ones over"),),
+    ),
+    Verb(
+        "move-keys",
+        "have the keys be in the system's keyring, or in a file",
+        (Parameter("store", str, "auto, keyring or file", required=True),),
+    ),
+    Verb("profiles-confirm", "let a profile's key go to where its provider is now", (_PROFILE,)),
     Verb("profiles-remove", "forget a profile and its key", (_PROFILE,)),
+    Verb("profiles-bring-back", "have back a profile that was removed since the app started", (_PROFILE,)),
     Verb(
         "profiles-rename",
         "give a profile another label",
@@ -177,8 +211,8 @@ _TABLE = (
         "report",
         "a one-time address of the usage report, or of another page",
         (
-            Parameter("page", str, "report; add: the form for a new profile; key: the one for a profile's new key"),
-            Parameter("profile", str, "whose key it is"),
+            Parameter("page", str, "report, or profiles: where keys are pasted"),
+            Parameter("profile", str, "with profiles: which one to look at"),
         ),
     ),
     Verb("folder", "where the history, the logs and the settings are kept"),

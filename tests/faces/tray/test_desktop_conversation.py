@@ -59,7 +59,7 @@ def test_a_left_click_opens_the_report(tray: Runner, desk: Desk) -> None:
         ("Start at login", "autostart", {"enabled": True}),
         ("Pause everything", "pause-all", {}),
         ("Copy address and token for an SDK", "token", {"client": "sdk"}),
-        ("Add a profile...", "report", {"page": "add"}),
+        ("Add a profile...", "report", {"page": "profiles"}),
         ("Logs and data folder", "folder", {}),
         ("openrouter-a is serving", "report", {}),
         ("Open usage report", "report", {}),

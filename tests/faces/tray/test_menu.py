@@ -103,7 +103,7 @@ def test_a_profiles_submenu_holds_all_that_can_be_done_with_it() -> None:
         ("unpin:openrouter-main", Verb("unpin")),
         ("copy", Verb("token", {"client": "sdk"})),
         ("pause-all", Verb("pause-all")),
-        ("add", Verb("report", {"page": "add"})),
+        ("add", Verb("report", {"page": "profiles"})),
         ("folder", Verb("folder")),
         ("about", None),
         ("resume:openrouter-spare", Verb("resume", {"profile": "openrouter-spare"})),

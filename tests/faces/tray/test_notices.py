@@ -97,7 +97,7 @@ def test_each_kind_says_what_happened_and_what_follows(news: News, title: str, m
 
 def test_a_refused_key_needs_a_person() -> None:
     one = said(News(NewsKind.REAUTH, (MAIN,), "the key is refused"))
-    assert one.verb == Verb("report", {"page": "key", "profile": MAIN})
+    assert one.verb == Verb("report", {"page": "profiles", "profile": MAIN})
     assert (one.urgency, one.look) == (Urgency.CRITICAL, Look.NEEDS_YOU)
 
 

@@ -58,7 +58,7 @@ def test_a_refused_key_leads_to_the_form_that_takes_a_new_one(tray: Runner, daem
     for action in ("default", "0"):
         daemon_of.invoke(1, action)
         asked = tray.event("ask")
-        assert (asked["verb"], asked["args"]) == ("report", {"page": "key", "profile": "openrouter-a"})
+        assert (asked["verb"], asked["args"]) == ("report", {"page": "profiles", "profile": "openrouter-a"})
 
 
 def test_when_nobody_can_serve_one_button_tries_all_of_them_again(tray: Runner, daemon_of: Desk) -> None:

@@ -72,10 +72,8 @@ def register(app: typer.Typer, house: Starter) -> None:
     @app.command()
     def report(
         print_only: Annotated[bool, typer.Option("--print", help="Only print the one-time address.")] = False,
-        page: Annotated[
-            str, typer.Option(help="add: the form for a new profile; key: a profile's new key.")
-        ] = "report",
-        profile: Annotated[str | None, typer.Option(help="With --page key: whose key.")] = None,
+        page: Annotated[str, typer.Option(help="report, or profiles: where keys are pasted.")] = "report",
+        profile: Annotated[str | None, typer.Option(help="With --page profiles: which one to look at.")] = None,
     ) -> None:
         """Open the usage report in the browser, or another page."""
         from tray_app.host.browser import open_in_browser

@@ -276,7 +276,7 @@ def _tail(status: Status, words: _Words) -> Iterator[Item]:
     if status.autostart is not None:
         verb = Verb("autostart", {"enabled": not status.autostart})
         yield Item("autostart", texts.autostart, Kind.CHECK, checked=status.autostart, verb=verb)
-    yield Item("add", texts.add, Kind.ACTION, verb=Verb("report", {"page": "add"}))
+    yield Item("add", texts.add, Kind.ACTION, verb=Verb("report", {"page": "profiles"}))
     yield Item("folder", texts.folder, Kind.ACTION, verb=Verb("folder"))
     yield Item("about", texts.about, Kind.SUBMENU, children=tuple(_about(status, words)))
     yield _separator(4)

@@ -68,7 +68,7 @@ def _is_back(news: News, texts: Texts, _when: When) -> Note:
 
 
 def _reauth(news: News, texts: Texts, _when: When) -> Note:
-    give = Verb("report", {"page": "key", "profile": news.profiles[-1]})
+    give = Verb("report", {"page": "profiles", "profile": news.profiles[-1]})
     title = texts.note_reauth.format(ids=_ids(news))
     return Note(title, news.reason or "", give, ((texts.note_give_key, give),), urgency=Urgency.CRITICAL)
 

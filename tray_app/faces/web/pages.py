@@ -6,9 +6,7 @@ import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
 from starlette.applications import Starlette
@@ -18,36 +16,28 @@ from starlette.routing import Route
 
 from tray_app.control.service import Service
 from tray_app.control.verbs import VERBS, Refused, Verb
-from tray_app.faces.web import key_form
+from tray_app.core.redact import brief
+from tray_app.faces.web.drawing import PAGE_HEADERS, drawing, language_of, signed_out
+from tray_app.faces.web.profiles import ProfilePages
 from tray_app.faces.web.sessions import COOKIE, Sessions
 
 MAX_BODY = 65_536
 _STATUS = {"not_found": 404, "conflict": 409, "bad_argument": 422, "unavailable": 503, "unauthorized": 401}
 _TOKEN_ONLY = frozenset({"token"})  # what it gives opens the proxy, so no page may have it
 _ACTORS = frozenset({"cli", "api", "mcp", "web", "tray"})
-_PAGE_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "cross-origin-opener-policy": "same-origin",
-    "cache-control": "no-store",
-}
-
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 def build(service: Service, sessions: Sessions) -> Starlette:
     """The application for `service`."""
     pages = _Pages(service, sessions)
+    managing = ProfilePages(service, sessions)
     return Starlette(
         routes=[
             Route("/", pages.root, methods=["GET"]),
             Route("/report", pages.report, methods=["GET"]),
-            Route("/report/key", pages.ask_for_key, methods=["GET"]),
-            Route("/report/key", pages.take_key, methods=["POST"]),
+            Route("/profiles", managing.show, methods=["GET"]),
+            Route("/profiles", managing.change, methods=["POST"]),
             Route("/static/{name}", pages.static, methods=["GET"]),
             Route("/api/v1/status", pages.guarded(pages.status), methods=["GET"]),
             Route("/api/v1/profiles", pages.guarded(pages.profiles), methods=["GET"]),
@@ -58,6 +48,9 @@ def build(service: Service, sessions: Sessions) -> Starlette:
         ],
         exception_handlers={404: _not_found, 405: _not_allowed, 500: _broken},
     )
+
+
+_PAGES = {"profiles": "/profiles"}  # what a ticket may lead to, beside the report
 
 
 class _Pages:
@@ -87,49 +80,19 @@ class _Pages:
     async def report(self, request: Request) -> Response:
         ticket = request.query_params.get("ticket")
         if ticket is not None:
-            return await self._let_in(ticket, "/report")
+            return await self._let_in(ticket, _PAGES.get(request.query_params.get("page", ""), "/report"))
         if not self._sessions.has_session(request.scope["headers"]):
             return await self._signed_out()
-        report = await asyncio.to_thread(_report)
+        if not self._service.cell.pool.members and "all" not in request.query_params:
+            return RedirectResponse("/profiles", 303, headers={"cache-control": "no-store"})
+        report = await asyncio.to_thread(drawing)
         view = await self._service.report_view()
-        wanted = _language(request)
+        wanted = language_of(request)
         page = await asyncio.to_thread(lambda: gzip.compress(report.render(view, locale=wanted).encode(), 5))
-        return HTMLResponse(page, headers={**_PAGE_HEADERS, "content-encoding": "gzip"})
-
-    async def ask_for_key(self, request: Request) -> Response:
-        ticket, profile = request.query_params.get("ticket"), request.query_params.get("profile")
-        if ticket is not None:
-            here = "/report/key" + (f"?{urlencode({'profile': profile})}" if profile else "")
-            return await self._let_in(ticket, here)
-        if not self._sessions.has_session(request.scope["headers"]):
-            return await self._signed_out()
-        return await self._key_page(request, key_form.Entered(profile or None))
-
-    async def take_key(self, request: Request) -> Response:
-        """From a page of ours alone: the door has looked where it comes from, the cookie goes to no other site."""
-        if not self._sessions.has_session(request.scope["headers"]):
-            return await self._signed_out()
-        fields: dict[str, str] = {}
-        try:
-            fields = key_form.read(await _body(request))
-            await key_form.save(self._service, fields)
-        except Refused as refused:
-            return await self._key_page(request, key_form.entered_in(fields), refused)
-        except ClientDisconnect:
-            return Response(status_code=499)
-        return RedirectResponse("/report#profiles", 303, headers={"cache-control": "no-store"})
-
-    async def _key_page(self, request: Request, entered: key_form.Entered, refused: Refused | None = None) -> Response:
-        trouble = None if refused is None else refused.message
-        wanted = _language(request)
-        page = await asyncio.to_thread(lambda: key_form.render(self._service, entered, wanted, trouble))
-        status = 200 if refused is None else _STATUS.get(refused.code, 409)
-        # without a referrer a browser sends a form from nowhere: the door would take it for another site's
-        return HTMLResponse(page, status, headers={**_PAGE_HEADERS, "referrer-policy": "same-origin"})
+        return HTMLResponse(page, headers={**PAGE_HEADERS, "content-encoding": "gzip"})
 
     async def _signed_out(self) -> Response:
-        report = await asyncio.to_thread(_report)
-        return HTMLResponse(report.signed_out(), 401, headers=_PAGE_HEADERS)
+        return await signed_out()
 
     async def _let_in(self, ticket: str, where: str) -> Response:
         session = self._sessions.redeem(ticket)
@@ -185,19 +148,6 @@ class _Pages:
         return _json(_openapi(self._service.about.version))
 
 
-def _report() -> ModuleType:
-    """The report's drawing, imported when first wanted: it brings a template engine."""
-    from tray_app.faces.web import report
-
-    return report
-
-
-def _language(request: Request) -> str:
-    """The language that the browser asks for first, such as `ru_RU`."""
-    first = request.headers.get("accept-language", "en").partition(",")[0]
-    return first.partition(";")[0].strip().replace("-", "_")
-
-
 async def _body(request: Request) -> bytes:
     data = b""
     async for part in request.stream():
@@ -240,11 +190,11 @@ def _problem(status: int, code: str, detail: str) -> Response:
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
-    return _problem(404, "not_found", f"there is nothing at {request.url.path}")
+    return _problem(404, "not_found", f"there is nothing at {brief(request.url.path)}")
 
 
 async def _not_allowed(request: Request, error: Exception) -> Response:
-    return _problem(405, "not_allowed", f"{request.method} is not possible at {request.url.path}")
+    return _problem(405, "not_allowed", f"{request.method} is not possible at {brief(request.url.path)}")
 
 
 async def _broken(request: Request, error: Exception) -> Response:
@@ -253,7 +203,7 @@ async def _broken(request: Request, error: Exception) -> Response:
 
 @lru_cache(maxsize=16)
 def _static(name: str) -> tuple[bytes, str] | None:
-    found = _report().static_file(name)
+    found = drawing().static_file(name)
     return None if found is None else (gzip.compress(found[0], 6), found[1])
 
 

@@ -25,7 +25,8 @@ from tray_app.faces.web.report_texts import words_for
 CHART = "chart.js"
 LOW_PERCENT = 20  # of a quota left: from there on its bar warns
 _CHART_PATH = "django/static/chartkick/Chart.bundle.js"
-_OWN = {"report.css": "text/css; charset=utf-8", "report.js": "text/javascript; charset=utf-8"}
+_CSS = "text/css; charset=utf-8"
+_OWN = {"report.css": _CSS, "profiles.css": _CSS, "report.js": "text/javascript; charset=utf-8"}
 _STATE_ICONS = {f"state-{state.value}.svg": state for state in AppState}
 
 # Names of the shapes in templates/shapes.html: states and outcomes differ in outline, not in colour alone.
@@ -62,7 +63,7 @@ def render(view: ReportView, *, locale: str = "en", local: LocalTime = time.loca
     """The page for `view`, as HTML. `locale` such as `en` or `ru_RU.UTF-8`; `local` turns seconds into local time."""
     words = words_for(locale)
     page = (
-        environment()
+        _environment()
         .get_template("report.html")
         .render(
             view=view,
@@ -80,9 +81,14 @@ def render(view: ReportView, *, locale: str = "en", local: LocalTime = time.loca
     return _encodable(page)
 
 
+def page(template: str, locale: str, **given: object) -> str:
+    """Another page in the dress of the report."""
+    return _encodable(_environment().get_template(template).render(report=words_for(locale), **given))
+
+
 def signed_out(*, locale: str = "en") -> str:
     """What a browser without a session is shown."""
-    return environment().get_template("signed_out.html").render(w=words_for(locale))
+    return _environment().get_template("signed_out.html").render(w=words_for(locale))
 
 
 def static_file(name: str) -> tuple[bytes, str] | None:
@@ -103,7 +109,7 @@ def _chart() -> tuple[bytes, str] | None:
 
 
 @lru_cache(maxsize=1)
-def environment() -> Environment:
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("tray_app.faces.web", "templates"),
         autoescape=True,
