@@ -94,6 +94,8 @@ _TABLE = (
         "take a profile out of use for a while",
         (_PROFILE, _FOR, Parameter("until_reset", bool, "until its limit resets")),
     ),
+    Verb("pause-all", "let nothing pass for a while: every request is refused with the reason", (_FOR,)),
+    Verb("resume-all", "end that: every profile is as it was before"),
     Verb("resume", "take a paused or draining profile back into use", (_PROFILE,)),
     Verb("drain", "let a profile finish what it does and take nothing new", (_PROFILE,)),
     Verb("disable", "take a profile out of use until it is enabled", (_PROFILE,)),
@@ -209,7 +211,15 @@ _TABLE = (
         (_CLIENT, _DRY_RUN, Parameter("force", bool, "also where somebody has changed our values since")),
     ),
     Verb("connections", "which clients are pointed at the proxy"),
-    Verb("report", "a one-time address of the usage report"),
+    Verb(
+        "report",
+        "a one-time address of the usage report, or of another page",
+        (
+            Parameter("page", str, "report, or profiles: where keys are pasted"),
+            Parameter("profile", str, "with profiles: which one to look at"),
+        ),
+    ),
+    Verb("folder", "where the history, the logs and the settings are kept"),
     Verb("autostart", "launch at login", (Parameter("enabled", bool, "on or off; neither: only tell"),)),
     Verb("stop", "stop the app"),
 )
