@@ -622,10 +622,21 @@ def test_a_long_stream_of_text_is_held_packed() -> None:
     assert telling.continuable and telling.text == "".join(pieces)
     assert sum(map(len, told._packed)) < 30_000 and told._packed
     before = len(told._parts)
-    told.pack()  # its client has become slow
+    told.slow()
     assert before and told._parts == [] and told.read(Protocol.CHAT) == telling
-    told.pack()
-    assert len(told._packed) == len(set(told._packed))
+    packed = len(told._packed)
+    told.slow()
+    assert len(told._packed) == packed
+
+
+def test_of_a_slow_clients_stream_less_is_held() -> None:
+    told, dice = Told(), random.Random(1)
+    for _ in range(80):
+        word = "".join(dice.choices("abcdefghijklmnopqrstuvwxyz ", k=400))
+        told.passed(PLAIN(chat([word])[1:2])[0])
+    assert told.read(Protocol.CHAT).continuable
+    told.slow()
+    assert told.read(Protocol.CHAT) == Telling(why_not=words.TOO_LONG) and told._packed == told._parts == []
 
 
 def test_more_that_is_about_to_be_sent_is_read_with_the_rest() -> None:

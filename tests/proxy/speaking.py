@@ -20,6 +20,7 @@ class Speaker:
     pieces: Sequence[bytes]
     cut: bool = False
     kind: str = "text/event-stream"
+    encoding: str = ""
     url: str = ""
     bodies: list[bytes] = field(default_factory=list)
     heads: list[bytes] = field(default_factory=list)
@@ -40,9 +41,9 @@ class Speaker:
             self.heads.append(head)
             self.bodies.append(received[:length])
             received = received[length:]
-            connection.sendall(
-                b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n" % self.kind.encode()
-            )
+            packed = f"content-encoding: {self.encoding}\r\n" if self.encoding else ""
+            head = f"HTTP/1.1 200 OK\r\ncontent-type: {self.kind}\r\n{packed}transfer-encoding: chunked\r\n\r\n"
+            connection.sendall(head.encode())
             for piece in self.pieces:
                 connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
             if self.cut:

@@ -22,8 +22,9 @@ from tray_app.core.sse import Event, Sign, Splitter, sign_of
 from tray_app.core.values import Protocol
 
 BLOCK_BYTES = 65_536  # are packed together, to a twentieth of that as a rule
-SLOW_BYTES = 8_192  # and already so many where the client is slow: there may be many such
+SLOW_BLOCK_BYTES = 8_192  # and already so many where the client is slow: there may be many such
 KEPT_BYTES = 40_960  # of one stream, packed: some 2,500 tokens of chat chunks, twice that of Anthropic's
+SLOW_KEPT_BYTES = 16_384
 EACH_BYTES = 48  # what a chunk costs besides its own bytes
 
 _SMALL = (-12, 4)  # window and memory: of events, which are much alike, all that is to be had, and five times as quick
@@ -84,10 +85,11 @@ class Told:
     They are held packed, at most `limit` bytes and one block; of a longer stream nothing is.
     """
 
-    __slots__ = ("_left", "_over", "_packed", "_parts", "_size")
+    __slots__ = ("_kept", "_limit", "_over", "_packed", "_parts", "_size")
 
     def __init__(self, limit: int = KEPT_BYTES) -> None:
-        self._left = limit
+        self._limit = limit
+        self._kept = 0
         self._over = False
         self._packed: list[bytes] = []
         self._parts: list[bytes] = []  # that are still to be packed
@@ -102,18 +104,19 @@ class Told:
         if self._size >= BLOCK_BYTES:
             self._pack()
 
-    def pack(self) -> None:
-        """The client is slow: hold as little as may be."""
-        if self._size >= SLOW_BYTES:
+    def slow(self) -> None:
+        """The client is slow: from now on as little is held as may be."""
+        self._limit = min(self._limit, SLOW_KEPT_BYTES)
+        if self._size >= SLOW_BLOCK_BYTES or self._kept > self._limit:
             self._pack()
 
     def _pack(self) -> None:
         packer = zlib.compressobj(1, zlib.DEFLATED, *_SMALL)
         block = packer.compress(b"".join(self._parts)) + packer.flush()
-        self._left -= len(block)
+        self._kept += len(block)
         self._packed.append(block)
         self._parts, self._size = [], 0
-        if self._left < 0:
+        if self._kept > self._limit:
             self._over, self._packed = True, []
 
     def _blocks(self) -> list[bytes]:

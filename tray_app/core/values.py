@@ -161,6 +161,7 @@ class Call(Struct, frozen=True):
     started_at: int
     tags: frozenset[str] = frozenset()  # only profiles with all of these may serve
     conversation: bytes | None = None  # what the call belongs to, where that can be told
+    quick: bool = False  # its client takes what it is sent at once: a stream may come in large pieces
 
 
 class Head(Struct, frozen=True):

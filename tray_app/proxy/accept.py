@@ -18,18 +18,51 @@ from tray_app.core.values import Call, ErrorClass, Head, Protocol, Unreachable
 from tray_app.proxy.http1 import Response
 
 HOLD_BYTES = 262_144
+MOST_UNPACKED = 4 * 1024 * 1024  # of one piece of a compressed stream
 HOLD_STREAM_S = 300.0  # pings alone: thinking takes its time, and the client is kept alive meanwhile
+
+
+class Unpacking:
+    """The plain bytes of a compressed stream, which is passed on as it comes: only looked at, never changed."""
+
+    def __init__(self, encoding: bytes) -> None:
+        import zlib
+
+        self._broken = zlib.error
+        self._unpacker = zlib.decompressobj(wbits=15 if encoding == b"deflate" else 31)
+        self.spoilt = False  # it cannot be unpacked any more
+        self.blind = False  # more comes of it than anybody sends in earnest: it is not looked at any more
+
+    def feed(self, data: bytes) -> bytes:
+        """What `data` adds, as plain bytes."""
+        if self.spoilt or self.blind:
+            return b""
+        try:
+            plain = self._unpacker.decompress(data, MOST_UNPACKED)
+        except self._broken:
+            self.spoilt = True
+            return b""
+        self.blind = bool(self._unpacker.unconsumed_tail)
+        return plain
+
+    @property
+    def whole(self) -> bool:
+        """Whether its end has come."""
+        return self._unpacker.eof and not self.spoilt
 
 
 class Accepted(Struct, frozen=True):
     """An answer to pass on: `held` are the bytes read so far, the rest is still to come from `response`.
 
-    `events` says that it is a stream whose events can be read: not compressed.
+    `events` says that it is a stream whose events can be read. Where they are compressed, `unpacking` goes on with
+    what follows `held`, which holds `plain`.
     """
 
     response: Response
     held: bytes
     events: bool
+    unpacking: Unpacking | None = None
+    plain: bytes = b""
 
 
 class Rejected(Struct, frozen=True):
@@ -128,13 +161,15 @@ def _plain(response: Response, held: bytes) -> bytes:
 
 
 async def _stream(call: Call, response: Response, goes_on: bool) -> Accepted | Rejected:
-    encoded = header(response, b"content-encoding") not in (b"", b"identity")
-    if encoded and goes_on:
-        words = "the provider compressed its stream, though it was not asked to"
-        return Rejected(Unreachable(ErrorClass.SERVER_ERROR, words, True))
-    if encoded:
-        return await _compressed(response)
-    reader = _StreamHead(call, response, goes_on)
+    encoding = header(response, b"content-encoding")
+    if encoding not in (b"", b"identity"):
+        if goes_on:
+            words = "the provider compressed its stream, though it was not asked to"
+            return Rejected(Unreachable(ErrorClass.SERVER_ERROR, words, True))
+        if encoding not in (b"gzip", b"x-gzip", b"deflate"):
+            return await _unreadable(response)
+    unpacking = Unpacking(encoding) if encoding not in (b"", b"identity") else None
+    reader = _StreamHead(call, response, goes_on, unpacking)
     while response.pending:  # what came with the head decides as a rule: no time limit need be set
         if (decided := reader.look(await response.read())) is not None:
             return decided
@@ -142,11 +177,11 @@ async def _stream(call: Call, response: Response, goes_on: bool) -> Accepted | R
         async with asyncio.timeout(HOLD_STREAM_S):
             return await reader.read()
     except TimeoutError:
-        return Accepted(response, reader.held, events=True)
+        return reader.accepted()
 
 
-async def _compressed(response: Response) -> Accepted | Rejected:
-    """A stream that cannot be read without unpacking it: its first bytes are taken for an answer."""
+async def _unreadable(response: Response) -> Accepted | Rejected:
+    """A stream in a compression that is not known here: its first bytes are taken for an answer."""
     held = await response.read()
     if response.failure is not None and not held:
         return Rejected(response.failure)
@@ -158,12 +193,18 @@ async def _compressed(response: Response) -> Accepted | Rejected:
 class _StreamHead:
     """Reads the first events of a stream until one of them decides."""
 
-    def __init__(self, call: Call, response: Response, goes_on: bool) -> None:
+    def __init__(self, call: Call, response: Response, goes_on: bool, unpacking: Unpacking | None) -> None:
         self._splitter = Splitter(call.protocol)
         self._response = response
         self._goes_on = goes_on
         self._lines = call.protocol is Protocol.OLLAMA  # of which each is JSON, while an event may be anything
+        self._unpacking = unpacking
+        self._plain = b""
         self.held = b""
+
+    def accepted(self) -> Accepted:
+        """What has come is an answer."""
+        return Accepted(self._response, self.held, events=True, unpacking=self._unpacking, plain=self._plain)
 
     async def read(self) -> Accepted | Rejected:
         response = self._response
@@ -178,16 +219,22 @@ class _StreamHead:
             if (decided := self._decide(event)) is not None:
                 return decided
         if self._goes_on and self.held.strip():
-            return Accepted(response, self.held, events=True)  # nothing was left to say
+            return self.accepted()  # nothing was left to say
         return self._nothing("the provider's stream ended without an answer")
 
     def look(self, data: bytes) -> Accepted | Rejected | None:
         """What the stream is, if `data` shows it."""
         self.held += data
+        unpacking = self._unpacking
+        if unpacking is not None:
+            data = unpacking.feed(data)
+            self._plain += data
+            if unpacking.spoilt:
+                return self._nothing("the provider's stream is compressed in a way that cannot be read")
         for event in self._splitter.events(data):
             if (decided := self._decide(event)) is not None:
                 return decided
-        return Accepted(self._response, self.held, events=True) if len(self.held) >= HOLD_BYTES else None
+        return self.accepted() if max(len(self.held), len(self._plain)) >= HOLD_BYTES else None
 
     def _decide(self, event: Event) -> Accepted | Rejected | None:
         if self._lines and not is_readable(event):
@@ -196,7 +243,7 @@ class _StreamHead:
             case Sign.END if not self._goes_on:
                 return self._nothing("the provider's stream ended without content")
             case Sign.CONTENT | Sign.END:
-                return Accepted(self._response, self.held, events=True)
+                return self.accepted()
             case Sign.ERROR:
                 answer = Head(200, headers_of(self._response), event.data or b"")
                 return Rejected(answer, self._response, self.held)

@@ -22,6 +22,7 @@ class Passed(Struct, frozen=True):
     all_in_head: bool
     size: int = 0  # bytes that the client got of it
     stretch: tuple[int, int] | None = None  # of a stream gone on with: its new characters, and those it repeated
+    plain: bool = False  # whether head and tail are plain, though the answer came compressed
 
 
 class Attempt(Struct):
@@ -77,6 +78,8 @@ class Attempt(Struct):
         for name, value in self.response.headers if self.response else ():
             if name == b"content-encoding" and value.lower() != b"identity":
                 encoding = value.lower()
+        if passed.plain:
+            encoding = b""
         if encoding and not passed.all_in_head:
             return None
         return Said(

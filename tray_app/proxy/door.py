@@ -221,6 +221,7 @@ class Door:
             now,
             _tags(heads.get(b"x-o-switcher-tags", b"")),
             conversation_from(client, exchange.headers, asked) if route.protocol in _TALKS else None,
+            exchange.quick,
         )
 
     async def _body(self, exchange: Exchange, heads: Heads, protocol: Protocol) -> bytes:

@@ -16,7 +16,8 @@ from tray_app.core.values import ErrorClass, Unreachable
 
 HIGH_WATER = 65_536  # a client that reads slowly holds back its provider from here on
 READ = 262_144  # bytes that are taken from a provider at once
-STREAM_READ = 4_096  # and of a stream, of which many may wait for slow clients
+QUICK_READ = 65_536  # and of a stream whose client takes it as fast as it comes
+SLOW_READ = 4_096  # and of one whose client may be slow: there may be many
 MAX_HEAD = 65_536
 STALE_S = 1.0  # an idle connection that is closed later than this was at work on the call
 
@@ -202,7 +203,7 @@ class Connection(asyncio.BufferedProtocol):
         return not self._lost and self._transport is not None and not self._transport.is_closing()
 
     async def exchange(
-        self, head: bytes, body: bytes, *, bodyless: bool, patience: Patience, streamed: bool = False
+        self, head: bytes, body: bytes, *, bodyless: bool, patience: Patience, piece: int = READ
     ) -> Response | Unreachable | Stale:
         """Send a request and wait for the head of its answer.
 
@@ -211,13 +212,13 @@ class Connection(asyncio.BufferedProtocol):
             body: the whole body; may be empty.
             bodyless: whether the answer has no body whatever its headers say (HEAD).
             patience: how long to wait for bytes.
-            streamed: whether a stream was asked for, which is passed on in small pieces.
+            piece: so many bytes of the answer are taken at once.
 
         Raises:
             asyncio.CancelledError: the caller gave up; the connection is closed.
         """
-        self._response = Response(self, STREAM_READ if streamed else HIGH_WATER)
-        self._room = self._buffer[:STREAM_READ] if streamed else self._buffer
+        self._response = Response(self, min(piece, HIGH_WATER))
+        self._room = self._buffer[:piece]
         self.on_body = self._response._buffer.append  # the parser's callback: one C call a chunk
         self._parser = httptools.HttpResponseParser(self)
         self._head = self.loop.create_future()

@@ -175,6 +175,11 @@ class Exchange:
         """Whether the client takes less than it is sent."""
         return self._listener.held_back
 
+    @property
+    def quick(self) -> bool:
+        """Whether the client has taken a stream on this connection as fast as it came."""
+        return self._listener.quick
+
     async def drained(self) -> None:
         """Wait until the client has taken most of what it was sent."""
         await self._listener.drained()
@@ -238,6 +243,7 @@ class Exchange:
             return
         if self._chunked and not self.complete:  # the last bytes and the end in one write
             self._listener.say(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n")
+            self._listener.taken()
             self._over()
             return
         self._send(b"", data)
@@ -309,6 +315,8 @@ class Listener(asyncio.Protocol):
         self._since = 0.0  # the last sign of life of what the timer looks at
         self._limit_s = HEAD_TIMEOUT_S  # how long that may last; 0: for ever
         self._held_since = 0.0
+        self._hesitated = False  # whether the client was slow since the latest stream ended
+        self.quick = False  # whether it took that one as fast as it came: then it gets larger pieces
         self._timer: asyncio.TimerHandle | None = None
 
     # -- the transport's side
@@ -382,8 +390,12 @@ class Listener(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
-        self.held_back = True
+        self.held_back = self._hesitated = True
         self._held_since = self.loop.time()
+
+    def taken(self) -> None:
+        """A stream has been sent to its end."""
+        self.quick, self._hesitated = not self._hesitated, False
 
     def resume_writing(self) -> None:
         was, self.held_back = self.held_back, False

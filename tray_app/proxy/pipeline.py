@@ -387,6 +387,8 @@ class _Request:
         attempt, words = self._attempt, words_of(failure) if failure is not None else None
         if attempt is not None:
             verdict = self._verdict_of(attempt, failure) if failure is not None else None
+            if verdict is not None and isinstance(failure, Head):
+                learning.learn(self.means, attempt.profile, attempt.lane, verdict, self.call.id)
             self._end_part(attempt, outcome, verdict, passed)
             if words is not None:
                 self._forget_conversation()

@@ -110,6 +110,7 @@ class _Leg:
         "_first",
         "_last",
         "_lingered",
+        "_plain",
         "chunks",
         "error",
         "half",
@@ -118,6 +119,8 @@ class _Leg:
         "response",
         "seam",
         "sent",
+        "shown",
+        "unpacking",
         "watch",
     )
 
@@ -125,10 +128,12 @@ class _Leg:
         self.response = accepted.response
         self.held = accepted.held
         self.watch = sse.EndWatch(protocol) if accepted.events else None
-        self.hides_usage = hides_usage and accepted.events
+        self.unpacking, self._plain = accepted.unpacking, accepted.plain
+        self.hides_usage = hides_usage and accepted.events and accepted.unpacking is None
         self.seam = seam
         self.half = b""  # an event that has not come whole
         self.error: bytes | None = None  # the provider's own, which the client has not been shown
+        self.shown: bytes | None = None  # one that it has
         self.sent = self.chunks = 0
         self._first = self._last = b""
         self._lingered = False
@@ -136,19 +141,20 @@ class _Leg:
     async def read(self, wait: Callable[[Response], Awaitable[bytes]]) -> bytes:
         """The next bytes of the provider, `wait`ed for where none are held."""
         response, watch = self.response, self.watch
-        data = self.held or await wait(response)
+        data, held = (self.held, True) if self.held else (await wait(response), False)
         self.held = b""
+        plain = data if self.unpacking is None else self._plain if held else self.unpacking.feed(data)
         if not self.chunks:
-            self._first = data[: HEAD if watch is None else STREAM_HEAD]
+            self._first = plain[: HEAD if watch is None else STREAM_HEAD]
         self.chunks += 1
         if watch is None:
             self._last = data[-sse.KEPT :] if len(data) >= sse.KEPT else (self._last + data)[-sse.KEPT :]
             return data
-        watch.passed(data)
+        watch.passed(plain)
         if watch.final and not response.complete and not self._lingered:
             self._lingered = True
             rest = await self._rest()
-            watch.passed(rest)
+            watch.passed(rest if self.unpacking is None else self.unpacking.feed(rest))
             data += rest
         return data
 
@@ -168,7 +174,9 @@ class _Leg:
         """Whether nothing more comes that the client is to get."""
         response = self.response
         arrived = not response.pending and (response.complete or response.failure is not None)
-        return arrived or self.error is not None or (self.seam is not None and self.seam.diverged)
+        if arrived or self.error is not None or (self.seam is not None and self.seam.diverged):
+            return True
+        return self.unpacking is not None and self.unpacking.spoilt
 
     def passed(self, protocol: Protocol) -> Passed:
         """What went by of it."""
@@ -176,8 +184,10 @@ class _Leg:
         last = self._last if watch is None else watch.last
         whole, all_in_first = self.response.complete, self.sent <= len(self._first)
         stretch = (seam.chars, seam.overlap_dropped) if seam is not None else None
+        plain = self.unpacking is not None
+        streamed = watch is not None
         return Passed(
-            protocol, self.chunks, self._first, last, watch is not None, whole, all_in_first, self.sent, stretch
+            protocol, self.chunks, self._first, last, streamed, whole, all_in_first, self.sent, stretch, plain
         )
 
 
@@ -207,7 +217,7 @@ class Relay:
         self._settled = settled
         self._leg = _Leg(accepted, call.protocol, hides_usage=hides_usage)
         self._ndjson = call.protocol is Protocol.OLLAMA
-        known = accepted.events and call.protocol is not Protocol.OTHER
+        known = accepted.events and accepted.unpacking is None and call.protocol is not Protocol.OTHER
         self._told = Told() if known else None  # the client has been told, if that can be read at all
         self._lets_pass = not known  # errors in the middle of a stream
         self._going: asyncio.Task[Going | None] | None = None
@@ -241,7 +251,9 @@ class Relay:
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         leg, through, told = self._leg, self.through, self._told
         watch = leg.watch
-        if watch is None or through is None or leg.seam is not None or watch.ending(data):
+        if watch is None or through is None or leg.seam is not None or leg.unpacking is not None:
+            return False
+        if watch.ending(data):
             return False
         if not leg.half and data.endswith(b"\n\n"):  # nearly always
             whole, half = data, b""
@@ -253,7 +265,7 @@ class Relay:
             whole = without_usage(whole)
         if whole and not through(whole):
             if told is not None:
-                told.pack()
+                told.slow()
             return False
         leg.half = half
         watch.keep(data)
@@ -302,7 +314,7 @@ class Relay:
             return events
         before, error = found
         if not self._story.goes_on(self._told.read(self._protocol, before)):
-            self._lets_pass = True
+            self._lets_pass, leg.shown = True, error
             return events
         leg.error = error
         return before
@@ -314,12 +326,12 @@ class Relay:
         failure, told, story = _failure_of(leg), self._told, self._story
         if failure is None:
             return await self._served()
-        if told is None or story is None:
-            return await self._broken_off(failure)
         if leg.seam is None and leg.error is None and leg.watch is not None and leg.watch.failed:
             self.over = True  # the client has been shown the provider's error
             await self._end(Outcome.INTERRUPTED, failure)
             return b""
+        if told is None or story is None:
+            return await self._broken_off(failure)
         telling = told.read(self._protocol)
         if leg.error is None and _is_finished(leg, telling):
             return _terminator(telling, self._protocol) + await self._served()
@@ -351,8 +363,8 @@ class Relay:
         """The protocol's own error event; the connection is then cut, so that nobody takes it for whole."""
         self.cut = self.over = True
         await self._end(Outcome.INTERRUPTED, failure)
-        if self._leg.watch is None:
-            return b""
+        if self._leg.watch is None or self._leg.unpacking is not None:
+            return b""  # no event of ours fits in there
         # "server error" makes OpenCode ask again, in its own time: whoever has half an answer needs another
         return stream_error(self._protocol, f"O-Switcher: server error: {words_of(failure)}", self._call.id)
 
@@ -380,10 +392,16 @@ def _failure_of(leg: _Leg) -> Broken | None:
     response, watch, seam = leg.response, leg.watch, leg.seam
     if leg.error is not None:
         return Head(200, headers_of(response), leg.error)
+    if leg.shown is not None:
+        return Head(200, headers_of(response), leg.shown)
     if seam is not None and seam.diverged:
         return broken("the other attempt began the answer anew, and differently")
     if response.failure is not None:
         return response.failure
+    if leg.unpacking is not None and leg.unpacking.blind:
+        return None
+    if leg.unpacking is not None and not leg.unpacking.whole:
+        return broken("the provider's compressed stream ended too early, or cannot be read")
     if watch is not None and watch.failed:
         return broken("the provider reported an error in the middle of its stream")
     if not (watch is None or watch.whole) or not (seam is None or seam.ended):

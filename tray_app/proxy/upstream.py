@@ -16,7 +16,7 @@ from msgspec import Struct
 from tray_app.core.address import BadAddress, Base, Origin, base_of
 from tray_app.core.providers import KeyHeader, Provider
 from tray_app.core.values import Call, ErrorClass, Profile, Unreachable
-from tray_app.proxy.http1 import READ, Connection, Patience, Response, Stale
+from tray_app.proxy.http1 import QUICK_READ, READ, SLOW_READ, Connection, Patience, Response, Stale
 from tray_app.proxy.network import Gateway, gateway_for, tls_context
 
 KEEP_IDLE_S = 60.0
@@ -82,7 +82,8 @@ class Upstream:
             connection.abort()
             return Unreachable(ErrorClass.AUTH, f"no key is stored for {profile.id}", delivered=False)
         bodyless = call.method == "HEAD"
-        return await connection.exchange(head, call.body, bodyless=bodyless, patience=patience, streamed=call.stream)
+        piece = READ if not call.stream else QUICK_READ if call.quick else SLOW_READ
+        return await connection.exchange(head, call.body, bodyless=bodyless, patience=patience, piece=piece)
 
     def _head(self, call: Call, profile: Profile, base: Base, gateway: Gateway | None) -> bytes | None:
         target = base.path + call.path.encode("latin-1") + (b"?" + call.query if call.query else b"")
