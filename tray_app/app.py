@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray_app import __version__
+from tray_app.control.feed import Feed
 from tray_app.control.live import Live
 from tray_app.control.registry import Registry
 from tray_app.control.service import About, Service
+from tray_app.control.tally import Tally
 from tray_app.core.affinity import Conversations
 from tray_app.core.cost import Price
 from tray_app.core.policy import Rules
@@ -109,7 +111,10 @@ class App:
         host = f"[{self.bound.host}]" if ":" in self.bound.host else self.bound.host
         self.url = f"http://{host}:{self.bound.port}"
         self.started_at = now_ms()
-        self.sessions = Sessions(self.admin_token, time.monotonic)
+        self.sessions = Sessions(self.admin_token, time.monotonic, self._client_of)
+        self.instance = secrets.token_hex(8)
+        self.feed = Feed(self.listeners, self.instance)
+        self.tally = Tally()
         self.conversations = Conversations()
         self.admission: Admission[Step] = Admission(now_ms, self._changed)
         self.knowledge = Knowledge(self.cell, self.record, lambda: self._rules, now_ms)
@@ -152,6 +157,8 @@ class App:
             lambda: self.settings.switcher.backpressure_threshold,
             self._ask,
             lambda: self._rules,
+            self.feed,
+            self.tally,
         )
 
     # -- facts
@@ -159,6 +166,7 @@ class App:
     def record(self, fact: Fact) -> None:
         """Every fact of the house passes here: to the ledger, to what faces are shown, to listeners."""
         self.writer.record(fact)
+        self.tally.see(fact)
         if self.live.see(fact):
             self._changed()
         if self._prober is not None and isinstance(fact, RequestEnded):
@@ -329,7 +337,7 @@ class App:
             lambda: self.settings.proxy.max_body_mb * 1024 * 1024,
             random.getrandbits,
         )
-        health = {"app": "o-switcher", "version": __version__, "instance": secrets.token_hex(8)}
+        health = {"app": "o-switcher", "version": __version__, "instance": self.instance}
         return Door(means, house, answering(Site(lambda: self.service, self.sessions, health)))
 
     # -- running
@@ -384,6 +392,7 @@ class App:
         ready.set()
         await self._ended.wait()
         self._prober.close()
+        self.feed.close()
         cut = await serving.close(GRACE_S)
         upstream.close()
         self.record(Lifecycle("app.stop", now_ms(), f"stopped; {cut} answers were cut" if cut else "stopped"))

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tray_app.agents.found import Found
-from tray_app.control.verbs import Refused
+from tray_app.control.verbs import LABEL, Refused
 from tray_app.core.address import BadAddress, base_of
 from tray_app.core.pool import Cell, Member
 from tray_app.core.providers import Provider, canonical
@@ -29,7 +29,7 @@ from tray_app.host.vault import Entry, Vault, VaultError, fingerprint
 
 CHOICE = "choice"  # under this name the operator's choice is remembered
 _OF_PROVIDER = " account "  # in the name of an account that the provider has told
-_LABEL = re.compile(r"^[a-z0-9][a-z0-9._-]{0,39}$")
+_LABEL = re.compile(LABEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +220,14 @@ class Registry:
         except VaultError as error:
             raise Refused("unavailable", str(error)) from error
 
+    def require(self, profile: str) -> None:
+        """Nothing, if there is such a profile.
+
+        Raises:
+            Refused: there is none.
+        """
+        self._entry(profile)
+
     def remember_choice(self) -> None:
         """Have the operator's choice, or that there is none, survive a restart."""
         choice = self.cell.pool.choice
@@ -306,7 +314,7 @@ class Registry:
         return found
 
     def _fit_label(self, label: str) -> str:
-        if not _LABEL.match(label):
+        if not _LABEL.fullmatch(label):
             raise Refused("bad_argument", f"the label {label!r} must be lower-case letters, digits, '-', '_' or '.'")
         return label
 

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tray_app.control import summary
+from tray_app.control.answers import (
+    Administered,
+    Changed,
+    Chosen,
+    Cleared,
+    ClientToken,
+    Done,
+    LaunchAtLogin,
+    Link,
+    Renamed,
+    Said,
+)
+from tray_app.control.feed import Feed
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, Registry, unknown_profile
-from tray_app.control.verbs import Argument, Refused, verb_named
-from tray_app.control.views import AskedView, ReportView, Status
+from tray_app.control.tally import Tally
+from tray_app.control.verbs import CLIENT, LATEST_MS, LONGEST_S, MAX_LIMIT, Argument, Refused, verb_named
+from tray_app.control.views import AskedView, ProfileView, QuotaView, ReportView, Status
 from tray_app.core.affinity import Conversations
-from tray_app.core.history import Hour, PastRequest, Trace
+from tray_app.core.history import Hour, PastRequest, Trace, UsageTotal
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell, Choice, Member
 from tray_app.core.probes import Told
@@ -38,7 +53,6 @@ if TYPE_CHECKING:
     from tray_app.ledger.queries import History
     from tray_app.ledger.writer import Health
 
-MAX_LIMIT = 10_000
 HOUR_MS = 3_600_000
 
 
@@ -75,6 +89,8 @@ class Service:
     pressure_from: Callable[[], int]
     ask: Callable[[str], Awaitable[Told | None] | None]
     rules: Callable[[], Rules]
+    feed: Feed
+    tally: Tally
 
     # -- what is shown
 
@@ -109,6 +125,27 @@ class Service:
             summary.choice_view(pool, now),
         )
 
+    def profile(self, profile: str) -> ProfileView:
+        """One profile as it is shown.
+
+        Raises:
+            Refused: there is none of that name.
+        """
+        self._member(profile)
+        return next(view for view in self.status().profiles if view.id == profile)
+
+    def quotas(self) -> tuple[QuotaView, ...]:
+        """Every allowance that is known, without anybody being asked."""
+        pool, now = self.cell.pool, self.clock()
+        return tuple(view for name in pool.members for view in summary.quota_views(pool, name, now))
+
+    async def usage(self) -> Sequence[UsageTotal]:
+        """All tokens and costs that the history knows of, by profile and model; at most some seconds old."""
+        return await self.tally.usage(self._usage)
+
+    def _usage(self) -> Sequence[UsageTotal]:
+        return self.history().usage_totals()
+
     async def report_view(self) -> ReportView:
         """What the usage report shows now."""
         now = self.clock()
@@ -142,14 +179,14 @@ class Service:
             raise unknown_profile(profile, self.cell.pool.members)
         return member
 
-    def _use(self, actor: str, profile: str, strict: bool = False) -> dict[str, object]:
+    def _use(self, actor: str, profile: str, strict: bool = False) -> Chosen:
         return self._choose(actor, "use", Choice(profile, strict=strict))
 
-    def _pin(self, actor: str, profile: str, for_s: float | None = None, strict: bool = False) -> dict[str, object]:
+    def _pin(self, actor: str, profile: str, for_s: float | None = None, strict: bool = False) -> Chosen:
         until = None if for_s is None else self.clock() + round(_span(for_s, "a pin") * 1000)
         return self._choose(actor, "pin", Choice(profile, pinned=True, strict=strict, until_at=until))
 
-    def _choose(self, actor: str, verb: str, choice: Choice) -> dict[str, object]:
+    def _choose(self, actor: str, verb: str, choice: Choice) -> Chosen:
         """Let that profile serve, from the next request on and in every conversation of its provider."""
         profile = choice.profile_id
         member = self._member(profile)
@@ -173,7 +210,7 @@ class Service:
             if other.profile.provider == member.profile.provider and name != member.profile.id:
                 self.conversations.leave(name)
 
-    def _unpin(self, actor: str) -> dict[str, object]:
+    def _unpin(self, actor: str) -> Done:
         choice = self.cell.pool.choice
         if choice is None:
             raise Refused("conflict", "nothing is pinned or preferred")
@@ -205,7 +242,7 @@ class Service:
         ready = self.cell.pool.routable(provider, None, self.clock())
         return ready[0].profile.id if ready else None
 
-    def _next(self, actor: str) -> dict[str, object]:
+    def _next(self, actor: str) -> Chosen:
         active = summary.active_profile(self.cell.pool, self.providers(), self.clock())
         if active is None:
             raise Refused("conflict", "no profile can serve now, so there is no next one; see: o-switcher status")
@@ -217,9 +254,7 @@ class Service:
                 return self._use(actor, candidate)
         raise Refused("conflict", f"{active} is the only profile of {provider} that can serve now")
 
-    def _pause(
-        self, actor: str, profile: str, for_s: float | None = None, until_reset: bool = False
-    ) -> dict[str, object]:
+    def _pause(self, actor: str, profile: str, for_s: float | None = None, until_reset: bool = False) -> Administered:
         member = self._member(profile)
         until, detail = None, "until resumed"
         if until_reset:
@@ -231,21 +266,21 @@ class Service:
             until, detail = self.clock() + round(_span(for_s, "a pause") * 1000), f"for {in_words(for_s)}"
         return self._administer(actor, "pause", profile, Admin.PAUSED, until, detail)
 
-    def _resume(self, actor: str, profile: str) -> dict[str, object]:
+    def _resume(self, actor: str, profile: str) -> Administered:
         return self._administer(actor, "resume", profile, Admin.ENABLED, None, None)
 
-    def _enable(self, actor: str, profile: str) -> dict[str, object]:
+    def _enable(self, actor: str, profile: str) -> Administered:
         return self._administer(actor, "enable", profile, Admin.ENABLED, None, None)
 
-    def _drain(self, actor: str, profile: str) -> dict[str, object]:
+    def _drain(self, actor: str, profile: str) -> Administered:
         return self._administer(actor, "drain", profile, Admin.DRAINING, None, None)
 
-    def _disable(self, actor: str, profile: str) -> dict[str, object]:
+    def _disable(self, actor: str, profile: str) -> Administered:
         return self._administer(actor, "disable", profile, Admin.DISABLED, None, None)
 
     def _administer(
         self, actor: str, verb: str, profile: str, admin: Admin, until: int | None, detail: str | None
-    ) -> dict[str, object]:
+    ) -> Administered:
         member = self._member(profile)
         self.cell.set(self.cell.pool.administered(profile, admin, until))
         self.record(ProfileSeen(member.profile, admin, until, self.clock(), new=False))
@@ -258,7 +293,7 @@ class Service:
             "message": f"{profile} is {said}" + (f" {detail}" if detail else ""),
         }
 
-    async def _retry_now(self, actor: str, profile: str | None = None, all: bool = False) -> dict[str, object]:
+    async def _retry_now(self, actor: str, profile: str | None = None, all: bool = False) -> Cleared:
         if (profile is None) == (not all):
             raise Refused("bad_argument", "name one profile, or say --all")
         names = list(self.cell.pool.members) if profile is None else [self._member(profile).profile.id]
@@ -314,7 +349,7 @@ class Service:
     ) -> list[PastRequest]:
         if not 1 <= limit <= MAX_LIMIT:
             raise Refused("bad_argument", f"--limit must be from 1 to {MAX_LIMIT}")
-        if since is not None and abs(since) >= 1 << 53:
+        if since is not None and abs(since) > LATEST_MS:
             raise Refused("bad_argument", "since is no time in milliseconds since 1970")
         history = await asyncio.to_thread(self.history)
         return await asyncio.to_thread(history.recent, limit, profile=profile, model=model, since=since)
@@ -323,23 +358,28 @@ class Service:
         history = await asyncio.to_thread(self.history)
         return summary.unknown_lines(await asyncio.to_thread(history.unknown_answers))
 
-    def _profile(self, verb: str, actor: str, given: Mapping[str, Argument]) -> dict[str, Any]:
+    def _profile(self, verb: str, actor: str, given: Mapping[str, Argument]) -> Done | Renamed | Changed:
         done = PROFILE_VERBS[verb](self.registry, **given)
-        detail = done.get("changed") or (f"was {done['was']}" if "was" in done else None)
-        if "was" in done:
-            self.conversations.rename(done["was"], done["profile"])
+        news: Mapping[str, object] = done
+        was, changed = news.get("was"), news.get("changed")
+        detail = f"was {was}" if was else None if changed is None else str(changed)
+        if was:
+            self.conversations.rename(str(was), done["profile"])
         self._act(actor, verb, done["profile"], detail)
         return done
 
-    def _token(self, actor: str, client: str = "default") -> dict[str, object]:
-        if not client.replace("-", "").replace("_", "").isalnum() or len(client) > 40:
-            raise Refused("bad_argument", "a client's name is made of letters, digits, '-' and '_'")
+    def _token(self, actor: str, client: str = "default") -> ClientToken:
+        if not re.fullmatch(CLIENT, client):
+            raise Refused(
+                "bad_argument",
+                "a client's name begins with a letter or digit and is made of letters, digits, '-' and '_', at most 40",
+            )
         return {"client": client, "token": self.registry.token(client)}
 
-    def _report(self, actor: str) -> dict[str, object]:
+    def _report(self, actor: str) -> Link:
         return {"url": self.ticket()}
 
-    def _autostart(self, actor: str, enabled: bool | None = None) -> dict[str, object]:
+    def _autostart(self, actor: str, enabled: bool | None = None) -> LaunchAtLogin:
         if enabled is not None:
             try:
                 self.autostart.set(enabled)
@@ -354,7 +394,7 @@ class Service:
     def _status(self, actor: str) -> Status:
         return self.status()
 
-    def _stop(self, actor: str) -> dict[str, object]:
+    def _stop(self, actor: str) -> Said:
         self._act(actor, "stop", None)
         self.stop()
         return {"message": "stopping"}
@@ -398,7 +438,7 @@ def _report_view(history: History, status: Status, day_at: int, now: int) -> Rep
 
 
 def _span(for_s: float, what: str) -> float:
-    if not 0 < for_s <= 366 * 86_400:
+    if not 0 < for_s <= LONGEST_S:
         raise Refused("bad_argument", f"{what} lasts more than nothing and at most a year")
     return for_s
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Argument = str | int | float | bool | None
+
+MAX_LIMIT = 10_000  # rows of one answer
+LONGEST_S = 366 * 86_400  # of a pause or a pin
+LATEST_MS = (1 << 53) - 1  # times beyond it are no whole numbers to JavaScript
+LABEL = "^[a-z0-9][a-z0-9._-]{0,39}$"
+CLIENT = "^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 
 
 class Refused(Exception):
@@ -22,21 +28,36 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One argument of a verb. `kind` is `str`, `int`, `float` or `bool`."""
+    """One argument of a verb. `kind` is `str`, `int`, `float` or `bool`; `bounds` say more in JSON Schema's words."""
 
     name: str
     kind: type
     help: str
     required: bool = False
+    bounds: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One thing that can be asked for."""
+    """One thing that can be asked for. `reads`: it changes nothing. `together` says what only all arguments show."""
 
     name: str
     summary: str
     parameters: tuple[Parameter, ...] = ()
+    reads: bool = False
+    together: Mapping[str, object] = field(default_factory=dict)
+
+    def schema(self) -> dict[str, object]:
+        """The arguments as JSON Schema. None stands for an argument that is not given."""
+        properties = {one.name: _schema(one) for one in self.parameters}
+        required = [one.name for one in self.parameters if one.required]
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": False,
+            **self.together,
+        }
 
     def checked(self, arguments: Mapping[str, object]) -> dict[str, Argument]:
         """`arguments`, each known and of its kind.
@@ -63,18 +84,38 @@ def _of_kind(verb: str, parameter: Parameter, value: object) -> Argument:
     kind = parameter.kind
     fits = isinstance(value, kind) and not (kind is not bool and isinstance(value, bool))
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _as_float(verb, parameter.name, value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)  # 1.0 is a whole number in JSON
     if not fits or not isinstance(value, str | int | float | bool):
         raise Refused("bad_argument", f"{verb}: {parameter.name} must be of kind {kind.__name__}")
     return value
 
 
+def _as_float(verb: str, name: str, value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise Refused("bad_argument", f"{verb}: {name} is too large") from None
+
+
+_KINDS = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+def _schema(parameter: Parameter) -> dict[str, object]:
+    kind = _KINDS[parameter.kind]
+    kinds: object = kind if parameter.required else [kind, "null"]
+    return {"type": kinds, "description": parameter.help, **parameter.bounds}
+
+
 _PROFILE = Parameter("profile", str, "a profile's id, such as openrouter-main", required=True)
 _STRICT = Parameter("strict", bool, "nobody else may serve, even if it fails")
-_FOR = Parameter("for_s", float, "seconds after which it ends by itself")
+_FOR = Parameter(
+    "for_s", float, "seconds after which it ends by itself", bounds={"exclusiveMinimum": 0, "maximum": LONGEST_S}
+)
 
 _TABLE = (
-    Verb("status", "one screen of state"),
+    Verb("status", "one screen of state", reads=True),
     Verb("use", "prefer a profile; failover stays on unless strict", (_PROFILE, _STRICT)),
     Verb("pin", "hold a profile in use; failover stays on unless strict", (_PROFILE, _FOR, _STRICT)),
     Verb("unpin", "end what was pinned or preferred"),
@@ -83,6 +124,7 @@ _TABLE = (
         "quota",
         "ask the providers what is left, and show what is known",
         (Parameter("profile", str, "a profile's id; all of them without it"),),
+        reads=True,
     ),
     Verb(
         "pause",
@@ -100,24 +142,44 @@ _TABLE = (
             Parameter("profile", str, "a profile's id"),
             Parameter("all", bool, "every profile"),
         ),
+        together={
+            "oneOf": [
+                {
+                    "required": ["profile"],
+                    "properties": {"profile": {"type": "string"}, "all": {"enum": [False, None]}},
+                },
+                {"required": ["all"], "properties": {"profile": {"type": "null"}, "all": {"const": True}}},
+            ]
+        },
     ),
-    Verb("inspect", "the full trace of a request", (Parameter("request_id", str, "a request's id", required=True),)),
+    Verb(
+        "inspect",
+        "the full trace of a request",
+        (Parameter("request_id", str, "a request's id", required=True),),
+        reads=True,
+    ),
     Verb(
         "history",
         "recent requests",
         (
-            Parameter("limit", int, "how many"),
+            Parameter("limit", int, "how many", bounds={"minimum": 1, "maximum": MAX_LIMIT}),
             Parameter("profile", str, "only this profile's"),
             Parameter("model", str, "only this model's"),
-            Parameter("since", int, "only those from this time on, ms since the epoch"),
+            Parameter(
+                "since",
+                int,
+                "only those from this time on, ms since the epoch",
+                bounds={"minimum": -LATEST_MS, "maximum": LATEST_MS},
+            ),
         ),
+        reads=True,
     ),
     Verb(
         "profiles-add",
         "add a key as a profile",
         (
             Parameter("provider", str, "the provider's name, such as openrouter", required=True),
-            Parameter("label", str, "what to call this key, such as main", required=True),
+            Parameter("label", str, "what to call this key, such as main", required=True, bounds={"pattern": LABEL}),
             Parameter("secret", str, "the key", required=True),
             Parameter("account", str, "profiles of one account share its limits"),
             Parameter("base_url", str, "another address than the provider's own"),
@@ -129,7 +191,7 @@ _TABLE = (
     Verb(
         "profiles-rename",
         "give a profile another label",
-        (_PROFILE, Parameter("label", str, "the new label", required=True)),
+        (_PROFILE, Parameter("label", str, "the new label", required=True, bounds={"pattern": LABEL})),
     ),
     Verb(
         "profiles-set",
@@ -143,8 +205,10 @@ _TABLE = (
             Parameter("tags", str, "policy tags, separated by commas"),
         ),
     ),
-    Verb("unknown-answers", "the kinds of errors that no rule knew, without anything of yours"),
-    Verb("token", "a client's local token", (Parameter("client", str, "the client's name"),)),
+    Verb("unknown-answers", "the kinds of errors that no rule knew, without anything of yours", reads=True),
+    Verb(
+        "token", "a client's local token", (Parameter("client", str, "the client's name", bounds={"pattern": CLIENT}),)
+    ),
     Verb("report", "a one-time address of the usage report"),
     Verb("autostart", "launch at login", (Parameter("enabled", bool, "on or off; neither: only tell"),)),
     Verb("stop", "stop the app"),

@@ -26,6 +26,7 @@ from tray_app.core.history import (
     Share,
     Trace,
     UnknownKind,
+    UsageTotal,
 )
 from tray_app.ledger.database import uri_of
 from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, SegmentRow, UnknownAnswerRow, UsageHourRow
@@ -135,6 +136,18 @@ class History:
                 Share(profile_id, requests, served, round(duration / requests) if requests else None)
                 for profile_id, requests, served, duration in session.execute(query)
             ]
+
+    def usage_totals(self) -> list[UsageTotal]:
+        """Tokens and costs by profile and model, since the history began."""
+        counted = ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+        columns = (*counted, "reasoning_tokens", "cost_usd", "unpriced")
+        query = sums(
+            col(UsageHourRow.profile_id),
+            col(UsageHourRow.model),
+            *(func.coalesce(func.sum(getattr(UsageHourRow, name)), 0) for name in columns),
+        ).group_by(col(UsageHourRow.profile_id), col(UsageHourRow.model))
+        with self._session() as session:
+            return [UsageTotal(*row) for row in session.execute(query)]
 
     def numbers(self, since: int) -> Numbers:
         """Sums of all requests that started at or after `since` (ms)."""
