@@ -13,7 +13,7 @@ import pytest
 from tests.rig import Key, Rig, plain_http, running
 from tray_app.control.callers import connect
 from tray_app.control.tally import BOUNDS_MS, Spread, Tally
-from tray_app.control.views import ProfileView, QuotaView
+from tray_app.control.views import ProfileView, QuotaView, RestView
 from tray_app.core.history import UsageTotal
 from tray_app.faces.web.metrics import exposition
 from tray_app.faces.web.quota_stats import quota_stats
@@ -21,7 +21,7 @@ from tray_app.host.instance import find_running
 
 KEYS = {
     "a": Key('{do="ok", times=1}, {do="no_credit"}'),
-    "b": Key('{do="ok"}', more="limit = 100\nused = 25\n"),
+    "b": Key('{do="ok"}', more="limit = 100\nusage = 25\n"),
 }
 
 
@@ -178,18 +178,19 @@ def test_a_provider_shows_the_allowance_that_is_nearest_to_its_end(rig: Rig) -> 
 
 
 @pytest.mark.parametrize(
-    ("state", "reason", "said"),
+    ("state", "error_class", "said"),
     [
-        ("ready", None, "active"),
-        ("cooling", "the rate limit is reached", "cooldown"),
-        ("cooling", "the quota is used up", "exhausted"),
-        ("paused", None, "disabled"),
-        ("needs re-authentication", None, "disabled"),
+        ("ready", "", "active"),
+        ("cooling", "rate_limited", "cooldown"),
+        ("cooling", "quota_exhausted", "exhausted"),
+        ("paused", "", "disabled"),
+        ("needs re-authentication", "", "disabled"),
     ],
 )
-def test_states_in_the_words_of_menu_bars(rig: Rig, state: str, reason: str | None, said: str) -> None:
+def test_states_in_the_words_of_menu_bars(rig: Rig, state: str, error_class: str, said: str) -> None:
     status = rig.app.service.status()
-    one = replace(status, profiles=(shown(status.profiles[0], state=state, reason=reason),))
+    rest = RestView("key", None, "a limit", 0, "body", error_class)
+    one = replace(status, profiles=(shown(status.profiles[0], state=state, rests=(rest,)),))
     credential = quota_stats(one, (), (), 0)["providers"]["openrouter"]["credentials"][0]
     assert (credential["status"], credential["state"]) == (said, state)
 

@@ -58,9 +58,17 @@ def register(app: typer.Typer, house: Starter) -> None:
         print("O-Switcher still finishes what it is doing")
 
     @app.command()
-    def status(as_json: AsJson = False) -> None:
+    def status(
+        as_json: AsJson = False,
+        for_waybar: Annotated[bool, typer.Option("--waybar", help="One line of JSON for a status bar.")] = False,
+    ) -> None:
         """Show one screen of state."""
         found = running(house).ask("status")
+        if for_waybar:
+            from tray_app.faces.cli.waybar import waybar_line
+
+            print(waybar_line(found))
+            return
         if as_json:
             print_json(found)
             return

@@ -11,7 +11,7 @@ from typing import TypedDict
 
 from tray_app.control.views import ProfileView, QuotaView, Status
 from tray_app.core.history import UsageTotal
-from tray_app.core.values import Phase
+from tray_app.core.values import ErrorClass, Phase
 
 
 class Tokens(TypedDict):
@@ -166,8 +166,8 @@ def _status(profile: ProfileView, groups: Iterable[Group]) -> str:
     if profile.state in (Phase.READY, Phase.PROBING):
         return "active"
     if profile.state in (Phase.COOLING, Phase.OPEN):
-        spent = any(group["is_exhausted"] for group in groups)
-        return "exhausted" if spent or "quota" in (profile.reason or "") else "cooldown"
+        spent = any(rest.error_class == ErrorClass.QUOTA_EXHAUSTED for rest in profile.rests)
+        return "exhausted" if spent or any(group["is_exhausted"] for group in groups) else "cooldown"
     return "disabled"
 
 
