@@ -49,14 +49,17 @@ class Verb:
 
     def schema(self) -> dict[str, object]:
         """The arguments as JSON Schema. None stands for an argument that is not given."""
-        properties = {one.name: _schema(one) for one in self.parameters}
-        required = [one.name for one in self.parameters if one.required]
+        plain = self.plain_schema()
+        properties = {one.name: _schema(one, nullable=not one.required) for one in self.parameters}
+        return {**plain, "properties": properties, **self.together}
+
+    def plain_schema(self) -> dict[str, object]:
+        """The same in the few words that every language model's tools understand."""
         return {
             "type": "object",
-            "properties": properties,
-            "required": required,
+            "properties": {one.name: _schema(one, nullable=False) for one in self.parameters},
+            "required": [one.name for one in self.parameters if one.required],
             "additionalProperties": False,
-            **self.together,
         }
 
     def checked(self, arguments: Mapping[str, object]) -> dict[str, Argument]:
@@ -102,9 +105,9 @@ def _as_float(verb: str, name: str, value: int) -> float:
 _KINDS = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
-def _schema(parameter: Parameter) -> dict[str, object]:
+def _schema(parameter: Parameter, *, nullable: bool) -> dict[str, object]:
     kind = _KINDS[parameter.kind]
-    kinds: object = kind if parameter.required else [kind, "null"]
+    kinds: object = [kind, "null"] if nullable else kind
     return {"type": kinds, "description": parameter.help, **parameter.bounds}
 
 
