@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tray_app.control.callers import connect
 from tray_app.faces.cli.common import Starter, running
 from tray_app.faces.cli.extras import missing
 
@@ -34,4 +35,5 @@ def register(app: typer.Typer, house: Starter) -> None:
             raise missing("o-switcher top", "textual")
         from tray_app.faces.top import show
 
-        show(running(house))
+        running(house)  # one who starts it without the app is told so, rather than shown an empty screen
+        show(lambda: connect(house.home().running, "top"))
