@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +21,7 @@ from tray_app.control.callers import NotRunning, connect
 from tray_app.faces import top_text
 from tray_app.faces.top import Top
 
+ROOT = Path(__file__).parents[2]
 OK = '{do="ok"}'
 
 
@@ -191,3 +196,40 @@ def test_a_request_is_followed_from_its_start_to_its_end() -> None:
     seen.see({"event": "request.start", "request_id": "2"})
     assert not seen.see({"event": "stream.segment", "request_id": "2"})
     assert seen.see({"event": "events.missed"}) and not seen.running
+
+
+# -- in a terminal
+
+
+def test_it_runs_in_a_terminal_and_is_left_by_a_key(rig: Rig, tmp_path: Path) -> None:
+    """As a person has it, over SSH too: in tmux, on a screen of 100 by 30."""
+    socket = str(tmp_path / "tmux")
+
+    def tmux(*words: str) -> str:
+        environ = {"PATH": os.environ["PATH"], "TERM": "screen-256color", "LANG": "C.UTF-8", "HOME": str(tmp_path)}
+        done = subprocess.run(
+            ["tmux", "-S", socket, "-f", "/dev/null", *words],
+            env={**environ, "O_SWITCHER_HOME": str(rig.home.running.parent), "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout
+
+    def shows(words: str) -> bool:
+        deadline = time.monotonic() + 20
+        while words not in (screen := tmux("capture-pane", "-p")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return words in screen
+
+    command = f"{shlex.quote(sys.executable)} -m tray_app top; echo left with $?; sleep 60"
+    tmux("new-session", "-d", "-x", "100", "-y", "30", command)
+    try:
+        assert shows("* openrouter-a")
+        rig.chat()
+        rig.chat()
+        assert shows("openrouter-a -> openrouter-b")
+        tmux("send-keys", "q")
+        assert shows("left with 0")
+    finally:
+        tmux("kill-server")

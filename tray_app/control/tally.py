@@ -43,7 +43,7 @@ class Spread:
 
 
 class Tally:
-    """Counters by what a person would ask for. Keys are the labels' values."""
+    """Counters by what a person would ask for. Keys are the labels' values; enums are strings already."""
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
         self.requests: Counter[tuple[str, ...]] = Counter()  # provider, profile, outcome
@@ -79,14 +79,15 @@ class Tally:
 
     def _request(self, fact: RequestEnded) -> None:
         provider = fact.provider or ""
-        self.requests[provider, fact.profile_id or "", fact.outcome.value] += 1
-        self.wait_ms += fact.wait_ms
+        self.requests[provider, fact.profile_id or "", fact.outcome] += 1
+        if fact.wait_ms:
+            self.wait_ms += fact.wait_ms
         _spread(self.durations, provider).add(fact.duration_ms)
         if fact.ttft_ms is not None:
             _spread(self.first_bytes, provider).add(fact.ttft_ms)
 
     def _attempt(self, fact: AttemptEnded) -> None:
-        self.attempts[fact.profile_id, fact.outcome.value, fact.error_class or ""] += 1
+        self.attempts[fact.profile_id, fact.outcome, fact.error_class or ""] += 1
 
     def _retry(self, fact: RetryScheduled) -> None:
         self.retries[fact.profile_id, fact.error_class] += 1
@@ -96,7 +97,7 @@ class Tally:
 
     def _cooldown(self, fact: CooldownSet) -> None:
         rest = fact.cooldown
-        self.cooldowns[rest.profile_id, rest.scope.value, rest.error_class.value] += 1
+        self.cooldowns[rest.profile_id, rest.scope, rest.error_class] += 1
 
     def _circuit(self, fact: CircuitChanged) -> None:
         self.circuits[fact.profile_id, fact.circuit] += 1
