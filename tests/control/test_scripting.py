@@ -40,6 +40,13 @@ def test_the_verbs_from_a_script(rig: Rig) -> None:
     assert lines[5].endswith("openrouter-a served")
 
 
+def test_the_example_of_the_readme(rig: Rig) -> None:
+    [example] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    with started(rig, example) as process:
+        said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "openrouter-a is serving\n")
+
+
 def test_live_events_from_a_script(rig: Rig) -> None:
     assert len(EXAMPLES) == 2
     with started(rig, EXAMPLES[1]) as process:
@@ -73,5 +80,5 @@ def _told(rig: Rig) -> str:
 
     token = connect(rig.home.running).ask("token", client="prometheus")["token"]
     headers = {"authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=rig.url, headers=headers, transport=plain_http()) as client:
+    with httpx.Client(base_url=rig.url, headers=headers, transport=plain_http(), timeout=30) as client:
         return client.get("/metrics").text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from bisect import bisect_left
 from collections import Counter
@@ -21,6 +22,8 @@ from tray_app.core.values import (
     RequestEnded,
     RetryScheduled,
 )
+
+_log = logging.getLogger(__name__)
 
 # Milliseconds up to which an answer falls into a bucket: from a short answer to a thinking model's.
 BOUNDS_MS = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000)
@@ -70,10 +73,16 @@ class Tally:
             count(self, fact)
 
     async def usage(self, ask: Callable[[], Sequence[UsageTotal]]) -> Sequence[UsageTotal]:
-        """What `ask` answers, in another thread; asked again only when it is too old."""
+        """What `ask` answers, in another thread; asked again only when it is too old.
+
+        Where it cannot answer, such as while the file is locked, what it answered before is better than nothing.
+        """
         async with self._asking:
             if self._ticks() >= self._usage_until:
-                self._usage = await asyncio.to_thread(ask)
+                try:
+                    self._usage = await asyncio.to_thread(ask)
+                except Exception:
+                    _log.warning("the history could not be asked for tokens and costs", exc_info=True)
                 self._usage_until = self._ticks() + USAGE_S
         return self._usage
 

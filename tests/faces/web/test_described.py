@@ -22,10 +22,14 @@ from tray_app.host.instance import find_running
 LEFT_OUT = ("stop", "autostart", "follow-events")
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+# schemathesis takes names out of answers, so what it asks for happens; a profile that it adds must lead nowhere
+NOWHERE = '[providers.openrouter]\nbase_url = "http://127.0.0.1:1/api/v1"\n'
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
     script = script_of(a='{do="ok", times=1}, {do="no_credit"}', b='{do="ok"}', c='{do="ok"}')
-    with running(tmp_path_factory.mktemp("described"), script) as found:
+    with running(tmp_path, script, settings=NOWHERE) as found:
         found.chat()
         found.chat()
         yield found
@@ -51,7 +55,7 @@ def test_schemathesis_finds_nothing_with_a_token(rig: Rig, tmp_path: Path) -> No
     bearer = f"Authorization: Bearer {token_of(rig)}"
     said = schemathesis(rig, tmp_path, "--header", bearer, "--phases", "coverage,fuzzing", "--max-examples", "2")
     assert "No issues found" in said
-    assert rig.chat().status_code == 200
+    assert connect(rig.home.running).alive()
 
 
 def test_schemathesis_finds_nothing_without_a_token(rig: Rig, tmp_path: Path) -> None:
@@ -66,7 +70,7 @@ def description(rig: Rig) -> dict[str, Any]:
 
 
 def test_nothing_but_the_description_is_told_to_strangers(rig: Rig) -> None:
-    with httpx.Client(base_url=rig.url, transport=plain_http()) as stranger:
+    with httpx.Client(base_url=rig.url, transport=plain_http(), timeout=30) as stranger:
         for path, methods in description(rig)["paths"].items():
             for method, operation in methods.items():
                 answer = stranger.request(method, path.replace("{", "").replace("}", ""), json={})

@@ -62,7 +62,7 @@ class Stream:
 
 @contextmanager
 def listening(rig: Rig, **headers: str) -> Iterator[Stream]:
-    with httpx.Client(base_url=rig.url, headers={**bearer(rig), **headers}, timeout=10, transport=plain_http()) as http:
+    with httpx.Client(base_url=rig.url, headers={**bearer(rig), **headers}, timeout=30, transport=plain_http()) as http:
         with http.stream("GET", EVENTS) as answer:
             assert answer.status_code == 200 and answer.headers["content-type"] == "text/event-stream; charset=utf-8"
             yield Stream(answer)
@@ -114,7 +114,7 @@ def test_who_comes_back_is_told_what_it_missed(rig: Rig) -> None:
     with listening(rig, **{"last-event-id": last}) as stream:
         told = stream.until("request.end")
     assert told[0]["event"] == "request.start" and json.loads(told[0]["data"])["request_id"] == missed
-    with httpx.Client(base_url=rig.url, headers=bearer(rig), transport=plain_http()) as http:
+    with httpx.Client(base_url=rig.url, headers=bearer(rig), transport=plain_http(), timeout=30) as http:
         with http.stream("GET", EVENTS, params={"last_event_id": last}) as answer:
             assert Stream(answer).next()["id"] == told[0]["id"]
 
@@ -122,7 +122,7 @@ def test_who_comes_back_is_told_what_it_missed(rig: Rig) -> None:
 @pytest.mark.parametrize("after", ["another-3", "nonsense", "-", "{instance}-99999", "{instance}--1", "{instance}-²"])
 def test_what_cannot_be_told_any_more_is_owned_up_to(rig: Rig, after: str) -> None:
     wanted = after.format(instance=rig.app.instance).encode()
-    with httpx.Client(base_url=rig.url, headers=bearer(rig), transport=plain_http()) as http:
+    with httpx.Client(base_url=rig.url, headers=bearer(rig), transport=plain_http(), timeout=30) as http:
         with http.stream("GET", EVENTS, headers={b"last-event-id": wanted}) as answer:
             first = Stream(answer).next()
     assert first["event"] == "events.missed" and "reason" in json.loads(first["data"])
@@ -150,7 +150,7 @@ def test_a_quiet_stream_is_kept_alive(rig: Rig, monkeypatch: pytest.MonkeyPatch)
 
 def test_too_many_listeners_are_refused(rig: Rig) -> None:
     rig.in_loop(lambda: [rig.app.feed.subscribe() for _ in range(feed.MOST)])
-    refused = httpx.get(rig.url + EVENTS, headers=bearer(rig), trust_env=False)
+    refused = httpx.get(rig.url + EVENTS, headers=bearer(rig), trust_env=False, timeout=30)
     assert refused.status_code == 503 and "listen already" in refused.json()["detail"]
 
 
@@ -186,6 +186,6 @@ def test_stopping_ends_the_streams_at_once(rig: Rig) -> None:
 
 
 def test_head_tells_only_what_would_come(rig: Rig) -> None:
-    answer = httpx.head(rig.url + EVENTS, headers=bearer(rig), trust_env=False)
+    answer = httpx.head(rig.url + EVENTS, headers=bearer(rig), trust_env=False, timeout=30)
     assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
     assert len(rig.app.feed) == 0

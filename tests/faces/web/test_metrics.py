@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def token_of(rig: Rig, client: str | None = None) -> str:
 
 def get(rig: Rig, path: str, token: str | None) -> httpx.Response:
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    with httpx.Client(base_url=rig.url, headers=headers, transport=plain_http()) as client:
+    with httpx.Client(base_url=rig.url, headers=headers, transport=plain_http(), timeout=30) as client:
         return client.get(path)
 
 
@@ -96,20 +97,25 @@ def test_only_who_may_know_is_told(rig: Rig) -> None:
     assert refused.status_code == 401 and "o-switcher token" in refused.json()["detail"]
 
 
-def test_a_scrape_asks_the_history_at_most_now_and_then(rig: Rig) -> None:
-    asked: list[int] = []
+def test_a_scrape_asks_the_history_at_most_now_and_then_and_outlives_its_silence() -> None:
+    asked: list[float] = []
     now = [0.0]
     tally = Tally(lambda: now[0])
+    used = UsageTotal("a", "m", 1, 2, 3, 0, 0, 0, 0.5, 0)
 
-    async def ask() -> None:
-        for passed in (0.0, 10.0, 31.0):
+    def answer() -> list[UsageTotal]:
+        asked.append(now[0])
+        if len(asked) > 1:
+            raise OSError("the file is locked")
+        return [used]
+
+    async def scrape() -> None:
+        for passed in (0.0, 10.0, 31.0, 40.0):
             now[0] = passed
-            await tally.usage(lambda: (asked.append(1), ())[1])  # type: ignore[func-returns-value]
+            assert await tally.usage(answer) == [used]
 
-    import asyncio
-
-    asyncio.run(ask())
-    assert len(asked) == 2
+    asyncio.run(scrape())
+    assert asked == [0.0, 31.0]
 
 
 def test_odd_names_do_not_break_the_format(rig: Rig) -> None:

@@ -128,8 +128,10 @@ async def not_found(request: Request, error: Exception) -> Response:
 
 
 async def not_allowed(request: Request, error: Exception) -> Response:
-    allowed = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    return refusal("not_allowed", f"{request.method} is not possible at {request.url.path}", allowed)
+    allowed = (error.headers or {}).get("Allow", "") if isinstance(error, HTTPException) else ""
+    methods = ", ".join(sorted(allowed.split(", ")))
+    words = f"{request.method} is not possible at {request.url.path}; possible: {methods}"
+    return refusal("not_allowed", words, {"allow": methods})
 
 
 async def broken(request: Request, error: Exception) -> Response:
