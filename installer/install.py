@@ -29,6 +29,7 @@ STATE_FILES = (
     "running.json",
     "keys.json",
     "keys-in-keyring",
+    "connections.json",
     "demo",
     "o-switcher.lock",
 )

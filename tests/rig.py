@@ -297,7 +297,8 @@ def _a_port_of_nobody() -> socket.socket:
 
 def _base(settings: str) -> str:
     """The usual settings; a table stands only once in a file."""
-    return SETTINGS.replace("[quota]\npolling = false\n", "") if "[quota]" in settings else SETTINGS
+    base = SETTINGS.replace("[quota]\npolling = false\n", "") if "[quota]" in settings else SETTINGS
+    return base.replace("[discovery]\nenabled = false\n", "") if "[discovery]" in settings else base
 
 
 def entry_of(name: str, url: str, place: int = 0, key: Key | None = None) -> Entry:

@@ -8,8 +8,10 @@ import sys
 def main() -> None:
     """Run the command line."""
     from tray_app.faces.cli import main as run
+    from tray_app.host.logs import guard_traces
     from tray_app.house import House
 
+    guard_traces()
     sys.exit(run(House(), sys.argv[1:]))
 
 

@@ -21,8 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray_app import __version__
+from tray_app.agents import opencode
+from tray_app.agents.found import Finding
+from tray_app.control.client_verbs import Clients
+from tray_app.control.connecting import Connecting
 from tray_app.control.feed import Feed
 from tray_app.control.live import Live
+from tray_app.control.login_watch import LoginWatch
 from tray_app.control.registry import Registry
 from tray_app.control.service import About, Service
 from tray_app.control.tally import Tally
@@ -31,8 +36,9 @@ from tray_app.core.cost import Price
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
 from tray_app.core.probes import Told
+from tray_app.core.providers import Provider
 from tray_app.core.storm import Storms
-from tray_app.core.values import Fact, Lifecycle, Profile, RequestEnded
+from tray_app.core.values import Fact, Lifecycle, OperatorActed, Profile, RequestEnded
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.site import Site
 from tray_app.host import instance, logs, ports, settings
@@ -47,6 +53,7 @@ from tray_app.proxy.admission import Admission
 from tray_app.proxy.asgi import answering
 from tray_app.proxy.attempt import Step
 from tray_app.proxy.door import Door, House
+from tray_app.proxy.key_check import KeyCheck, check_key
 from tray_app.proxy.knowledge import Knowledge
 from tray_app.proxy.listener import Serving
 from tray_app.proxy.means import Means
@@ -101,6 +108,8 @@ class App:
     listeners: list[Callable[[Fact], None]] = field(default_factory=list)
     on_change: Callable[[], None] = lambda: None
     on_stop: Callable[[], None] = lambda: None
+    survey: Callable[[Mapping[str, Provider]], list[Finding]] = lambda _: []
+    logins: LoginWatch | None = None
     _thread: threading.Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _stopping: bool = False
@@ -108,8 +117,8 @@ class App:
     _failure: BaseException | None = None
 
     def __post_init__(self) -> None:
-        host = f"[{self.bound.host}]" if ":" in self.bound.host else self.bound.host
-        self.url = f"http://{host}:{self.bound.port}"
+        self.url = ports.url_of(self.bound.host, self.bound.port)
+        self.local_url = ports.local_url(self.bound.host, self.bound.port)
         self.started_at = now_ms()
         self.sessions = Sessions(self.admin_token, time.monotonic, self._client_of)
         self.instance = secrets.token_hex(8)
@@ -137,6 +146,7 @@ class App:
             lambda: self.bound.port,
             self._overlaid,
         )
+        self.connecting = Connecting(self.home.connections, self.vault, now_ms)
         about = About(__version__, self.url, str(self.home.history), str(self.home.config), self.started_at)
         self.service = Service(
             self.cell,
@@ -157,6 +167,10 @@ class App:
             lambda: self.settings.switcher.backpressure_threshold,
             self._ask,
             lambda: self._rules,
+            lambda: self.survey(self._providers),
+            self.home.keys,
+            self._check_key,
+            Clients(self.connecting, self.registry, lambda: self.local_url, lambda: self._routes, self._discovers),
             self.feed,
             self.tally,
         )
@@ -233,6 +247,11 @@ class App:
             return None
         return self._prober.ask(profile_id)
 
+    async def _check_key(self, provider: str, base_url: str, secret: str) -> KeyCheck:
+        """Ask a provider whether it takes a key that is not held yet."""
+        known = self._providers[provider]
+        return await check_key(known, base_url, secret, lambda: self._providers, lambda: self._timeouts, now_ms())
+
     def _told(self, profile_id: str, told: Told) -> None:
         """A provider said what a profile has left, and perhaps whose key it is."""
         if told.account is not None and (news := self.registry.belongs(profile_id, told.account)):
@@ -243,6 +262,10 @@ class App:
 
     def _overlaid(self, profile: Profile) -> Profile:
         return self.settings.overlaid(profile)
+
+    def _discovers(self) -> bool:
+        """Whether keys that others hold are taken over."""
+        return self.settings.discovers
 
     def _obey(self, chosen: Settings) -> None:
         """Let `chosen` be in force from now on."""
@@ -260,6 +283,8 @@ class App:
             self._settings_seen = seen
             self.reload()
             self._check_clock()
+            if self.logins is not None:
+                self.logins.look()
         return self._rules
 
     def reload(self) -> None:
@@ -389,8 +414,12 @@ class App:
         gc.freeze()  # what is there now stays: no need to look at it again
         gc.set_threshold(10_000, 20, 50)
         self._prober.arm()
+        if self.logins is not None:
+            self.logins.start(self._loop)
         ready.set()
         await self._ended.wait()
+        if self.logins is not None:
+            self.logins.close()
         self._prober.close()
         self.feed.close()
         cut = await serving.close(GRACE_S)
@@ -522,7 +551,7 @@ def _build(
 ) -> App:
     notices = [bound.notice] if bound.notice else []
     try:
-        vault = open_vault(home.keys, chosen.secrets.store)
+        vault = open_vault(home.keys, chosen.secrets.store, move=True)
     except VaultError as error:
         raise CannotStart(str(error)) from error
     notices += vault.notices
@@ -553,23 +582,39 @@ def _fill(app: App, connection: sqlite3.Connection | None, environ: Mapping[str,
     remembered = database.remember(connection) if connection else database.NOTHING
     app.live.requests_today = database.requests_since(connection, app.live.day_at) if connection else 0
     app.registry.restore(remembered.pool.members)
-    if app.settings.discovery.enabled and not app.settings.targets:
-        _discover(app, environ, project)
+    home = Path.home()
+    app.survey = lambda known: _survey(environ, home, project, known)
+    app.logins = LoginWatch(
+        opencode.watched(environ, home),
+        lambda: opencode.logins_are_as(environ, home),
+        lambda: app.survey(app.settings.known_providers()),
+        app.registry,
+        lambda: app.settings.discovery.enabled,
+        lambda: app.settings.discovers,
+        app.notices.append,
+    )
+    app.logins.begin()
+    _move_clients(app)
     app.service.recall(remembered.state)
     app.service.expire()
 
 
-def _discover(app: App, environ: Mapping[str, str], project: Path) -> None:
-    from tray_app.agents.catalog import discover
-    from tray_app.control.verbs import Refused
+def _move_clients(app: App) -> None:
+    """Connected clients are pointed at another address than ours, where the port had to change: have them follow."""
+    for client, trouble in app.connecting.move(app.local_url):
+        if not client:
+            app.notices.append(f"{trouble}; connected clients may point at another address")
+        elif trouble is None:
+            app.notices.append(f"{client} is pointed at {app.local_url} now; restart it if it runs")
+            app.record(OperatorActed(now_ms(), "app", "connect", None, f"{client}: moved to {app.local_url}"))
+        else:
+            app.notices.append(f"{client} still is pointed at another address: {trouble}")
 
-    found = discover(environ, Path.home(), project, app.settings.known_providers())
-    try:
-        for profile_id in app.registry.adopt(found):
-            source = app.cell.pool.members[profile_id].profile.source
-            app.notices.append(f"found a key in {source}: it is {profile_id} now")
-    except Refused as error:
-        app.notices.append(error.message)
+
+def _survey(environ: Mapping[str, str], home: Path, project: Path, known: Mapping[str, Provider]) -> list[Finding]:
+    from tray_app.agents.catalog import survey
+
+    return survey(environ, home, project, known)
 
 
 def _midnight() -> int:

@@ -17,8 +17,8 @@ from tray_app.core.providers import BUILT_IN, custom
 from tray_app.core.values import Fact
 from tray_app.host.vault import Vault, open_vault
 
-KEY = "sk-or-v1-0123456789abcdef"
-OTHER = "sk-or-v1-fedcba9876543210"
+KEY = "sk-0123456789abcdef"
+OTHER = "sk-fedcba9876543210"
 VARIABLES = [(provider.name, name) for provider in BUILT_IN.values() for name in provider.env]
 
 

@@ -18,9 +18,9 @@ from tray_app.agents.found import Found
 from tray_app.agents.opencode import auth_file, config_files, read_jsonc
 from tray_app.core.providers import BUILT_IN, Provider, custom
 
-KEY = "sk-or-v1-0123456789abcdef"
-OTHER = "sk-or-v1-fedcba9876543210"
-THIRD = "sk-or-v1-aaaabbbbccccdddd"
+KEY = "sk-0123456789abcdef"
+OTHER = "sk-fedcba9876543210"
+THIRD = "sk-aaaabbbbccccdddd"
 MINE = custom("mine", "https://llm.mine.example/v1")
 KNOWN: Mapping[str, Provider] = {**BUILT_IN, "mine": MINE}
 
@@ -264,8 +264,8 @@ REAL = [
 
 @pytest.mark.parametrize("text", REAL)
 def test_a_key_of_any_real_form_is_taken(machine: Machine, text: str) -> None:
-    machine.config(block(text))
-    assert machine.keys() == {text: "openrouter"}
+    machine.config(block(text, name="mine"))
+    assert machine.keys() == {text: "mine"}
 
 
 # -- configuration: variables in it
@@ -359,14 +359,16 @@ def checkout(machine: Machine) -> Machine:
 @pytest.mark.parametrize("name", PLACES)
 def test_a_key_is_found_in_each_place(checkout: Machine, name: str) -> None:
     path = checkout.write(place(checkout, name), block())
-    assert checkout.found() == [Found("openrouter", "config", f"OpenCode's {path.name}", KEY)]
+    project = name[0] in "56789A"
+    assert checkout.found() == [Found("openrouter", "config", f"OpenCode's {path.name}", KEY, project=project)]
 
 
 @pytest.mark.parametrize(("early", "late"), list(zip(PLACES, PLACES[1:], strict=False)))
 def test_of_two_places_the_later_one_wins(checkout: Machine, early: str, late: str) -> None:
     checkout.write(place(checkout, early), block(KEY))
     checkout.write(place(checkout, late), block(OTHER))
-    assert checkout.keys() == {OTHER: "openrouter"}
+    own = [KEY] if early.startswith("4") else []  # a project does not take away what is the user's own
+    assert list(checkout.keys()) == [*own, OTHER]
 
 
 def test_the_files_are_merged_in_their_order(checkout: Machine) -> None:
@@ -398,8 +400,52 @@ def test_blocks_of_several_files_are_merged_option_by_option(checkout: Machine) 
 
 def test_a_later_empty_key_takes_the_earlier_one_away(checkout: Machine) -> None:
     checkout.config(block(KEY))
-    checkout.write(checkout.project / "opencode.json", block("{env:NOBODY_SET_THIS}"))
+    checkout.write(place(checkout, "4 OPENCODE_CONFIG"), block("{env:NOBODY_SET_THIS}"))
     assert checkout.found() == []
+
+
+# -- configuration: a project's, which may come from a stranger
+
+
+def test_a_key_of_a_project_asks_first_and_hides_none_of_the_users_own(checkout: Machine) -> None:
+    checkout.config(block(KEY))
+    checkout.write(checkout.project / "opencode.json", block(OTHER))
+    assert [(one.secret, one.project) for one in checkout.found()] == [(KEY, False), (OTHER, True)]
+    checkout.write(checkout.project / "opencode.json", block("{env:NOBODY_SET_THIS}"))
+    assert [(one.secret, one.project) for one in checkout.found()] == [(KEY, False)]
+
+
+def test_a_project_that_leads_a_users_key_to_another_known_address_asks_first(checkout: Machine) -> None:
+    checkout.config(block(KEY, "https://gateway.example/v1", "pool"))
+    checkout.write(checkout.project / "opencode.json", block(None, "https://openrouter.ai/api/v1", "pool"))
+    assert [(one.provider, one.project) for one in checkout.found()] == [("openrouter", True)]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../home/secret.txt", "~/secret.txt", "{home}/secret.txt", "link", "folder/secret.txt"]
+)
+def test_a_project_cannot_have_a_file_beyond_it_read(checkout: Machine, name: str) -> None:
+    checkout.write("secret.txt", KEY)
+    (checkout.project / "link").symlink_to(checkout.home / "secret.txt")
+    (checkout.project / "folder").symlink_to(checkout.home)
+    given = name.replace("{home}", str(checkout.home))
+    checkout.write(checkout.project / "opencode.json", block(f"{{file:{given}}}"))
+    assert checkout.found() == []
+
+
+def test_a_file_within_the_checkout_may_be_read(checkout: Machine) -> None:
+    checkout.write(checkout.project.parent / "keys" / "one.txt", KEY)
+    checkout.write(checkout.project / "opencode.json", block("{file:../keys/one.txt}"))
+    assert [(one.secret, one.project) for one in checkout.found()] == [(KEY, True)]
+
+
+def test_a_folder_of_the_home_is_no_project_although_the_project_is_the_home(machine: Machine) -> None:
+    """As it is for an app that was started at login."""
+    machine.project = machine.home
+    machine.write(".opencode/opencode.json", block(KEY))
+    assert [one.project for one in machine.found()] == [False]
+    machine.write("opencode.json", block(OTHER))
+    assert [(one.secret, one.project) for one in machine.found()] == [(KEY, False)]
 
 
 def test_outside_of_a_checkout_only_the_folder_itself_counts(machine: Machine) -> None:

@@ -344,3 +344,26 @@ def test_elsewhere_there_is_no_registry() -> None:
     ]
     assert [attempt() for attempt in attempts] == [None] * 4
     assert autostart.ENTRY == "o-switcher.desktop"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["/usr/bin/o-switcher"],
+        ["/home/ann/my tools/o-switcher", "serve"],
+        ['/odd/quo"te\\back$lash`tick%percent', "-m", "tray_app"],
+    ],
+    ids=["plain", "with a blank", "odd"],
+)
+def test_the_program_that_is_started_can_be_told(tmp_path: Path, command: list[str]) -> None:
+    entry = DesktopEntry(tmp_path / "x.desktop", command)
+    assert entry.program() is None
+    entry.set(True)
+    assert entry.program() == command[0]
+    agent = LaunchAgent(tmp_path / "x.plist", command)
+    assert agent.program() is None
+    agent.set(True)
+    assert agent.program() == command[0]
+    (tmp_path / "x.plist").write_bytes(b"{")
+    (tmp_path / "x.desktop").write_text('[Desktop Entry]\nExec="unclosed\n')
+    assert agent.program() is None and entry.program() is None

@@ -111,11 +111,11 @@ def test_only_what_changed_is_written(ring: InMemory, keys: Path) -> None:
     vault.token("codex")
     ring.asked.clear()
     vault.put("b", entry("another-secret"))
-    assert [call for call in ring.asked if call.startswith("set")] == ["set profile:b", "set index"]
+    assert [call for call in ring.asked if call.startswith("set")] == ["set index", "set profile:b"]
     ring.asked.clear()
     vault.remove("a")
     writes = [call for call in ring.asked if not call.startswith("get")]
-    assert writes == ["set index", "delete profile:a"]
+    assert writes == ["delete profile:a", "set index"], "the index names at least what is there"
 
 
 def test_an_item_that_a_person_took_away_is_gone_and_does_no_harm(ring: InMemory, keys: Path) -> None:
@@ -169,14 +169,15 @@ NONE = [
 
 
 @pytest.mark.parametrize("kind", NONE)
-def test_without_a_keyring_the_file_is_used_and_nothing_is_said(
+def test_without_a_keyring_the_file_is_used_and_that_is_said_once(
     monkeypatch: pytest.MonkeyPatch, keys: Path, kind: type[KeyringBackend]
 ) -> None:
     use(monkeypatch, kind())
     vault = open_vault(keys, "auto")
     vault.put("a", entry())
     assert keys.exists()
-    assert vault.notices == ()
+    assert vault.notices == (f"keys are kept in {keys}, which only you can read, since this system offers no keyring",)
+    assert open_vault(keys, "auto").notices == ()
     with pytest.raises(VaultError, match="offers no keyring; use: o-switcher config set"):
         open_vault(keys, "keyring")
 
@@ -184,7 +185,9 @@ def test_without_a_keyring_the_file_is_used_and_nothing_is_said(
 def test_without_the_library_the_file_is_used(monkeypatch: pytest.MonkeyPatch, keys: Path) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     vault = open_vault(keys, "auto")
-    assert (vault.store.name, vault.notices) == (f"file {keys}", ())
+    why = "since the keyring library is not installed"
+    assert vault.store.name == f"file {keys}"
+    assert vault.notices == (f"keys are kept in {keys}, which only you can read, {why}",)
     with pytest.raises(VaultError, match="the keyring library is not installed"):
         open_vault(keys, "keyring")
 
@@ -270,3 +273,18 @@ def test_a_store_of_ones_own_name_needs_no_mark(ring: InMemory) -> None:
     store.save(document)
     assert KeyringStore(ring).load() == document
     assert KEY not in repr(store)
+
+
+def test_a_revoked_token_and_what_a_client_had_before_leave_the_keyring(ring: InMemory, keys: Path) -> None:
+    vault = open_vault(keys, "keyring")
+    vault.token("codex")
+    vault.keep_replaced("codex", {"a": KEY, "b": "x"})
+    again = open_vault(keys, "keyring")
+    assert again.replaced("codex") == {"a": KEY, "b": "x"} and "codex" in again.tokens()
+    again.keep_replaced("codex", {"c": "y"})
+    assert open_vault(keys, "keyring").replaced("codex") == {"c": "y"}
+    again.keep_replaced("codex", {})
+    assert again.revoke("codex")
+    assert not again.revoke("codex")
+    assert open_vault(keys, "keyring").replaced("codex") == {} and not open_vault(keys, "keyring").tokens()
+    assert [name for _, name in ring.items] == ["index"]

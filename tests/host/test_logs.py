@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 from tray_app.host import logs
 
+ROOT = Path(__file__).parent.parent.parent
 KEY = "sk-or-v1-0123456789abcdef0123456789abcdef"
 
 
@@ -50,3 +55,18 @@ def test_keys_are_taken_out_of_messages_arguments_and_traces() -> None:
     text = lines.getvalue()
     assert KEY not in text
     assert "Traceback" in text and "[key]" in text
+
+
+@pytest.mark.parametrize(
+    "death",
+    [
+        f"raise ValueError('Bearer {KEY}')",
+        f"import threading\nt = threading.Thread(target=lambda: {{}}['{KEY}'])\nt.start(); t.join()",
+    ],
+    ids=["the process", "a thread"],
+)
+def test_whatever_ends_by_surprise_shows_no_key(death: str) -> None:
+    code = f"from tray_app.host.logs import guard_traces\nguard_traces()\n{death}\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert "Traceback" in done.stderr and "[key]" in done.stderr
+    assert KEY not in done.stderr + done.stdout

@@ -277,3 +277,16 @@ def test_an_ipv6_address_works_alike() -> None:
         second.sock.close()
         assert second.port != first.port
         assert second.notice is not None and f"port {first.port} is taken by" in second.notice
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:4417"),
+        ("0.0.0.0", "http://127.0.0.1:4417"),
+        ("::", "http://[::1]:4417"),
+        ("::1", "http://[::1]:4417"),
+    ],
+)
+def test_programs_of_this_machine_reach_us_on_the_loopback(host: str, url: str) -> None:
+    assert ports.local_url(host, 4417) == url

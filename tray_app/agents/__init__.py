@@ -1,1 +1,1 @@
-"""Coding agents and where they keep keys, one file each. Read only: nothing of theirs is changed here."""
+"""Coding agents: where they keep keys, and how they are pointed at the proxy. Files are only read here."""

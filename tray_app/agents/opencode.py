@@ -1,43 +1,65 @@
-"""OpenCode: keys in its `auth.json` and in the `provider` blocks of its configuration.
+"""OpenCode: keys in its `auth.json`, its `opencode.db`, and the `provider` blocks of its configuration.
 
 Layout as OpenCode 1.x writes it: `auth.json` holds one entry a provider; configuration is merged
 from the global files, the one that `OPENCODE_CONFIG` names, the project's, those in `.opencode`
 folders, and `OPENCODE_CONFIG_CONTENT`, later ones winning (https://opencode.ai/docs/config).
 
-A project's file may come from a stranger: a key in it is taken only for the origin that its block names.
+A project's file may come from a stranger: a key in it is taken only for the origin that its block names, and only
+when asked; and it cannot have us read a file beyond the project.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from tray_app.agents.found import Found, provider_at
+from tray_app.agents import opencode_database
+from tray_app.agents.found import LOGIN, Finding, Found, PassedOver, elsewhere, provider_at
 from tray_app.agents.jsonc import parsed
+from tray_app.agents.reading import Table, read, read_jsonc, tables
 from tray_app.core.providers import BUILT_IN, Provider, canonical
 
-MAX_FILE = 4 * 1024 * 1024
+LOGINS = "OpenCode's auth.json"
+
 MAX_KEY_FILE = 64 * 1024
 _NAMES = ("opencode.json", "opencode.jsonc")
 _VARIABLE = re.compile(r"\{(env|file):([^}]+)\}")
-_Table = dict[str, object]
+_Options = dict[str, str | None]
 
 
-def discover(environ: Mapping[str, str], home: Path, project: Path, known: Mapping[str, Provider]) -> Iterator[Found]:
+def discover(environ: Mapping[str, str], home: Path, project: Path, known: Mapping[str, Provider]) -> Iterator[Finding]:
     """The keys that OpenCode has, logins first. `project` is the folder that a project is looked for in."""
     yield from _logins(environ, home, known)
-    merged: dict[str, dict[str, str | None]] = {}
-    places: dict[str, str] = {}
-    for place, folder, document in _documents(environ, home, project):
-        for name, block in _tables(document.get("provider")):
-            merged.setdefault(name, {}).update(_options(block, folder, environ, home))
-            places[name] = place
-    for name, options in merged.items():
-        if (found := _from_block(name, options, places[name], known)) is not None:
-            yield found
+    yield from opencode_database.discover(auth_file(environ, home).parent, known)
+    documents = list(_documents(environ, home, project))
+    own = list(_from_blocks([one for one in documents if not one.within], environ, home, known))
+    yield from own
+    for one in _from_blocks(documents, environ, home, known):
+        if isinstance(one, Found) and not any(one.secret == it.secret for it in own if isinstance(it, Found)):
+            yield Found(one.provider, one.label, one.source, one.secret, one.base_url, project=True)
+        elif isinstance(one, PassedOver) and one not in own:
+            yield one
+
+
+def logins_are_as(environ: Mapping[str, str], home: Path) -> tuple[str, str]:
+    """What changes whenever `auth.json` is written, and what changes only with its content."""
+    path = auth_file(environ, home)
+    try:
+        found = path.stat()
+        return f"{found.st_mtime_ns} {found.st_ino}", hashlib.sha256(read(path)).hexdigest()
+    except (OSError, ValueError):
+        return "", ""
+
+
+def watched(environ: Mapping[str, str], home: Path) -> tuple[tuple[Path, tuple[str, ...]], ...]:
+    """The folders in which OpenCode keeps keys, and the names of their files there."""
+    data, config = auth_file(environ, home), _config_folder(environ, home)
+    database = opencode_database.NAME
+    return ((data.parent, (data.name, database, f"{database}-wal")), (config, ("config.json", *_NAMES)))
 
 
 # -- logins
@@ -49,15 +71,21 @@ def auth_file(environ: Mapping[str, str], home: Path) -> Path:
     return Path(data) / "opencode" / "auth.json"
 
 
-def _logins(environ: Mapping[str, str], home: Path, known: Mapping[str, Provider]) -> Iterator[Found]:
-    place, document = "OpenCode's auth.json", parsed(environ.get("OPENCODE_AUTH_CONTENT", "").encode())
+def _logins(environ: Mapping[str, str], home: Path, known: Mapping[str, Provider]) -> Iterator[Finding]:
+    document = parsed(environ.get("OPENCODE_AUTH_CONTENT", "").encode())
     if isinstance(document, dict):
-        place = "OPENCODE_AUTH_CONTENT"
+        yield from logins_in(document, "OPENCODE_AUTH_CONTENT", known)
     else:
-        document = read_jsonc(auth_file(environ, home))
-    for name, entry in _tables(document):
+        yield from logins_in(read_jsonc(auth_file(environ, home)), LOGINS, known)
+
+
+def logins_in(document: Table, place: str, known: Mapping[str, Provider]) -> Iterator[Finding]:
+    """The keys in an `auth.json`."""
+    for name, entry in tables(document):
         key, url = entry.get("key"), entry.get("baseURL")
-        if entry.get("type") == "api" and isinstance(key, str):
+        if entry.get("type") == "oauth":
+            yield PassedOver(name, place, LOGIN)
+        elif entry.get("type") == "api" and isinstance(key, str):
             options = {"apiKey": key.strip(), "baseURL": url if isinstance(url, str) else None}
             if (found := _from_block(name, options, place, known, "opencode")) is not None:
                 yield found
@@ -66,28 +94,73 @@ def _logins(environ: Mapping[str, str], home: Path, known: Mapping[str, Provider
 # -- configuration
 
 
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A configuration. Its relative paths begin at `folder`; `within`: the project that it is of, and may not leave."""
+
+    place: str
+    folder: Path
+    content: Table
+    within: Path | None = None
+
+
 def config_files(environ: Mapping[str, str], home: Path, project: Path) -> Iterator[Path]:
     """OpenCode's configuration files that exist, in the order in which they are merged."""
-    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "opencode"
-    places = [config / name for name in ("config.json", *_NAMES)]
+    yield from _config_files(environ, home, project)
+
+
+def _config_files(environ: Mapping[str, str], home: Path, project: Path) -> dict[Path, Path | None]:
+    """Those files in their order, each with the project that it is of."""
+    config = _config_folder(environ, home)
+    places: dict[Path, Path | None] = {config / name: None for name in ("config.json", *_NAMES)}
     if named := environ.get("OPENCODE_CONFIG"):
-        places.append(_expanded(named, home))
+        places.setdefault(_expanded(named, home))
     folders = [] if environ.get("OPENCODE_DISABLE_PROJECT_CONFIG") in ("1", "true") else _project_folders(project)
-    places += [folder / name for folder in reversed(folders) for name in _NAMES]
-    hidden = [folder / ".opencode" for folder in (*folders, home)]
+    root = folders[-1] if folders else None
+    for folder in (*reversed(folders), *(folder / ".opencode" for folder in folders if folder != home)):
+        for name in _NAMES:
+            places.setdefault(folder / name, root)
+    hidden = [home / ".opencode"]
     if named := environ.get("OPENCODE_CONFIG_DIR"):
         hidden.append(_expanded(named, home))
-    places += [folder / name for folder in hidden for name in _NAMES]
-    yield from (path for path in dict.fromkeys(places) if os.path.isfile(path))  # noqa: PTH113 - Path's own may raise
+    for folder in hidden:
+        for name in _NAMES:
+            places.setdefault(folder / name)
+    return {path: within for path, within in places.items() if os.path.isfile(path)}  # noqa: PTH113 - Path's own may raise
 
 
-def _documents(environ: Mapping[str, str], home: Path, project: Path) -> Iterator[tuple[str, Path, _Table]]:
-    """Each configuration with its name and the folder that its relative paths begin at."""
-    for path in config_files(environ, home, project):
-        yield f"OpenCode's {path.name}", path.parent, read_jsonc(path)
+def _config_folder(environ: Mapping[str, str], home: Path) -> Path:
+    return Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "opencode"
+
+
+def _documents(environ: Mapping[str, str], home: Path, project: Path) -> Iterator[_Document]:
+    for path, within in _config_files(environ, home, project).items():
+        yield _Document(f"OpenCode's {path.name}", path.parent, read_jsonc(path), within)
     inline = parsed(environ.get("OPENCODE_CONFIG_CONTENT", "").encode())
     if isinstance(inline, dict):
-        yield "OPENCODE_CONFIG_CONTENT", project, inline
+        yield _Document("OPENCODE_CONFIG_CONTENT", project, inline)
+
+
+def from_document(
+    content: Table, path: Path, environ: Mapping[str, str], home: Path, known: Mapping[str, Provider]
+) -> Iterator[Finding]:
+    """The keys in one configuration that the user hands over."""
+    yield from _from_blocks([_Document(str(path), path.parent, content)], environ, home, known)
+
+
+def _from_blocks(
+    documents: list[_Document], environ: Mapping[str, str], home: Path, known: Mapping[str, Provider]
+) -> Iterator[Finding]:
+    """The keys in these configurations, merged in their order."""
+    merged: dict[str, _Options] = {}
+    places: dict[str, str] = {}
+    for one in documents:
+        for name, block in tables(one.content.get("provider")):
+            merged.setdefault(name, {}).update(_options(block, one, environ, home))
+            places[name] = one.place
+    for name, options in merged.items():
+        if (found := _from_block(name, options, places[name], known)) is not None:
+            yield found
 
 
 def _expanded(name: str, home: Path) -> Path:
@@ -104,30 +177,32 @@ def _project_folders(start: Path) -> list[Path]:
     return [start]
 
 
-def _options(block: _Table, folder: Path, environ: Mapping[str, str], home: Path) -> dict[str, str | None]:
+def _options(block: Table, document: _Document, environ: Mapping[str, str], home: Path) -> _Options:
     """Key and address as the block gives them, in `options` or beside it; None where one names nothing."""
     options = block.get("options")
     given = {**block, **options} if isinstance(options, dict) else block
-    return {name: _resolved(given[name], folder, environ, home) for name in ("apiKey", "baseURL") if name in given}
+    return {name: _resolved(given[name], document, environ, home) for name in ("apiKey", "baseURL") if name in given}
 
 
 def _from_block(
     name: str, options: Mapping[str, str | None], place: str, known: Mapping[str, Provider], label: str = "config"
-) -> Found | None:
+) -> Finding | None:
     key, url = options.get("apiKey"), options.get("baseURL")
+    if key is None:
+        return None
     provider = canonical(name) if url is None else provider_at(url, known)
-    if key is None or provider is None or provider not in known:
-        return None  # a key for an address that nobody here knows is not ours to send elsewhere
+    if provider is None:  # a key for an address that nobody here knows is not ours to send elsewhere
+        return PassedOver(name, place, elsewhere(str(url)))
     if provider != canonical(name):
         label = _label(name)
-    return Found(provider, label, place, key, url if provider not in BUILT_IN else None)
+    return Found(provider, label, place, key, url if provider in known and provider not in BUILT_IN else None)
 
 
 def _label(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "config"
 
 
-def _resolved(value: object, folder: Path, environ: Mapping[str, str], home: Path) -> str | None:
+def _resolved(value: object, document: _Document, environ: Mapping[str, str], home: Path) -> str | None:
     """`value` with `{env:NAME}` and `{file:PATH}` put in, or None where it is no text or names nothing."""
     if not isinstance(value, str):
         return None
@@ -136,7 +211,7 @@ def _resolved(value: object, folder: Path, environ: Mapping[str, str], home: Pat
     def put_in(match: re.Match[str]) -> str:
         nonlocal missing
         kind, name = match.groups()
-        text = environ.get(name) if kind == "env" else _file(folder / _expanded(name.strip(), home))
+        text = environ.get(name) if kind == "env" else _file(name.strip(), document, home)
         missing = missing or not text
         return text or ""
 
@@ -144,37 +219,11 @@ def _resolved(value: object, folder: Path, environ: Mapping[str, str], home: Pat
     return None if missing or not text else text
 
 
-# -- files
-
-
-def _file(path: Path) -> str | None:
+def _file(name: str, document: _Document, home: Path) -> str | None:
+    path = document.folder / _expanded(name, home)
     try:
-        return _read(path, MAX_KEY_FILE).decode("utf-8").strip()
-    except (OSError, ValueError):
+        if document.within is not None and not path.resolve().is_relative_to(document.within.resolve()):
+            return None
+        return read(path, MAX_KEY_FILE).decode("utf-8").strip()
+    except (OSError, ValueError, RuntimeError):
         return None
-
-
-def read_jsonc(path: Path) -> _Table:
-    """The object in a JSON file, comments and trailing commas allowed; empty where there is none."""
-    try:
-        document = parsed(_read(path, MAX_FILE))
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """The bytes of an ordinary file of at most that size.
-
-    Raises:
-        OSError, ValueError: it cannot be read, is no file (a pipe would keep us waiting), or is too long.
-    """
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
-        raise ValueError(f"{path} is no file, or too long")
-    return path.read_bytes()
-
-
-def _tables(document: object) -> Iterator[tuple[str, _Table]]:
-    if isinstance(document, dict):
-        yield from ((str(key), value) for key, value in document.items() if isinstance(value, dict))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
-from tray_app.control.views import AskedView, Status
+from tray_app.control.discovery import FoundView
+from tray_app.control.views import AskedView, ConnectionView, Status, WiringView
 from tray_app.core.history import PastRequest, Trace
 
 
@@ -63,10 +64,26 @@ class Changed(TypedDict):
 
 
 class ClientToken(TypedDict):
-    """A client's local token: a secret."""
+    """A client's local token: a secret. Or, where it counts no longer, that it was revoked."""
 
     client: str
-    token: str
+    token: NotRequired[str]
+    revoked: NotRequired[bool]
+    message: NotRequired[str]
+
+
+class KeyStanding(TypedDict):
+    """How a key that was found stands to those that are held, and the profile that has it."""
+
+    standing: str
+    profile: str | None
+
+
+class KeyStore(TypedDict):
+    """Where the keys are."""
+
+    store: str
+    message: str
 
 
 class Link(TypedDict):
@@ -98,11 +115,20 @@ ANSWERS: Mapping[str, Any] = {
     "inspect": Trace,
     "history": list[PastRequest],
     "profiles-add": Done,
+    "profiles-adopt": Done,
+    "known-key": KeyStanding,
+    "discover": list[FoundView],
+    "move-keys": KeyStore,
+    "profiles-confirm": Changed,
     "profiles-remove": Done,
+    "profiles-bring-back": Done,
     "profiles-rename": Renamed,
     "profiles-set": Changed,
     "unknown-answers": list[dict[str, Any]],
     "token": ClientToken,
+    "connect": WiringView,
+    "disconnect": WiringView,
+    "connections": list[ConnectionView],
     "report": Link,
     "autostart": LaunchAtLogin,
     "stop": Said,

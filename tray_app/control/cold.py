@@ -12,6 +12,8 @@ import msgspec
 
 from tray_app.control import summary
 from tray_app.control.callers import NotRunning
+from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, noted, takes_over
+from tray_app.control.connecting import Connecting
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import Registry
 from tray_app.control.verbs import Argument, Refused, verb_named
@@ -20,6 +22,7 @@ from tray_app.core.pool import Cell
 from tray_app.core.values import Fact, OperatorActed
 from tray_app.host import instance, settings
 from tray_app.host.home import Home
+from tray_app.host.ports import local_url
 from tray_app.host.vault import VaultError, open_vault
 from tray_app.ledger import batch, database
 
@@ -27,11 +30,21 @@ from tray_app.ledger import batch, database
 class ColdCaller:
     """Carries out verbs on the files themselves while no app runs. `cold` makes one."""
 
-    def __init__(self, home: Home, registry: Registry, facts: list[Fact], rules: Rules) -> None:
+    def __init__(
+        self,
+        home: Home,
+        registry: Registry,
+        facts: list[Fact],
+        rules: Rules,
+        clients: Clients,
+        notices: tuple[str, ...] = (),
+    ) -> None:
         self._home = home
         self._rules = rules
         self._registry = registry
         self._facts = facts
+        self._clients = clients
+        self._notices = notices
 
     def ask(self, verb: str, **arguments: object) -> Any:
         """Have a verb carried out; its result as plain JSON values.
@@ -44,7 +57,11 @@ class ColdCaller:
         if verb in PROFILE_VERBS:
             done = PROFILE_VERBS[verb](self._registry, **verb_named(verb).checked(given))
             self._facts.append(OperatorActed(_now(), "cli", verb, done["profile"], "while the app was not running"))
+            if "secret" in given:
+                done["message"] = "\n".join((done["message"], *self._notices))
             return done
+        if verb in CLIENT_VERBS:
+            return self._client(verb, verb_named(verb).checked(given))
         handler = _HANDLERS.get(verb)
         if handler is None:
             raise NotRunning("O-Switcher is not running; start it with: o-switcher")
@@ -54,9 +71,24 @@ class ColdCaller:
     def _list(self, _: Mapping[str, Argument]) -> object:
         return summary.profile_views(self._registry.cell.pool, _now(), self._rules, self._registry.providers())
 
-    def _token(self, given: Mapping[str, Argument]) -> object:
-        client = str(given.get("client") or "default")
-        return {"client": client, "token": self._registry.token(client)}
+    def _client(self, verb: str, given: Mapping[str, Argument]) -> object:
+        news: tuple[str, ...] = ()
+        if takes_over(verb, given):
+            news = self._clients.adopt(self._clients.found(given.get("places")))
+        done = noted(CLIENT_VERBS[verb](self._clients, **given), news)
+        if (detail := detail_of(verb, given, done)) is not None:
+            self._facts.append(OperatorActed(_now(), "cli", verb, None, detail))
+        told = msgspec.to_builtins(done)
+        if verb == "connect":
+            told["notes"] = [*told["notes"], "O-Switcher is not running now; start it with: o-switcher"]
+        return told
+
+    def _move_keys(self, given: Mapping[str, Argument]) -> object:
+        return self._registry.move_keys(self._home.keys, str(given["store"]))
+
+    def _known_key(self, given: Mapping[str, Argument]) -> object:
+        standing, profile = self._registry.standing(str(given["mark"]), str(given["base_url"]))
+        return {"standing": standing, "profile": profile}
 
     def _inspect(self, given: Mapping[str, Argument]) -> object:
         from tray_app.ledger.queries import History
@@ -94,7 +126,8 @@ def _number(value: Argument) -> int | None:
 _HANDLERS: Mapping[str, Callable[[ColdCaller, Mapping[str, Argument]], object]] = {
     "profiles-list": ColdCaller._list,
     "unknown-answers": ColdCaller._unknown_answers,
-    "token": ColdCaller._token,
+    "known-key": ColdCaller._known_key,
+    "move-keys": ColdCaller._move_keys,
     "inspect": ColdCaller._inspect,
     "history": ColdCaller._history,
 }
@@ -125,11 +158,20 @@ def cold(home: Home) -> Iterator[ColdCaller]:
         held.release()
 
 
+def _discovers(chosen: settings.Settings) -> bool:
+    return chosen.discovers
+
+
+def _url(chosen: settings.Settings) -> str | None:
+    """Where the proxy will be, if nothing comes in between; None where it takes any free port."""
+    return local_url(chosen.proxy.host, chosen.proxy.port) if chosen.proxy.port else None
+
+
 @contextmanager
 def _opened(home: Home) -> Iterator[ColdCaller]:
     try:
         chosen = settings.load(home.config)
-        vault = open_vault(home.keys, chosen.secrets.store)
+        vault = open_vault(home.keys, chosen.secrets.store, move=True)
     except settings.Faulty as error:
         raise Refused("conflict", str(error)) from error
     except VaultError as error:
@@ -146,7 +188,14 @@ def _opened(home: Home) -> Iterator[ColdCaller]:
     try:
         remembered = database.remember(connection)
         registry.restore(remembered.pool.members)
-        yield ColdCaller(home, registry, facts, chosen.rules())
+        clients = Clients(
+            Connecting(home.connections, vault, _now),
+            registry,
+            lambda: _url(chosen),
+            chosen.ways,
+            lambda: _discovers(chosen),
+        )
+        yield ColdCaller(home, registry, facts, chosen.rules(), clients, vault.notices)
         batch.write(connection, facts, batch.Unfinished())
     finally:
         connection.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,9 @@ import msgspec
 
 from tray_app.control.verbs import Refused
 from tray_app.host import settings
+from tray_app.host.home import write_private
+
+STORE = "secrets.store"  # changing it moves the keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +36,21 @@ def check(path: Path) -> Checked:
     return Checked(str(path), path.exists(), (), notes)
 
 
-def shown(path: Path) -> dict[str, object]:
-    """All settings in force, by dotted key."""
+def loaded(path: Path) -> settings.Settings:
+    """The settings in force.
+
+    Raises:
+        Refused: the file has faults.
+    """
     try:
-        return _flat(msgspec.to_builtins(settings.load(path)), "")
+        return settings.load(path)
     except settings.Faulty as error:
         raise Refused("conflict", str(error)) from error
+
+
+def shown(path: Path) -> dict[str, object]:
+    """All settings in force, by dotted key."""
+    return _flat(msgspec.to_builtins(loaded(path)), "")
 
 
 def _flat(table: dict[str, object], prefix: str) -> dict[str, object]:
@@ -61,3 +75,15 @@ def change(path: Path, key: str, text: str) -> None:
         raise Refused("bad_argument", "; ".join(str(fault) for fault in error.faults)) from error
     except OSError as error:
         raise Refused("unavailable", f"{path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def undone_if_refused(path: Path) -> Iterator[None]:
+    """The file is as it was if what was done with it is refused."""
+    before = path.read_bytes() if path.exists() else None
+    try:
+        yield
+    except Refused:
+        with suppress(OSError):
+            path.unlink(missing_ok=True) if before is None else write_private(path, before)
+        raise

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tray_app.control import configuration
+from tray_app.control import configuration, surroundings
 from tray_app.control.callers import HttpCaller, NotRunning, connect
+from tray_app.control.check import Check
 from tray_app.control.verbs import Refused
 from tray_app.control.views import AppState
 from tray_app.core.values import Phase
@@ -25,24 +27,13 @@ from tray_app.host.settings import Settings
 from tray_app.host.vault import Vault, VaultError, open_vault
 from tray_app.ledger.checkup import check_up
 
+__all__ = ["Check", "Doctor"]
+
 LEAST_FREE = 200_000_000  # bytes of disk below which the history is in danger
 _MEGA = 1_000_000
+_ODD_MS = 5 * 60_000  # so far a clock is never off by itself
+_WALLETS = frozenset({"key", "account"})  # values.Scope
 _WELL = frozenset({AppState.READY, AppState.DEGRADED})
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at. `mend` is the command, or the deed, that sets it right."""
-
-    what: str
-    ok: bool
-    words: str
-    mend: str | None = None
-
-    def line(self) -> str:
-        """`ok keys: ...` or `!! keys: ...; o-switcher ...`."""
-        mend = f"; {self.mend}" if self.mend else ""
-        return f"{'ok' if self.ok else '!!'} {self.what}: {self.words}{mend}"
 
 
 Look = Callable[[], Iterable[Check]]
@@ -55,6 +46,9 @@ class Doctor:
     home: Home
     version: str
     autostart: Callable[[], bool | None] = lambda: autostart_here().enabled()
+    at_login: Callable[[], str | None] = lambda: autostart_here().program()
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     more: tuple[Look, ...] = ()
     _settings: Settings | None = None
     _vault: Vault | None = None
@@ -66,13 +60,18 @@ class Doctor:
         """Every check, as soon as it is made."""
         for look in (
             self._look_at_settings,
+            lambda: surroundings.home(self.home),
+            lambda: surroundings.left_behind(self.home),
             self._look_at_app,
             self._look_at_keys,
             self._look_at_history,
             self._look_at_decisions,
             self._look_at_port,
+            lambda: surroundings.proxies(self.environ),
+            self._look_at_clients,
             *self.more,
             self._look_at_autostart,
+            self._look_at_what_is_wanted,
             self._look_at_profiles,
         ):
             yield from look()
@@ -99,8 +98,8 @@ class Doctor:
         count = len(vault.entries())
         yield Check("keys", True, f"{count} {'key' if count == 1 else 'keys'} in the {vault.store.name}")
         for notice in vault.notices:
-            unused = "not used" in notice
-            yield Check("keys", not unused, notice, _use_them(notice) if unused else None)
+            mend = _mend_of(notice)
+            yield Check("keys", mend is None, notice, mend)
 
     def _look_at_history(self) -> Iterator[Check]:
         path = self.home.history
@@ -114,7 +113,14 @@ class Doctor:
             yield Check("history", True, f"{path} is not there yet: the first start makes it")
         else:
             yield Check("history", True, f"{path} is sound: {found.requests} requests, {found.size / _MEGA:.1f} MB")
+            yield from self._clock(found.latest_at)
         yield self._disk(path)
+
+    def _clock(self, latest_at: int | None) -> Iterator[Check]:
+        ahead = (latest_at or 0) - self.clock()
+        if ahead > _ODD_MS:
+            words = f"the clock of this machine is {ahead / 60_000:,.0f} min behind the latest record of the history"
+            yield Check("clock", False, words, "timedatectl set-ntp true, or set it by hand")
 
     def _disk(self, path: Path) -> Check:
         try:
@@ -148,6 +154,9 @@ class Doctor:
         if status["version"] != self.version:
             words = f"{where} runs, but this command is {self.version}"
             yield Check("app", False, words, "o-switcher stop, then: o-switcher")
+        if status["state"] == AppState.OFFLINE:
+            words = "no provider can be reached from this machine"
+            yield Check("network", False, words, "look at the network; then: o-switcher retry-now --all")
         good = status["state"] in _WELL
         mend = None if good else "o-switcher status"
         yield Check("app", good, f"{where} runs: {status['headline']} [{status['state']}]", mend)
@@ -170,6 +179,19 @@ class Doctor:
         else:
             yield from self._foreign_port(host, port, mine)
 
+    def _look_at_clients(self) -> Iterator[Check]:
+        if self._settings is None:
+            return
+        configured = self._settings.proxy.port or None
+        port = int(self._status["url"].rpartition(":")[2]) if self._status else configured
+        tokens = None if self._vault is None else self._vault.tokens().values()
+        yield from surroundings.clients(self.environ, Path.home(), self._settings, port, tokens)
+
+    def _look_at_what_is_wanted(self) -> Iterator[Check]:
+        if self._settings is not None and self._vault is not None:
+            yield from surroundings.not_taken(self.environ, Path.home(), self._settings, self._vault)
+            yield from surroundings.targets(self._settings, self._vault)
+
     def _foreign_port(self, host: str, port: int, mine: int | None) -> Iterator[Check]:
         now = f"; the app listens on {mine}" if mine else ""
         try:
@@ -190,6 +212,11 @@ class Doctor:
             state = self.autostart()
         except OSError as error:
             yield Check("login", False, f"launch at login cannot be looked at: {error}")
+            return
+        program = self.at_login() if state else None
+        if program is not None and shutil.which(program) is None:
+            words = f"launch at login starts {program}, which is not there any more"
+            yield Check("login", False, words, "o-switcher autostart enable")
             return
         words = {True: "on", False: "off", None: "not offered on this system"}[state]
         yield Check("login", True, f"launch at login is {words}")
@@ -236,8 +263,13 @@ class Doctor:
 
 def _profile(profile: Mapping[str, Any], asked: Mapping[str, Any] | None) -> Check:
     name = profile["id"]
+    reason = str(profile["reason"])
+    if profile["state"] == Phase.REAUTH and "profiles confirm" in reason:
+        return Check(name, False, reason.partition(";")[0], f"o-switcher profiles confirm {name}")
     if profile["state"] == Phase.REAUTH:
-        return Check(name, False, str(profile["reason"]), f"o-switcher profiles set {name} --key")
+        return Check(name, False, reason, f"o-switcher profiles set {name} --key")
+    if profile["state"] == Phase.COOLING and _is_out(profile):
+        return Check(name, False, str(profile["rest"]), f"top it up, then: o-switcher retry-now {name}")
     if asked is None:
         return Check(name, True, "not asked: O-Switcher is not running")
     if asked["asked"] and not asked["answered"]:
@@ -245,6 +277,11 @@ def _profile(profile: Mapping[str, Any], asked: Mapping[str, Any] | None) -> Che
     if asked["answered"]:
         return Check(name, True, f"{profile['title']} answers: {asked['words']}")
     return Check(name, True, str(asked["words"]))
+
+
+def _is_out(profile: Mapping[str, Any]) -> bool:
+    """Whether it rests for want of credit or quota, which somebody may do something about; not for a rate limit."""
+    return any(rest["scope"] in _WALLETS and "rate limit" not in rest["reason"] for rest in profile["rests"])
 
 
 def _shared(profiles: Iterable[Mapping[str, Any]]) -> Iterator[Check]:
@@ -262,10 +299,21 @@ def _other(store: str) -> str:
     return "file" if store != "file" else "keyring"
 
 
+def _mend_of(notice: str) -> str | None:
+    """What is to be done about what the vault says; None where it is only good to know."""
+    if "not used" in notice:
+        return _use_them(notice)
+    if "keyring fail" in notice or "does not answer" in notice:
+        return "unlock it and start again, or stay with the file: o-switcher config set secrets.store file"
+    if "could be read by other users" in notice:
+        return "if others use this machine, give new keys: o-switcher profiles set PROFILE --key"
+    return None
+
+
 def _use_them(notice: str) -> str:
     """Keys lie in a store that is not looked into."""
     wanted = "keyring" if notice.startswith("keys that are in the system's keyring") else "file"
-    return f"o-switcher config set secrets.store {wanted}, or take those keys away"
+    return f"o-switcher config set secrets.store {wanted}"
 
 
 def _nearest(path: Path) -> Path:

@@ -15,10 +15,28 @@ def add(registry: Registry, **given: Argument) -> Done:
     return {"profile": profile.id, "message": f"{profile.id} was added (key ending in {profile.key_tail or '?'})"}
 
 
+def adopt(registry: Registry, **given: Argument) -> Done:
+    """Take over a key that was found."""
+    profile = registry.take(**given)  # type: ignore[arg-type]
+    return {"profile": profile.id, "message": f"{profile.id} was taken over from {profile.source}"}
+
+
+def confirm(registry: Registry, profile: str) -> Changed:
+    """Let a profile's key go to where its provider is now."""
+    url = registry.confirm(profile).base_url
+    return {"profile": profile, "message": f"{profile}: its key may go to {url} now", "changed": f"goes to {url}"}
+
+
 def remove(registry: Registry, profile: str) -> Done:
     """Forget a profile and its key."""
     registry.remove(profile)
     return {"profile": profile, "message": f"{profile} and its key were removed"}
+
+
+def bring_back(registry: Registry, profile: str) -> Done:
+    """Have back a profile that was removed."""
+    registry.bring_back(profile)
+    return {"profile": profile, "message": f"{profile} is back, with its key"}
 
 
 def rename(registry: Registry, profile: str, label: str) -> Renamed:
@@ -39,7 +57,10 @@ def change(registry: Registry, profile: str, **given: Argument) -> Changed:
 
 PROFILE_VERBS: Mapping[str, Callable[..., Done | Renamed | Changed]] = {
     "profiles-add": add,
+    "profiles-adopt": adopt,
+    "profiles-confirm": confirm,
     "profiles-remove": remove,
+    "profiles-bring-back": bring_back,
     "profiles-rename": rename,
     "profiles-set": change,
 }

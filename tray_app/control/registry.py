@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
 from tray_app.agents.found import Found
 from tray_app.control.verbs import LABEL, Refused
-from tray_app.core.address import BadAddress, base_of
+from tray_app.core.address import BadAddress, Origin, base_of
 from tray_app.core.pool import Cell, Member
-from tray_app.core.providers import Provider, canonical
+from tray_app.core.providers import BUILT_IN, Provider, canonical
 from tray_app.core.redact import redact
 from tray_app.core.values import (
     CooldownCleared,
@@ -29,7 +31,18 @@ from tray_app.host.vault import Entry, Vault, VaultError, fingerprint
 
 CHOICE = "choice"  # under this name the operator's choice is remembered
 _OF_PROVIDER = " account "  # in the name of an account that the provider has told
+_MOVED = "its provider's address is now "  # so begins the mark of a key that may not go there yet
 _LABEL = re.compile(LABEL)
+
+
+class Standing(StrEnum):
+    """How a key that was found stands to those that are held."""
+
+    NEW = "new"
+    ASKS = "asks"  # new, but of a project: it may come from a stranger
+    HELD = "held"
+    REMOVED = "removed"  # by the user, who does not want it back
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,7 @@ class Registry:
     clock: Callable[[], int]
     own_port: Callable[[], int]
     overlay: Callable[[Profile], Profile] = lambda profile: profile
+    removed: dict[str, Entry] = field(default_factory=dict)  # in this run: they may be had back
 
     # -- at start
 
@@ -58,6 +72,16 @@ class Registry:
             self._seen(member, new=known is None)
         for profile_id in remembered.keys() - self.cell.pool.members.keys():
             self.record(ProfileRemoved(profile_id, self.clock()))
+        self.restrain()
+
+    def catch_up(self) -> None:
+        """Let whoever is in the vault and not in the pool join it."""
+        for profile_id, entry in self.vault.entries().items():
+            if profile_id not in self.cell.pool.members:
+                member = self._member(profile_id, entry, None)
+                self.cell.set(self.cell.pool.joined(member))
+                self._seen(member, new=True)
+        self.restrain()
 
     def _in_order(self, remembered: Mapping[str, Member]) -> dict[str, Entry]:
         """The vault's profiles, oldest first: the order in which they were given is the order of choice."""
@@ -71,26 +95,91 @@ class Registry:
         same_key = known.profile.fingerprint == profile.fingerprint
         return replace(known, profile=profile, reauth=known.reauth if same_key else None)
 
+    def restrain(self) -> None:
+        """Mark every profile whose provider has moved since its key was given, and none that has not."""
+        for profile_id, entry in self.vault.entries().items():
+            member = self.cell.pool.members.get(profile_id)
+            if member is None:
+                continue
+            was_moved = member.reauth is not None and member.reauth.startswith(_MOVED)
+            words = self._moved(profile_id, entry, member.profile.base_url)
+            if words == member.reauth or (words is None and not was_moved):
+                continue
+            self.cell.set(self.cell.pool.marked(profile_id, words))
+            reason = words or "its provider is where it was"
+            self.record(ReauthChanged(profile_id, member.profile.account, self.clock(), words is not None, reason))
+
+    def _moved(self, profile_id: str, entry: Entry, url: str) -> str | None:
+        """Why its key is not given out: it is bound to another address than the profile has now."""
+        there = _origin(url)
+        if there is None or there == _origin(entry.base_url):
+            return None  # an address that cannot be used is told by whoever would call it
+        return f"{_MOVED}{there}; to let its key go there: o-switcher profiles confirm {profile_id}"
+
+    def standing(self, mark: str, base_url: str) -> tuple[Standing, str | None]:
+        """How the key of that fingerprint, for that address, stands to those held; and the profile that has it."""
+        held = next((name for name, entry in self.vault.entries().items() if entry.fingerprint == mark), None)
+        if held is not None:
+            return Standing.HELD, held
+        if self.vault.is_unwanted(mark):
+            return Standing.REMOVED, None
+        return (Standing.SKIPPED if self._is_ourselves(base_url) else Standing.NEW), None
+
     def adopt(self, found: Iterable[Found]) -> list[str]:
-        """Take over keys that were found and are neither held nor unwanted; the ids of the new profiles."""
+        """Take over keys that were found, are neither held nor unwanted, and ask for no consent; the new profiles."""
         added: list[str] = []
         for one in found:
-            provider = self.providers()[canonical(one.provider)]
-            if self.vault.is_known(one.secret) or self._is_ourselves(one.base_url or provider.base_url):
-                continue
-            label = self._free_label(provider.name, one.label)
-            entry = Entry(
-                secret=one.secret,
-                provider=provider.name,
-                label=label,
-                base_url=one.base_url or provider.base_url,
-                source=one.source,
-                added_at=self.clock() + len(added),
-            )
-            added.append(self._join(f"{provider.name}-{label}", entry))
+            url = self.address_of(one)
+            if not one.project and self.standing(fingerprint(one.secret), url)[0] is Standing.NEW:
+                added.append(self.take(one.provider, one.label, one.secret, one.base_url, one.source).id)
         return added
 
-    def _free_label(self, provider: str, wanted: str) -> str:
+    def address_of(self, one: Found) -> str:
+        """Where a found key would go."""
+        return one.base_url or self.providers()[canonical(one.provider)].base_url
+
+    def take(self, provider: str, label: str, secret: str, base_url: str | None = None, source: str = "") -> Profile:
+        """Take a key over from where it was found, under a label that is free.
+
+        Raises:
+            Refused: it is held already, was removed by the user, or cannot be used.
+        """
+        known = self._provider(provider, base_url)
+        url = self.fit_address(base_url or known.base_url)
+        standing, held = self.standing(fingerprint(secret.strip()), url)
+        if standing is Standing.HELD:
+            raise Refused("conflict", f"this key is held already, as {held}")
+        if standing is Standing.REMOVED:
+            raise Refused("conflict", "this key was removed; give it again with: o-switcher profiles add")
+        label = self.free_label(known.name, self._fit_label(label))
+        latest = max((entry.added_at for entry in self.vault.entries().values()), default=0)
+        entry = Entry(
+            secret=self.fit_secret(secret),
+            provider=known.name,
+            label=label,
+            base_url=url,
+            source=source or "found",
+            added_at=max(self.clock(), latest + 1),  # the order in which they were found
+            follows=base_url is None,
+        )
+        profile_id = self._join(f"{known.name}-{label}", entry)
+        return self.cell.pool.members[profile_id].profile
+
+    def given_again(self, marks: Collection[str], source: str) -> list[str]:
+        """Keys that were refused and have been given again where they came from: they are tried again; which."""
+        members = self.cell.pool.members
+        again = [
+            name
+            for name, entry in self.vault.entries().items()
+            if entry.fingerprint in marks and name in members and members[name].reauth is not None
+        ]
+        for name in again:
+            self._accepted_again(name, f"the same key was given again in {source}")
+        self.restrain()
+        return again
+
+    def free_label(self, provider: str, wanted: str) -> str:
+        """`wanted`, with a number where that provider has a profile of that label."""
         label, number = wanted, 2
         while f"{provider}-{label}" in self.vault.entries():
             label, number = f"{wanted}-{number}", number + 1
@@ -121,24 +210,42 @@ class Registry:
             if entry.fingerprint == fingerprint(secret.strip()):
                 raise Refused("conflict", f"this key is held already, as {other}")
         entry = Entry(
-            secret=self._fit_secret(secret),
+            secret=self.fit_secret(secret),
             provider=known.name,
             label=label,
-            base_url=self._fit_address(base_url or known.base_url),
+            base_url=self.fit_address(base_url or known.base_url),
             account=account,
             priority=priority,
             tags=_tags(tags),
             added_at=self.clock(),
+            follows=base_url is None,
         )
         self._join(profile_id, entry)
         return self.cell.pool.members[profile_id].profile
 
     def remove(self, profile: str) -> None:
-        """Forget a profile and its key."""
-        self._entry(profile)
+        """Forget a profile and its key; in this run it can be had back."""
+        entry = self._entry(profile)
         self._save(lambda: self.vault.remove(profile))
+        self.removed[profile] = entry
         self.cell.set(self.cell.pool.left(profile))
         self.record(ProfileRemoved(profile, self.clock()))
+
+    def bring_back(self, profile: str) -> Profile:
+        """Have a profile back that was removed in this run.
+
+        Raises:
+            Refused: it was not, or something else has its place or its key now.
+        """
+        entry = self.removed.get(profile)
+        if entry is None:
+            raise Refused("not_found", f"{profile} was not removed since O-Switcher started; add its key again")
+        held = self.standing(entry.fingerprint, entry.base_url)[1]
+        if held is not None or profile in self.vault.entries():
+            raise Refused("conflict", f"the key, or the name, of {profile} is in use again, by {held or profile}")
+        self._join(profile, entry)
+        del self.removed[profile]
+        return self.cell.pool.members[profile].profile
 
     def rename(self, profile: str, label: str) -> str:
         """Give a profile another label; its new id."""
@@ -182,13 +289,15 @@ class Registry:
     ) -> Profile:
         """Change what is given. Another origin needs the key again, since keys are bound to their origin."""
         entry = self._entry(profile)
-        url = entry.base_url if base_url is None else self._fit_address(base_url)
+        url = entry.base_url if base_url is None else self.fit_address(base_url)
+        if secret is not None and base_url is None:
+            url = self._url(entry)  # a key that is given now is for where its provider is now
         if secret is None and base_of(url).origin != base_of(entry.base_url).origin:
             raise Refused(
                 "bad_argument", "a key is bound to its provider's address; give the key again together with the new one"
             )
         changed = Entry(
-            secret=entry.secret if secret is None else self._fit_secret(secret),
+            secret=entry.secret if secret is None else self.fit_secret(secret),
             provider=entry.provider,
             label=entry.label,
             base_url=url,
@@ -197,21 +306,37 @@ class Registry:
             priority=entry.priority if priority is None else priority,
             tags=entry.tags if tags is None else _tags(tags),
             added_at=entry.added_at,
+            follows=entry.follows and base_url is None,
         )
         self._join(profile, changed)
         if secret is not None:
-            self._accepted_again(profile)
+            self._accepted_again(profile, "a new key was given")
         return self.cell.pool.members[profile].profile
 
-    def _accepted_again(self, profile: str) -> None:
+    def confirm(self, profile: str) -> Profile:
+        """Let a profile's key go to where its provider is now.
+
+        Raises:
+            Refused: there is nothing to confirm.
+        """
+        entry, url = self._entry(profile), self.cell.pool.members[profile].profile.base_url
+        if self._moved(profile, entry, url) is None:
+            raise Refused(
+                "conflict", f"{profile} is bound to {base_of(url).origin} already: there is nothing to confirm"
+            )
+        self._save(lambda: self.vault.put(profile, replace(entry, base_url=url)))
+        self._accepted_again(profile, f"its key may go to {base_of(url).origin}")
+        return self.cell.pool.members[profile].profile
+
+    def _accepted_again(self, profile: str, reason: str) -> None:
         """A new key starts without what was held against the old one."""
         member, now = self.cell.pool.members[profile], self.clock()
         pool, cooldowns = self.cell.pool.cleared(profile)
         self.cell.set(pool)
         for cooldown in cooldowns:
-            self.record(CooldownCleared(cooldown, member.profile.account, now, "a new key was given"))
+            self.record(CooldownCleared(cooldown, member.profile.account, now, reason))
         if member.reauth is not None:
-            self.record(ReauthChanged(profile, member.profile.account, now, False, "a new key was given"))
+            self.record(ReauthChanged(profile, member.profile.account, now, False, reason))
 
     def token(self, client: str) -> str:
         """That client's local token, made if it has none."""
@@ -228,6 +353,25 @@ class Registry:
         """
         self._entry(profile)
 
+    def revoke(self, client: str) -> bool:
+        """Let that client's token count no longer; whether there was one."""
+        try:
+            return self.vault.revoke(client)
+        except VaultError as error:
+            raise Refused("unavailable", str(error)) from error
+
+    def move_keys(self, keys: Path, store: str) -> dict[str, object]:
+        """Have the keys be where `store` says: `auto`, `keyring` or `file`.
+
+        Raises:
+            Refused: they cannot be there; they are where they were.
+        """
+        try:
+            name = self.vault.settle(keys, store)
+        except VaultError as error:
+            raise Refused("unavailable", str(error)) from error
+        return {"store": name, "message": "\n".join((f"keys are in the {name}", *self.vault.notices))}
+
     def remember_choice(self) -> None:
         """Have the operator's choice, or that there is none, survive a restart."""
         choice = self.cell.pool.choice
@@ -240,6 +384,7 @@ class Registry:
         entries, members = self.vault.entries(), self.cell.pool.members
         fresh = {name: self._profile(name, entries[name], members[name]) for name in members if name in entries}
         self.cell.set(self.cell.pool.adjusted(lambda profile: fresh.get(profile.id, profile)))
+        self.restrain()
 
     def belongs(self, profile: str, account: str) -> str | None:
         """The provider says which account a key is of. What a person should know of it, if it is news."""
@@ -268,7 +413,7 @@ class Registry:
             entry.provider,
             entry.label,
             account or profile_id,  # a key without a named account is an account of its own
-            entry.base_url,
+            self._url(entry),
             entry.fingerprint,
             entry.tail,
             entry.source,
@@ -277,6 +422,13 @@ class Registry:
             entry.added_at,
         )
         return self.overlay(profile)
+
+    def _url(self, entry: Entry) -> str:
+        """Where its profile is: at an address of its own, or wherever the settings say that its provider is."""
+        usual = BUILT_IN.get(entry.provider)
+        follows = entry.follows or (usual is not None and entry.base_url == usual.base_url)
+        provider = self.providers().get(entry.provider)
+        return provider.base_url if follows and provider is not None else entry.base_url
 
     def _join(self, profile_id: str, entry: Entry) -> str:
         self._save(lambda: self.vault.put(profile_id, entry))
@@ -318,13 +470,23 @@ class Registry:
             raise Refused("bad_argument", f"the label {label!r} must be lower-case letters, digits, '-', '_' or '.'")
         return label
 
-    def _fit_secret(self, secret: str) -> str:
+    def fit_secret(self, secret: str) -> str:
+        """The key without the blanks around it.
+
+        Raises:
+            Refused: no key looks like that.
+        """
         stripped = secret.strip()
         if not stripped or not stripped.isascii() or not stripped.isprintable() or " " in stripped:
             raise Refused("bad_argument", "the key is empty or holds characters that no key has")
         return stripped
 
-    def _fit_address(self, url: str) -> str:
+    def fit_address(self, url: str) -> str:
+        """The address without its last slash.
+
+        Raises:
+            Refused: a key may not go there.
+        """
         try:
             base_of(url.rstrip("/"))
         except BadAddress as error:
@@ -341,6 +503,13 @@ class Registry:
         except BadAddress:
             return False
         return origin.host in ("127.0.0.1", "localhost", "::1") and origin.port == self.own_port() != 0
+
+
+def _origin(url: str) -> Origin | None:
+    try:
+        return base_of(url).origin
+    except BadAddress:
+        return None
 
 
 def unknown_profile(profile: str, known: Iterable[str]) -> Refused:

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tray_app.control import summary
+from tray_app.agents.found import Finding, Found
+from tray_app.control import discovery, summary
 from tray_app.control.answers import (
     Administered,
     Changed,
     Chosen,
     Cleared,
-    ClientToken,
     Done,
+    KeyStanding,
+    KeyStore,
     LaunchAtLogin,
     Link,
     Renamed,
     Said,
 )
+from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, noted, takes_over
+from tray_app.control.discovery import FoundView
 from tray_app.control.feed import Feed
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
-from tray_app.control.registry import CHOICE, Registry, unknown_profile
+from tray_app.control.registry import CHOICE, Registry, Standing, unknown_profile
 from tray_app.control.tally import Tally
-from tray_app.control.verbs import CLIENT, LATEST_MS, LONGEST_S, MAX_LIMIT, Argument, Refused, verb_named
+from tray_app.control.verbs import LATEST_MS, LONGEST_S, MAX_LIMIT, Argument, Refused, verb_named
 from tray_app.control.views import AskedView, ProfileView, QuotaView, ReportView, Status
 from tray_app.core.affinity import Conversations
 from tray_app.core.history import Hour, PastRequest, Trace, UsageTotal
@@ -47,11 +51,13 @@ from tray_app.core.values import (
     ProfileSeen,
     ReauthChanged,
 )
+from tray_app.host.vault import fingerprint
 
 if TYPE_CHECKING:
     from tray_app.host.autostart import Autostart
     from tray_app.ledger.queries import History
     from tray_app.ledger.writer import Health
+    from tray_app.proxy.key_check import KeyCheck
 
 HOUR_MS = 3_600_000
 
@@ -89,6 +95,10 @@ class Service:
     pressure_from: Callable[[], int]
     ask: Callable[[str], Awaitable[Told | None] | None]
     rules: Callable[[], Rules]
+    survey: Callable[[], list[Finding]]
+    keys: Path
+    check_key: Callable[[str, str, str], Awaitable[KeyCheck]]
+    clients: Clients
     feed: Feed
     tally: Tally
 
@@ -164,6 +174,8 @@ class Service:
         checked = verb.checked(arguments)
         if name in PROFILE_VERBS:
             return self._profile(name, actor, checked)
+        if name in CLIENT_VERBS:
+            return await self._client(name, actor, checked)
         handler = _HANDLERS[name]
         result = handler(self, actor, **checked)
         if asyncio.iscoroutine(result):
@@ -330,6 +342,7 @@ class Service:
             self.record(CooldownCleared(cooldown, member.profile.account, now, reason))
         if member.reauth is not None:
             self.record(ReauthChanged(name, member.profile.account, now, False, reason))
+            self.registry.restrain()
         return bool(cooldowns) or member.reauth is not None
 
     async def _inspect(self, actor: str, request_id: str) -> Trace:
@@ -368,13 +381,38 @@ class Service:
         self._act(actor, verb, done["profile"], detail)
         return done
 
-    def _token(self, actor: str, client: str = "default") -> ClientToken:
-        if not re.fullmatch(CLIENT, client):
-            raise Refused(
-                "bad_argument",
-                "a client's name begins with a letter or digit and is made of letters, digits, '-' and '_', at most 40",
-            )
-        return {"client": client, "token": self.registry.token(client)}
+    async def _client(self, verb: str, actor: str, given: Mapping[str, Argument]) -> object:
+        news: tuple[str, ...] = ()
+        if takes_over(verb, given):
+            news = self.clients.adopt(await asyncio.to_thread(self.clients.found, given.get("places")))
+        done = noted(await asyncio.to_thread(CLIENT_VERBS[verb], self.clients, **given), news)
+        if (detail := detail_of(verb, given, done)) is not None:
+            self._act(actor, verb, None, detail)
+        return done
+
+    async def _move_keys(self, actor: str, store: str) -> KeyStore:
+        done = await asyncio.to_thread(self.registry.move_keys, self.keys, store)
+        self.registry.catch_up()
+        self._act(actor, "move-keys", None, str(done["store"]))
+        return KeyStore(store=str(done["store"]), message=str(done["message"]))
+
+    def _known_key(self, actor: str, mark: str, base_url: str) -> KeyStanding:
+        standing, profile = self.registry.standing(mark, base_url)
+        return {"standing": standing.value, "profile": profile}
+
+    async def _discover(self, actor: str, apply: bool = False) -> list[FoundView]:
+        """What the app itself can see; a project's keys are for a shell in that project."""
+        findings = await asyncio.to_thread(self.survey)
+        return discovery.views(findings, self._known, (lambda one: self._take(actor, one)) if apply else None)
+
+    def _known(self, one: Found) -> tuple[Standing, str | None]:
+        standing, profile = self.registry.standing(fingerprint(one.secret), self.registry.address_of(one))
+        return discovery.asking(standing, one), profile
+
+    def _take(self, actor: str, one: Found) -> str:
+        profile = self.registry.take(one.provider, one.label, one.secret, one.base_url, one.source)
+        self._act(actor, "profiles-adopt", profile.id)
+        return profile.id
 
     def _report(self, actor: str) -> Link:
         return {"url": self.ticket()}
@@ -473,7 +511,9 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "inspect": Service._inspect,
     "history": Service._history,
     "unknown-answers": Service._unknown_answers,
-    "token": Service._token,
+    "known-key": Service._known_key,
+    "move-keys": Service._move_keys,
+    "discover": Service._discover,
     "report": Service._report,
     "autostart": Service._autostart,
     "stop": Service._stop,

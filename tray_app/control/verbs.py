@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tray_app.core.redact import redact
+
 Argument = str | int | float | bool | None
 
 MAX_LIMIT = 10_000  # rows of one answer
 LONGEST_S = 366 * 86_400  # of a pause or a pin
 LATEST_MS = (1 << 53) - 1  # times beyond it are no whole numbers to JavaScript
 LABEL = "^[a-z0-9][a-z0-9._-]{0,39}$"
-CLIENT = "^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
+CLIENT = "^[-_]*[A-Za-z0-9][A-Za-z0-9_-]*$"
+CLIENT_LONGEST = 40
 
 
 class Refused(Exception):
     """The one error that is shown to users: a title that says what, and what to do.
 
-    `code` is `not_found`, `conflict`, `bad_argument` or `unavailable`.
+    `code` is `not_found`, `conflict`, `bad_argument` or `unavailable`. A key that was given in the place of something
+    else is not said back.
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = redact(message)
+        super().__init__(self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,8 @@ def _schema(parameter: Parameter, *, nullable: bool) -> dict[str, object]:
 
 _PROFILE = Parameter("profile", str, "a profile's id, such as openrouter-main", required=True)
 _STRICT = Parameter("strict", bool, "nobody else may serve, even if it fails")
+_CLIENT = Parameter("client", str, "a client, such as opencode, claude-code or codex", required=True)
+_DRY_RUN = Parameter("dry_run", bool, "only show what would be done")
 _FOR = Parameter(
     "for_s", float, "seconds after which it ends by itself", bounds={"exclusiveMinimum": 0, "maximum": LONGEST_S}
 )
@@ -190,7 +196,38 @@ _TABLE = (
             Parameter("tags", str, "policy tags, separated by commas"),
         ),
     ),
+    Verb(
+        "profiles-adopt",
+        "take over a key that was found",
+        (
+            Parameter("provider", str, "the provider's name, such as openrouter", required=True),
+            Parameter("label", str, "what to call it; a number is added where it is taken", required=True),
+            Parameter("secret", str, "the key", required=True),
+            Parameter("base_url", str, "another address than the provider's own"),
+            Parameter("source", str, "where it was found"),
+        ),
+    ),
+    Verb(
+        "known-key",
+        "whether a key is held, or was removed",
+        (
+            Parameter("mark", str, "the key's fingerprint", required=True),
+            Parameter("base_url", str, "where it would go", required=True),
+        ),
+    ),
+    Verb(
+        "discover",
+        "the keys that this user's agents and environment hold",
+        (Parameter("apply", bool, "take the new ones over"),),
+    ),
+    Verb(
+        "move-keys",
+        "have the keys be in the system's keyring, or in a file",
+        (Parameter("store", str, "auto, keyring or file", required=True),),
+    ),
+    Verb("profiles-confirm", "let a profile's key go to where its provider is now", (_PROFILE,)),
     Verb("profiles-remove", "forget a profile and its key", (_PROFILE,)),
+    Verb("profiles-bring-back", "have back a profile that was removed since the app started", (_PROFILE,)),
     Verb(
         "profiles-rename",
         "give a profile another label",
@@ -210,8 +247,30 @@ _TABLE = (
     ),
     Verb("unknown-answers", "the kinds of errors that no rule knew, without anything of yours", reads=True),
     Verb(
-        "token", "a client's local token", (Parameter("client", str, "the client's name", bounds={"pattern": CLIENT}),)
+        "token",
+        "a client's local token, made if it has none",
+        (
+            Parameter("client", str, "the client's name", bounds={"pattern": CLIENT, "maxLength": CLIENT_LONGEST}),
+            Parameter("revoke", bool, "let it count no longer"),
+        ),
     ),
+    Verb(
+        "connect",
+        "point a client at the proxy",
+        (
+            _CLIENT,
+            _DRY_RUN,
+            Parameter("provider", str, "whose API it is to use, where it can use one only"),
+            Parameter("models", str, "the models to offer it, separated by commas, where it must be told"),
+            Parameter("places", str, "a JSON object: the variables that say where the client keeps its files"),
+        ),
+    ),
+    Verb(
+        "disconnect",
+        "put back what stood in a client's files before",
+        (_CLIENT, _DRY_RUN, Parameter("force", bool, "also where somebody has changed our values since")),
+    ),
+    Verb("connections", "which clients are pointed at the proxy", reads=True),
     Verb("report", "a one-time address of the usage report"),
     Verb("autostart", "launch at login", (Parameter("enabled", bool, "on or off; neither: only tell"),)),
     Verb("stop", "stop the app"),

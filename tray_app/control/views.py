@@ -150,3 +150,44 @@ class ReportView:
     shares: tuple[Share, ...]
     requests: tuple[PastRequest, ...]  # the newest first
     failovers: tuple[PastFailover, ...]  # the newest first
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """What is done, or would be, to one file of a client. `diff` is unified; keys in it are blanked out."""
+
+    path: str
+    change: str  # "made", "changed", "restored", "removed", "untouched"
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class WiringView:
+    """A client that is connected or disconnected. `lines` are for the user to put where they belong."""
+
+    client: str
+    title: str
+    provider: str | None
+    changed: bool
+    dry_run: bool
+    files: tuple[FileView, ...]
+    lines: dict[str, str]
+    paste: bool  # `lines` are fields of a form, not variables of the environment
+    notes: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """A client, and where it is pointed."""
+
+    client: str
+    title: str
+    connected: bool
+    state: str  # "connected", "changed", "old address", "not connected"
+    provider: str | None
+    url: str | None
+    since_at: int | None
+    files: tuple[str, ...]
+    has_token: bool
+    words: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import plistlib
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ class Autostart(Interface):
     """Launch at login of this user. `enabled` is None where the system offers none."""
 
     def enabled(self) -> bool | None: ...
+
+    def program(self) -> str | None: ...
 
     def set(self, on: bool) -> None: ...
 
@@ -68,6 +71,18 @@ class DesktopEntry:
         off = fields.get("Hidden", "").lower() == "true"
         return bool(fields) and not off and fields.get("X-GNOME-Autostart-enabled", "true").lower() != "false"
 
+    def program(self) -> str | None:
+        """The program that the entry starts, if that can be told."""
+        try:
+            line = _main_group(self._path.read_text("utf-8", errors="replace")).get("Exec", "")
+        except OSError:
+            return None
+        found = _WORD.match(_ESCAPE.sub(lambda escape: _UNESCAPED.get(escape[1], escape[1]), line))
+        if found is None:
+            return None
+        word = found[2] if found[1] is None else _ESCAPE.sub(r"\1", found[1])
+        return word.replace("%%", "%")
+
     def set(self, on: bool) -> None:
         """Write the entry, or take it away."""
         if not on:
@@ -103,6 +118,11 @@ _RESERVED = set(" \t\n\r\"'\\><~|&;$*?#()`")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"})  # of every string in such a file
 
 
+_ESCAPE = re.compile(r"\\(.)")
+_WORD = re.compile(r'"((?:\\.|[^"\\])*)"|([^\s"]+)')
+_UNESCAPED = {"n": "\n", "t": "\t", "r": "\r", "s": " "}
+
+
 def quoted(word: str) -> str:
     """One word of an Exec line, quoted as the Desktop Entry specification wants it."""
     word = word.replace("%", "%%")
@@ -126,6 +146,14 @@ class LaunchAgent:
         except Exception:  # what a damaged list raises differs: ExpatError, InvalidFileException, IndexError
             return False
         return isinstance(agent, dict) and bool(agent.get("RunAtLoad")) and not agent.get("Disabled")
+
+    def program(self) -> str | None:
+        """The program that the agent starts, if that can be told."""
+        try:
+            words = plistlib.loads(self._path.read_bytes()).get("ProgramArguments")
+        except Exception:  # what a damaged list raises differs
+            return None
+        return str(words[0]) if isinstance(words, list) and words else None
 
     def set(self, on: bool) -> None:
         """Write the agent, or take it away; it counts from the next login on."""
@@ -159,6 +187,12 @@ class RunValue:
         switch = self._read(self.APPROVED)
         off = isinstance(switch, bytes) and bool(switch) and bool(switch[0] & 1)
         return self._read(self.RUN) is not None and not off
+
+    def program(self) -> str | None:
+        """The program that the value starts, if that can be told."""
+        line = self._read(self.RUN)
+        found = re.match(r'"([^"]+)"|(\S+)', line) if isinstance(line, str) else None
+        return (found[1] or found[2]) if found else None
 
     def set(self, on: bool) -> None:
         """Write the value and clear Task Manager's switch, or take the value away."""

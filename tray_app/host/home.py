@@ -27,6 +27,11 @@ class Home:
     lock: Path
 
     @property
+    def connections(self) -> Path:
+        """What was changed in clients' files, and the way back."""
+        return self.history.with_name("connections.json")
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """The folders that hold them."""
         return tuple(dict.fromkeys(path.parent for path in (self.config, self.history, self.running)))
@@ -84,10 +89,21 @@ def write_private(path: Path, data: bytes) -> None:
         raise
 
 
-def _tidy(path: Path) -> None:
+def remove_private(path: Path) -> None:
+    """Take `path` away, and whatever was left half written of it.
+
+    Raises:
+        OSError: it is still there.
+    """
+    path = Path(os.path.realpath(path))
+    path.unlink(missing_ok=True)
+    _tidy(path, older_s=0)
+
+
+def _tidy(path: Path, older_s: float = LEFT_S) -> None:
     """Take away what a process that was killed between writing and renaming left: it may hold keys."""
     for left in path.parent.iterdir():
         if left.name.startswith(f".{path.name}."):
             with suppress(OSError):
-                if time.time() - left.stat().st_mtime > LEFT_S:
+                if time.time() - left.stat().st_mtime >= older_s:
                     left.unlink()

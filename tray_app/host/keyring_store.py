@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from typing import Any, TypeVar
 from typing import Protocol as Interface
-from typing import TypeVar
 
 import msgspec
 
@@ -38,18 +37,17 @@ class KeyringStore:
         self._saved = saved
 
     def load(self) -> Document:
+        index = self._index()
+        made = Document(VERSION, forgotten=list(index.forgotten) if index else [])
+        for kind, field, type_ in _KINDS if index else ():
+            for name in getattr(index, field):
+                if (text := self._get(f"{kind}:{name}")) is not None:
+                    getattr(made, field)[name] = text if type_ is str else self._decoded(text, type_)
+        return made
+
+    def _index(self) -> _Index | None:
         text = self._get("index")
-        if text is None:
-            return Document()
-        index = self._decoded(text, _Index)
-        profiles, tokens = {}, {}
-        for name in index.profiles:
-            if (text := self._get(f"profile:{name}")) is not None:
-                profiles[name] = self._decoded(text, Entry)
-        for client in index.tokens:
-            if (text := self._get(f"token:{client}")) is not None:
-                tokens[client] = text
-        return Document(VERSION, profiles, tokens, index.forgotten)
+        return None if text is None else self._decoded(text, _Index)
 
     def _decoded(self, text: str, kind: type[_T]) -> _T:
         try:
@@ -60,18 +58,42 @@ class KeyringStore:
             ) from error
 
     def save(self, document: Document) -> None:
+        """Write what changed. The index names at least what is there at every moment: nothing is left behind."""
         before = self.load()
-        for name, entry in document.profiles.items():
-            if before.profiles.get(name) != entry:
-                self._set(f"profile:{name}", msgspec.json.encode(entry).decode())
-        for client, token in document.tokens.items():
-            if before.tokens.get(client) != token:
-                self._set(f"token:{client}", token)
-        index = _Index(list(document.profiles), list(document.tokens), document.forgotten)
-        self._set("index", msgspec.json.encode(index).decode())
-        for name in before.profiles.keys() - document.profiles.keys():
-            self._delete(f"profile:{name}")
+        wanted, known = _index_of(document), _index_of(before)
+        if any(not set(getattr(wanted, field)) <= set(getattr(known, field)) for _, field, _ in _KINDS):
+            both = {field: _both(getattr(wanted, field), getattr(known, field)) for _, field, _ in _KINDS}
+            known = _Index(forgotten=wanted.forgotten, **both)
+            self._set("index", msgspec.json.encode(known).decode())
+        for kind, field, type_ in _KINDS:
+            held = getattr(before, field)
+            for name, value in getattr(document, field).items():
+                if held.get(name) != value:
+                    self._set(f"{kind}:{name}", value if type_ is str else msgspec.json.encode(value).decode())
+        for kind, field, _ in _KINDS:
+            for name in getattr(before, field).keys() - getattr(document, field).keys():
+                self._delete(f"{kind}:{name}")
+        if known != wanted:
+            self._set("index", msgspec.json.encode(wanted).decode())
         self._saved()
+
+    def clear(self) -> None:
+        """Take everything away.
+
+        Raises:
+            VaultError: something is still there; it can be tried again.
+        """
+        index = self._index()
+        if index is None:
+            return
+        for kind, field, _ in _KINDS:
+            for name in getattr(index, field):
+                self._delete(f"{kind}:{name}")
+        self._delete("index")
+
+    def is_empty(self) -> bool:
+        """Whether nothing of ours is there."""
+        return self._get("index") is None
 
     def _get(self, name: str) -> str | None:
         return _patiently(lambda: self._keyring.get_password(self._service, name))
@@ -80,14 +102,34 @@ class KeyringStore:
         _patiently(lambda: self._keyring.set_password(self._service, name, value))
 
     def _delete(self, name: str) -> None:
-        with suppress(VaultError):
+        try:
             _patiently(lambda: self._keyring.delete_password(self._service, name))
+        except VaultError:
+            if self._get(name) is not None:
+                raise  # else somebody took it away before us
 
 
 class _Index(msgspec.Struct):
     profiles: list[str] = []
     tokens: list[str] = []
     forgotten: list[str] = []
+    replaced: list[str] = []
+
+
+# What an item is called, the field of the document and of the index that it stands in, and what it is.
+_KINDS: tuple[tuple[str, str, Any], ...] = (
+    ("profile", "profiles", Entry),
+    ("token", "tokens", str),
+    ("replaced", "replaced", dict[str, str]),
+)
+
+
+def _index_of(document: Document) -> _Index:
+    return _Index(forgotten=document.forgotten, **{field: list(getattr(document, field)) for _, field, _ in _KINDS})
+
+
+def _both(some: list[str], more: list[str]) -> list[str]:
+    return list(dict.fromkeys((*some, *more)))
 
 
 def _patiently(ask: Callable[[], _T], seconds: float | None = None) -> _T:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+import traceback
+from types import TracebackType
 
 from tray_app.core.redact import redact
 
@@ -13,6 +16,16 @@ class Redacting(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
+
+
+def _redacted(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def guard_traces() -> None:
+    """Whatever ends this process, or a thread of it, by surprise: its trace shows no key."""
+    sys.excepthook = _redacted
+    threading.excepthook = lambda hooked: _redacted(hooked.exc_type, hooked.exc_value, hooked.exc_traceback)
 
 
 def set_up(level: int = logging.WARNING) -> None:

@@ -95,6 +95,19 @@ def _is_ours(host: str, port: int) -> bool:
     return b'"app":"o-switcher"' in answer.replace(b" ", b"")
 
 
+def url_of(host: str, port: int) -> str:
+    """The address of a program of this machine that listens there."""
+    return f"http://{_authority(host, port)}"
+
+
+def local_url(host: str, port: int) -> str:
+    """The same for programs of this machine: who listens everywhere is reached on the loopback."""
+    return url_of(_EVERYWHERE.get(host, host), port)
+
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
+
+
 def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -16,9 +16,9 @@ from msgspec import Struct, structs
 
 from tray_app.core.address import BadAddress, base_of
 from tray_app.core.providers import BUILT_IN, RESERVED_NAMES, canonical
+from tray_app.core.toml_text import KeyPath, edits, lines_of, parts_of, value_text
 from tray_app.host.home import write_private
 from tray_app.host.settings_tables import NOT_YET, Settings
-from tray_app.host.toml_text import KeyPath, edits, lines_of, parts_of, value_text
 
 __all__ = ["Fault", "Faulty", "Settings", "load", "parse", "set_in_file", "without_effect"]
 

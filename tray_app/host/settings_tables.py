@@ -208,6 +208,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
             name: Price(one.input, one.output, one.cache_read, one.cache_write) for name, one in self.prices.items()
         }
 
+    @property
+    def discovers(self) -> bool:
+        """Whether keys are taken over by themselves; targets that are named say who serves, and turn that off."""
+        return self.discovery.enabled and not self.targets
+
     def rules(self) -> Rules:
         """What the policy obeys."""
         table, weights = self.switcher, self.switcher.routing_weights

@@ -1,26 +1,27 @@
 """The keys: in the OS keyring where one is usable, else in `keys.json`, mode 0600. Nowhere else.
 
 Each key is kept with the origin of its provider and is given out for that origin only.
-Local tokens of clients are kept here too, and the fingerprints of keys that the user removed,
-so that discovery does not bring them back.
+Local tokens of clients are kept here too, with the keys that stood in their files before they were connected, and the
+fingerprints of keys that the user removed, so that discovery does not bring them back.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from tray_app.core.address import BadAddress, base_of
-from tray_app.host.entries import VERSION, Document, Entry, NoKeyring, Store, VaultError, fingerprint
-from tray_app.host.home import find_home, write_private
+from tray_app.host.entries import VERSION, Document, Entry, NoKeyring, Store, VaultError, fingerprint, merged
+from tray_app.host.home import find_home, remove_private, write_private
 from tray_app.host.keyring_store import KEYRING_PATIENCE_S, SERVICE, KeyringStore, usable_keyring
 
 __all__ = ["Entry", "FileStore", "Vault", "VaultError", "fingerprint", "open_vault"]
@@ -37,6 +38,36 @@ class Vault:
         self.notices = notices
         self._lock = threading.Lock()
         self._document = store.load()
+
+    def settle(self, keys: Path, wanted: str) -> str:
+        """Have the keys be where `wanted` says, from now on; where they are.
+
+        Raises:
+            VaultError: they cannot be there; they are where they were.
+        """
+        with self._lock:
+            there = open_vault(keys, wanted, move=True)
+            self.store, self.notices, self._document = there.store, there.notices, there._document
+        return self.store.name
+
+    def take_in(self, other: Store) -> str:
+        """Move everything of `other` here: written, read back and compared before anything is taken away there.
+
+        Returns what was done, or why it was not. Interrupted, it may be done again.
+        """
+        try:
+            more = other.load()
+            with self._changing() as made:
+                made.become(merged(made, more))
+            kept = self.store.load()
+            if merged(kept, more) != kept:
+                return f"not every key could be moved to the {self.store.name}; they are still in the {other.name} too"
+            other.clear()
+        except OSError as error:
+            return f"keys are still in the {other.name}: {error.strerror}"
+        except VaultError as error:
+            return f"keys are still in the {other.name}: {error}"
+        return f"{_count(len(more.profiles))} moved from the {other.name} to the {self.store.name}"
 
     def entries(self) -> dict[str, Entry]:
         """All profiles with their keys, by profile id."""
@@ -80,6 +111,10 @@ class Vault:
                 for key, entry in made.profiles.items()
             }
 
+    def is_unwanted(self, mark: str) -> bool:
+        """Whether the key of that fingerprint was removed, or replaced, by the user."""
+        return mark in self._document.forgotten
+
     def is_known(self, secret: str) -> bool:
         """Whether that key is held already, or was removed by the user."""
         mark = fingerprint(secret)
@@ -95,12 +130,28 @@ class Vault:
         """All local tokens, by client name."""
         return dict(self._document.tokens)
 
+    def revoke(self, client: str) -> bool:
+        """Let that client's token count no longer; whether there was one."""
+        with self._changing() as made:
+            return made.tokens.pop(client, None) is not None
+
+    def replaced(self, client: str) -> dict[str, str]:
+        """What our values replaced in that client's files and may be keys, each by its mark."""
+        return dict(self._document.replaced.get(client, {}))
+
+    def keep_replaced(self, client: str, texts: dict[str, str]) -> None:
+        """Keep those, and no longer what was kept for that client before."""
+        with self._changing() as made:
+            made.replaced.pop(client, None)
+            if texts:
+                made.replaced[client] = texts
+
     @contextmanager
     def _changing(self) -> Iterator[Document]:
         """A copy to change. It is saved, and then counts, unless it stays as it was."""
         with self._lock:
             known = self._document
-            made = Document(VERSION, dict(known.profiles), dict(known.tokens), list(known.forgotten))
+            made = known.copied()
             yield made
             held = {entry.fingerprint for entry in made.profiles.values()}
             made.forgotten = [mark for mark in dict.fromkeys(made.forgotten) if mark not in held]
@@ -140,6 +191,9 @@ class FileStore:
     def save(self, document: Document) -> None:
         write_private(self._path, msgspec.json.format(msgspec.json.encode(document), indent=2))
 
+    def clear(self) -> None:
+        remove_private(self._path)
+
     def tighten(self) -> str | None:
         """Take the file away from other users' eyes. What was done, or None."""
         if sys.platform == "win32":
@@ -158,43 +212,72 @@ MARK = "keys-in-keyring"
 _MARK_TEXT = b"O-Switcher keeps its keys in the keyring of this system. Without this file it would not look for them.\n"
 
 
-def open_vault(keys: Path, wanted: str) -> Vault:
+def open_vault(keys: Path, wanted: str, *, move: bool = False) -> Vault:
     """The vault as `[secrets] store` wants it: `auto`, `keyring` or `file`.
 
     `auto` is the file where there is one, else the keyring where one can be used. A keyring that
-    holds keys already is not given up for a file because it is locked today.
+    holds keys already is not given up for a file because it is locked today. With `move`, keys that
+    are not where they are wanted are taken there; else it is only said that they lie unused.
 
     Raises:
         VaultError: the keys cannot be read, or no keyring is usable where one is demanded.
     """
     mark = keys.with_name(MARK)
     if wanted == "keyring" or (wanted == "auto" and mark.exists() and not os.path.lexists(keys)):
-        return _in_keyring(keys, mark, UNLOCK_PATIENCE_S)
+        return _in_keyring(keys, mark, UNLOCK_PATIENCE_S, move=move)
     notices: list[str] = []
     if wanted == "auto" and not os.path.lexists(keys):
         try:
-            return _in_keyring(keys, mark, KEYRING_PATIENCE_S)
-        except NoKeyring:
-            pass
+            return _in_keyring(keys, mark, KEYRING_PATIENCE_S, move=False)
+        except NoKeyring as error:
+            notices.append(f"keys are kept in {keys}, which only you can read, since {_reason(error)}")
         except VaultError as error:
             notices.append(f"{error}; keys are kept in {keys} instead")
     store = FileStore(keys)
     if tightened := store.tighten():
         notices.append(tightened)
+    vault = Vault(store)
     if mark.exists():
-        notices.append(f"keys that are in the system's keyring are not used, since {_why(wanted, keys)}")
-    return Vault(store, tuple(notices))
+        said = _out_of_keyring(vault, keys, mark) if move and wanted == "file" else None
+        notices.append(said or f"keys that are in the system's keyring are not used, since {_why(wanted, keys)}")
+    vault.notices = tuple(notices)
+    return vault
+
+
+def _out_of_keyring(vault: Vault, keys: Path, mark: Path) -> str | None:
+    """Move the keyring's keys to the file; None where the keyring cannot be asked."""
+    service = _service_of(keys)
+    try:
+        store = KeyringStore(usable_keyring(service, UNLOCK_PATIENCE_S), service)
+    except VaultError:
+        return None
+    said = vault.take_in(store)
+    with suppress(VaultError):
+        if store.is_empty():
+            mark.unlink(missing_ok=True)
+    return said
 
 
 def _why(wanted: str, keys: Path) -> str:
     return 'secrets.store is "file"' if wanted == "file" else f"there is {keys}"
 
 
-def _in_keyring(keys: Path, mark: Path, patience_s: float) -> Vault:
+def _in_keyring(keys: Path, mark: Path, patience_s: float, *, move: bool) -> Vault:
     service = _service_of(keys)
-    store = KeyringStore(usable_keyring(service, patience_s), service, lambda: _leave(mark))
-    unused = f'keys in {keys} are not used, since secrets.store is "keyring"'
-    return Vault(store, (unused,) if os.path.lexists(keys) else ())
+    vault = Vault(KeyringStore(usable_keyring(service, patience_s), service, lambda: _leave(mark)))
+    if os.path.lexists(keys):
+        unused = f'keys in {keys} are not used, since secrets.store is "keyring"'
+        vault.notices = (vault.take_in(FileStore(keys)) if move else unused,)
+    return vault
+
+
+def _reason(error: NoKeyring) -> str:
+    """What is the matter, without what could be done about it."""
+    return re.split("[;:]", str(error), maxsplit=1)[0]
+
+
+def _count(keys: int) -> str:
+    return "1 key was" if keys == 1 else f"{keys} keys were"
 
 
 def _leave(mark: Path) -> None:

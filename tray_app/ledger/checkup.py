@@ -22,6 +22,7 @@ class Checkup:
     requests: int | None
     trouble: str | None  # what is wrong with it, in words
     held: bool = False
+    latest_at: int | None = None  # ms; when the latest request began
 
 
 def check_up(path: Path) -> Checkup | None:
@@ -36,11 +37,17 @@ def check_up(path: Path) -> Checkup | None:
         return Checkup(size, None, "cannot be read and written by this user")
     try:
         with reading(path) as connection:
-            return Checkup(size, *_examined(connection))
+            requests, trouble = _examined(connection)
+            return Checkup(size, requests, trouble, latest_at=_latest(connection) if requests else None)
     except sqlite3.OperationalError as error:
         return Checkup(size, None, f"cannot be read now ({error})", held=True)
     except sqlite3.Error as error:
         return Checkup(size, None, f"cannot be read ({error})")
+
+
+def _latest(connection: sqlite3.Connection) -> int | None:
+    found = connection.execute("SELECT max(started_at) FROM request").fetchone()[0]
+    return None if found is None else int(found)
 
 
 def _size(path: Path) -> int:

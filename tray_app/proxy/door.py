@@ -20,7 +20,7 @@ from tray_app.core.affinity import Opening, conversation_from, opening_of
 from tray_app.core.ending import Ending, refused
 from tray_app.core.problem import problem_ending
 from tray_app.core.providers import Provider, canonical, protocol_of
-from tray_app.core.redact import brief
+from tray_app.core.redact import brief, redact
 from tray_app.core.values import Call, Headers, Outcome, Protocol, RequestEnded, RequestStarted
 from tray_app.proxy.heads import marks
 from tray_app.proxy.listener import Answering, Exchange, Left, TooLarge
@@ -32,6 +32,7 @@ from tray_app.proxy.relay import Answer
 Heads = Mapping[bytes, bytes]  # the headers by lower-case name; of several alike the last
 
 _log = logging.getLogger(__name__)
+SHORT_MODEL = 32  # too short to hold a whole key
 MAX_MODEL = 200  # characters; no model is called so long
 INFLATED = 8 * 1024 * 1024  # bytes of a compressed request that are looked at for its model
 
@@ -147,7 +148,7 @@ class Door:
             ending = problem_ending(ending.status, "refused", refusal.words)
         request_id = ids.request_id(now, self._house.random_bits(ids.RANDOM_BITS))
         if refusal.client is not None:
-            path = exchange.path[:200].decode("latin-1")
+            path = brief(exchange.path[:200].decode("latin-1")) or ""
             start = RequestStarted(request_id, now, refusal.client, None, protocol_of(path), path, None, False, 0)
             self._means.record(start)
             words, size = brief(refusal.words), len(ending.body)
@@ -218,7 +219,7 @@ class Door:
             _without_key(exchange.query),
             forwarded(exchange.headers, heads.get(b"connection", b"")),
             body,
-            asked.model[:MAX_MODEL] if isinstance(asked.model, str) else None,
+            _named(asked.model[:MAX_MODEL]) if isinstance(asked.model, str) else None,
             asked.stream is True or route.path.endswith(":streamGenerateContent"),
             now,
             _tags(heads.get(b"x-o-switcher-tags", b"")),
@@ -271,6 +272,11 @@ def forwarded(headers: list[tuple[bytes, bytes]], connection: bytes) -> Headers:
 
 
 _OWN_PREFIXES = (b"x-o-switcher-", b"sec-fetch-")
+
+
+def _named(model: str) -> str:
+    """The model as it is recorded: no key that was put in its place. What is passed on stays as it was."""
+    return model if len(model) <= SHORT_MODEL else redact(model)
 
 
 def _without_key(query: bytes) -> bytes:

@@ -9,7 +9,7 @@ import typer
 
 from tray_app.control.callers import NotRunning
 from tray_app.control.verbs import Refused
-from tray_app.faces.cli import classify, configuration, doctor, history, live, operate, practice, profiles, run
+from tray_app.faces.cli import classify, clients, configuration, doctor, history, live, operate, practice, profiles, run
 from tray_app.faces.cli.common import Starter
 
 DONE, FAILED, USAGE, NOT_RUNNING = 0, 1, 2, 3
@@ -25,7 +25,7 @@ def build(house: Starter) -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for family in (run, operate, profiles, history, configuration, doctor, classify, practice, live):
+    for family in (run, operate, profiles, clients, history, configuration, doctor, classify, practice, live):
         family.register(app, house)
     return app
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tray_app.control.verbs import Refused
-from tray_app.faces.cli.common import AsJson, Starter, print_json
+from tray_app.faces.cli.common import AsJson, Starter, anyone, print_json, say
 
 
 def register(app: typer.Typer, house: Starter) -> None:
@@ -56,9 +56,13 @@ def register(app: typer.Typer, house: Starter) -> None:
         value: Annotated[str, typer.Argument(help="Such as 2, true or file.")],
     ) -> None:
         """Change one setting, keeping the file's comments. A running app obeys within a second."""
-        from tray_app.control.configuration import change as changed
+        from tray_app.control import configuration
 
         if not key.strip("."):
             raise Refused("bad_argument", "name a setting, such as switcher.retry")
-        changed(house.home().config, key, value)
+        with configuration.undone_if_refused(house.home().config):
+            configuration.change(house.home().config, key, value)
+            if key.strip() == configuration.STORE:
+                with anyone(house) as caller:
+                    say(caller.ask("move-keys", store=configuration.loaded(house.home().config).secrets.store))
         print(f"{key} = {value}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tray_app.control.verbs import Refused
+from tray_app.faces.cli import discover
 from tray_app.faces.cli.common import (
     HELD_COLUMNS,
     AsJson,
@@ -31,6 +32,7 @@ def register(app: typer.Typer, house: Starter) -> None:
     """Add these commands to `app`."""
     family = typer.Typer(help="Add, list, remove, rename and change profiles.", no_args_is_help=True)
     app.add_typer(family, name="profiles")
+    discover.register(app, house, family)
 
     @family.command()
     def add(
@@ -110,16 +112,6 @@ def register(app: typer.Typer, house: Starter) -> None:
                 tags=_joined(tag),
             )
         print_json(answer) if as_json else say(answer)
-
-    @app.command()
-    def token(
-        client: Annotated[
-            str, typer.Argument(help="The client that it is for; usage is attributed to it.")
-        ] = "default",
-    ) -> None:
-        """Print (make) a client's local token."""
-        with anyone(house) as caller:
-            print(caller.ask("token", client=client)["token"])
 
 
 def _listed(caller: Caller) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from tray_app.control.verbs import Refused
 from tray_app.core.problem import KIND, problem
+from tray_app.core.redact import brief
 
 MAX_BODY = 65_536
 STATUS = {
@@ -124,13 +125,13 @@ def _whole_number(name: str, text: str) -> int:
 
 
 async def not_found(request: Request, error: Exception) -> Response:
-    return refusal("not_found", f"there is nothing at {request.url.path}")
+    return refusal("not_found", f"there is nothing at {brief(request.url.path)}")
 
 
 async def not_allowed(request: Request, error: Exception) -> Response:
     allowed = (error.headers or {}).get("Allow", "") if isinstance(error, HTTPException) else ""
     methods = ", ".join(sorted(allowed.split(", ")))
-    words = f"{request.method} is not possible at {request.url.path}; possible: {methods}"
+    words = f"{request.method} is not possible at {brief(request.url.path)}; possible: {methods}"
     return refusal("not_allowed", words, {"allow": methods})
 
 

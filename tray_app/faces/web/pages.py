@@ -1,11 +1,10 @@
-"""The usage report on Starlette, beside the admin API."""
+"""The usage report on Starlette, beside the page of profiles and the admin API."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
 from functools import lru_cache
-from types import ModuleType
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,27 +14,21 @@ from starlette.routing import Route
 from tray_app.control.service import Service
 from tray_app.faces.web import api
 from tray_app.faces.web.answering import broken, not_allowed, not_found, refusal
+from tray_app.faces.web.drawing import PAGE_HEADERS, drawing, language_of, signed_out
+from tray_app.faces.web.profiles import ProfilePages
 from tray_app.faces.web.sessions import COOKIE, Sessions
-
-_PAGE_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "cross-origin-opener-policy": "same-origin",
-    "cache-control": "no-store",
-}
 
 
 def build(service: Service, sessions: Sessions) -> Starlette:
     """The application for `service`."""
     pages = _Pages(service, sessions)
+    managing = ProfilePages(service, sessions)
     return Starlette(
         routes=[
             Route("/", pages.root, methods=["GET"]),
             Route("/report", pages.report, methods=["GET"]),
+            Route("/profiles", managing.show, methods=["GET"]),
+            Route("/profiles", managing.change, methods=["POST"]),
             Route("/static/{name}", pages.static, methods=["GET"]),
             *api.routes(service, sessions),
         ],
@@ -57,17 +50,16 @@ class _Pages:
             return await self._let_in(ticket)
         if not self._sessions.has_session(request.scope["headers"]):
             return await self._signed_out()
-        report = await asyncio.to_thread(_report)
+        if not self._service.cell.pool.members and "all" not in request.query_params:
+            return RedirectResponse("/profiles", 303, headers={"cache-control": "no-store"})
+        report = await asyncio.to_thread(drawing)
         view = await self._service.report_view()
-        wanted = (
-            request.headers.get("accept-language", "en").partition(",")[0].partition(";")[0].strip().replace("-", "_")
-        )
+        wanted = language_of(request)
         page = await asyncio.to_thread(lambda: gzip.compress(report.render(view, locale=wanted).encode(), 5))
-        return HTMLResponse(page, headers={**_PAGE_HEADERS, "content-encoding": "gzip"})
+        return HTMLResponse(page, headers={**PAGE_HEADERS, "content-encoding": "gzip"})
 
     async def _signed_out(self) -> Response:
-        report = await asyncio.to_thread(_report)
-        return HTMLResponse(report.signed_out(), 401, headers=_PAGE_HEADERS)
+        return await signed_out()
 
     async def _let_in(self, ticket: str) -> Response:
         session = self._sessions.redeem(ticket)
@@ -90,14 +82,7 @@ class _Pages:
         return Response(packed, media_type=kind, headers=headers)
 
 
-def _report() -> ModuleType:
-    """The report's drawing, imported when first wanted: it brings a template engine."""
-    from tray_app.faces.web import report
-
-    return report
-
-
 @lru_cache(maxsize=16)
 def _static(name: str) -> tuple[bytes, str] | None:
-    found = _report().static_file(name)
+    found = drawing().static_file(name)
     return None if found is None else (gzip.compress(found[0], 6), found[1])

@@ -25,7 +25,8 @@ from tray_app.faces.web.report_texts import words_for
 CHART = "chart.js"
 LOW_PERCENT = 20  # of a quota left: from there on its bar warns
 _CHART_PATH = "django/static/chartkick/Chart.bundle.js"
-_OWN = {"report.css": "text/css; charset=utf-8", "report.js": "text/javascript; charset=utf-8"}
+_CSS = "text/css; charset=utf-8"
+_OWN = {"report.css": _CSS, "profiles.css": _CSS, "report.js": "text/javascript; charset=utf-8"}
 _STATE_ICONS = {f"state-{state.value}.svg": state for state in AppState}
 
 # Names of the shapes in templates/shapes.html: states and outcomes differ in outline, not in colour alone.
@@ -78,6 +79,11 @@ def render(view: ReportView, *, locale: str = "en", local: LocalTime = time.loca
         )
     )
     return _encodable(page)
+
+
+def page(template: str, locale: str, **given: object) -> str:
+    """Another page in the dress of the report."""
+    return _encodable(_environment().get_template(template).render(report=words_for(locale), **given))
 
 
 def signed_out(*, locale: str = "en") -> str:

@@ -99,6 +99,7 @@ class Words:
     removed: str
     unassigned: str
     unassigned_note: str
+    manage: str
     no_profiles: str
     no_profiles_how: str
 
@@ -220,6 +221,7 @@ ENGLISH = Words(
     removed="no longer in the pool",
     unassigned="no profile",
     unassigned_note="ended before a profile could serve",
+    manage="Add and manage",
     no_profiles="No keys yet.",
     no_profiles_how="Add one, or take over what this machine already holds:",
     switches="Last switches",
@@ -353,6 +355,7 @@ RUSSIAN = Words(
     removed="больше не в пуле",
     unassigned="без профиля",
     unassigned_note="завершены до выбора профиля",
+    manage="Добавить и изменить",
     no_profiles="Ключей ещё нет.",
     no_profiles_how="Добавьте ключ или возьмите те, что уже есть на этой машине:",
     switches="Последние переходы",

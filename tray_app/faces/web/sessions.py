@@ -63,18 +63,37 @@ class Sessions:
                 return hmac.compare_digest(value[7:].strip(), self._admin_token)
         return False
 
+    def lives(self, session: str) -> bool:
+        """Whether that session has not been pushed out by newer ones."""
+        return session in self._sessions
+
     def has_session(self, headers: list[tuple[bytes, bytes]]) -> bool:
         """Whether the cookie of a living session comes along."""
+        return self.session(headers) is not None
+
+    def session(self, headers: list[tuple[bytes, bytes]]) -> str | None:
+        """The living session whose cookie comes along."""
         for name, value in headers:
             if name == b"cookie":
-                return self._is_session(value.decode("latin-1"))
-        return False
+                return self._session_in(value.decode("latin-1"))
+        return None
 
-    def _is_session(self, cookies: str) -> bool:
+    def _session_in(self, cookies: str) -> str | None:
         """Other programs on this host set cookies too, of whatever shape: only ours is looked at."""
         for part in cookies.split(";"):
             name, _, value = part.strip().partition("=")
             if name == COOKIE:
                 given = value.strip('"').encode()
-                return any(hmac.compare_digest(given, session.encode()) for session in self._sessions)
-        return False
+                found = [session for session in self._sessions if hmac.compare_digest(given, session.encode())]
+                return found[0] if found else None
+        return None
+
+
+def form_token(session: str) -> str:
+    """What a form of that session's pages brings along, and no other page can know."""
+    return hmac.new(session.encode(), b"form", "sha256").hexdigest()
+
+
+def is_form_token(given: str, session: str) -> bool:
+    """Whether a form is of that session's pages."""
+    return hmac.compare_digest(given.encode(), form_token(session).encode())

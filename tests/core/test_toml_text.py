@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tray_app.host.toml_text import KeyPath, edits, lines_of, parts_of, value_text
+from tray_app.core.toml_text import KeyPath, edits, lines_of, parts_of, removals, source_of, value_text
 
 TEXTS: list[tuple[str, str, dict[KeyPath, int]]] = [
     ("nothing", "", {}),
@@ -259,3 +259,46 @@ KEYS = [
 @pytest.mark.parametrize(("key", "parts"), KEYS, ids=[repr(row[0]) for row in KEYS])
 def test_a_key_is_taken_apart_as_toml_does(key: str, parts: tuple[str, ...]) -> None:
     assert parts_of(key) == parts
+
+
+REMOVALS = [
+    ("a line", "a = 1\nb = 2\n", ["a"], "b = 2\n"),
+    ("the last line, without its end", "a = 1\nb = 2", ["b"], "a = 1\n"),
+    ("a line of CRLF", "a = 1\r\nb = 2\r\n", ["a"], "b = 2\r\n"),
+    ("all but the comment", "a = 1 # why\nb = 2\n", ["a"], " # why\nb = 2\n"),
+    ("the first of a table in a line", "t = { a = 1, b = 2 }", ["t", "a"], "t = { b = 2 }"),
+    ("the last of a table in a line", "t = { a = 1, b = 2 }", ["t", "b"], "t = { a = 1 }"),
+    ("the only one of a table in a line", "t = { a = 1 }", ["t", "a"], "t = {  }"),
+    ("a table and the blank line before it", "x = 1\n\n[t]\n[u]\n", ["t"], "x = 1\n[u]\n"),
+    ("a table on the first line", "[t]\n# c\n", ["t"], "# c\n"),
+    ("a table on the last line", "x = 1\n[t]", ["t"], "x = 1\n"),
+]
+
+
+@pytest.mark.parametrize(("text", "path", "after"), [row[1:] for row in REMOVALS], ids=[row[0] for row in REMOVALS])
+def test_what_is_taken_out_leaves_the_rest(text: str, path: list[str], after: str) -> None:
+    *tables, name = path
+    wanted = tomllib.loads(text)
+    table = wanted
+    for part in tables:
+        table = table[part]
+    del table[name]
+    ways = [way for way in removals(text, path) if _loads(way) == wanted]
+    assert ways[0] == after
+
+
+def _loads(text: str) -> object:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None
+
+
+def test_the_whole_text_is_no_table_that_could_be_taken_out() -> None:
+    assert list(removals("a = 1\n", [])) == [] and list(removals("a = 1\n", ["b"])) == []
+
+
+def test_the_source_of_a_value_is_as_it_stands_there() -> None:
+    text = "a = 'x' # c\n[t]\nb = [1,\n 2]\n"
+    assert source_of(text, ["a"]) == "'x'" and source_of(text, ["t", "b"]) == "[1,\n 2]"
+    assert source_of(text, ["t"]) is None and source_of(text, ["c"]) is None

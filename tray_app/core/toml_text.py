@@ -20,6 +20,10 @@ _KEY = re.compile(rf"(?:{_PART.pattern})(?:{_DOT.pattern}(?:{_PART.pattern}))*")
 _STRING = re.compile(r'''"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?'{3,5}|"(?:\\.|[^"\\])*"|'[^']*\'''', re.DOTALL)
 _PLAIN = re.compile(r"[^,\]}#\n]*[^,\]}#\s]")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_COMMA_AFTER = re.compile(r"[ \t]*,[ \t]*")
+_COMMA_BEFORE = re.compile(r"[ \t]*,[ \t]*\Z")
+_REST_OF_LINE = re.compile(r"[ \t]*(?:\r?\n|\Z)")
+_BLANK_LINE = re.compile(r"(?<=\n)\r?\n\Z")
 
 
 @dataclass(slots=True)
@@ -28,12 +32,14 @@ class _Section:
 
     table: KeyPath
     end: int
+    begin: int = 0
 
 
 @dataclass(slots=True)
 class _Places:
     lines: dict[KeyPath, int] = field(default_factory=dict)
     values: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    begins: dict[KeyPath, int] = field(default_factory=dict)  # where a key is written
     tables_of: dict[KeyPath, KeyPath] = field(default_factory=dict)  # under which header a key stands
     sections: list[_Section] = field(default_factory=list)
 
@@ -97,6 +103,37 @@ def edits(text: str, path: Sequence[str], value: str) -> Iterator[str]:
             yield line_at(places.values[other][1], f"{_dotted(key[depth:])} = {value}")
 
 
+def source_of(text: str, path: Sequence[str]) -> str | None:
+    """The source of the value at `path`; None where a table with a header, or nothing, is there."""
+    place = _Scan(text).all().values.get(tuple(path))
+    return None if place is None else text[place[0] : place[1]]
+
+
+def removals(text: str, path: Sequence[str]) -> Iterator[str]:
+    """Ways of taking out what is at `path`, the most natural first. The caller sees which of them came out right."""
+    places = _Scan(text).all()
+    key = tuple(path)
+    if key in places.values:
+        begin, end = places.begins[key], places.values[key][1]
+        if _REST_OF_LINE.match(text, end):
+            yield "".join(_around_lines(text, begin, end))
+        if after := _COMMA_AFTER.match(text, end):
+            yield text[:begin] + text[after.end() :]
+        before = _COMMA_BEFORE.search(text[:begin])
+        yield text[: before.start() if before else begin] + text[end:]
+    for section in places.sections:
+        if section.table == key and key:
+            kept, rest = _around_lines(text, section.begin, section.end)
+            yield _BLANK_LINE.sub("", kept) + rest
+            yield kept + rest
+
+
+def _around_lines(text: str, begin: int, end: int) -> tuple[str, str]:
+    """What stands before and behind the lines from `begin` to `end`."""
+    stop = text.find("\n", end)
+    return text[: text.rfind("\n", 0, begin) + 1], text[stop + 1 :] if stop >= 0 else ""
+
+
 def _dotted(parts: Sequence[str | int]) -> str:
     return ".".join(part if _BARE.fullmatch(part) else _quoted(part) for part in map(str, parts))
 
@@ -123,7 +160,8 @@ class _Scan:
         self._skip()
         while self._at < len(self._text):
             if self._text[self._at] == "[":
-                section = _Section(self._header(), self._at)
+                begin = self._at
+                section = _Section(self._header(), self._at, begin)
                 self._places.sections.append(section)
             else:
                 self._key_and_value(section.table, section.table)
@@ -180,6 +218,7 @@ class _Scan:
         start = self._at
         self._value(path, table)
         self._places.values[path] = start, self._at
+        self._places.begins[path] = begin
         self._places.tables_of[path] = table
 
     def _value(self, path: KeyPath, table: KeyPath) -> None:
