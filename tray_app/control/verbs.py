@@ -13,6 +13,7 @@ MAX_LIMIT = 10_000  # rows of one answer
 LONGEST_S = 366 * 86_400  # of a pause or a pin
 LATEST_MS = (1 << 53) - 1  # times beyond it are no whole numbers to JavaScript
 LABEL = "^[a-z0-9][a-z0-9._-]{0,39}$"
+SECRET = r"^\s*[!-~]+\s*$"
 CLIENT = "^[-_]*[A-Za-z0-9][A-Za-z0-9_-]*$"
 CLIENT_LONGEST = 40
 
@@ -189,7 +190,7 @@ _TABLE = (
         (
             Parameter("provider", str, "the provider's name, such as openrouter", required=True),
             Parameter("label", str, "what to call this key, such as main", required=True, bounds={"pattern": LABEL}),
-            Parameter("secret", str, "the key", required=True),
+            Parameter("secret", str, "the key", required=True, bounds={"pattern": SECRET}),
             Parameter("account", str, "profiles of one account share its limits"),
             Parameter("base_url", str, "another address than the provider's own"),
             Parameter("priority", int, "higher is preferred"),
@@ -202,7 +203,7 @@ _TABLE = (
         (
             Parameter("provider", str, "the provider's name, such as openrouter", required=True),
             Parameter("label", str, "what to call it; a number is added where it is taken", required=True),
-            Parameter("secret", str, "the key", required=True),
+            Parameter("secret", str, "the key", required=True, bounds={"pattern": SECRET}),
             Parameter("base_url", str, "another address than the provider's own"),
             Parameter("source", str, "where it was found"),
         ),
@@ -238,7 +239,7 @@ _TABLE = (
         "change a profile",
         (
             _PROFILE,
-            Parameter("secret", str, "a new key"),
+            Parameter("secret", str, "a new key", bounds={"pattern": SECRET}),
             Parameter("account", str, "profiles of one account share its limits"),
             Parameter("base_url", str, "another address; of another origin only together with a new key"),
             Parameter("priority", int, "higher is preferred"),

@@ -41,11 +41,21 @@ def token_of(rig: Rig) -> str:
     return announced.admin_token
 
 
+# Whether an address or a label can be used is no matter of its spelling alone, so no schema tells it all.
+CONFIG = """
+[[operations]]
+include-operation-id = ["profiles-add", "profiles-adopt", "profiles-set"]
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 404, 409, 422]
+"""
+
+
 def schemathesis(rig: Rig, folder: Path, *options: str) -> str:
     """One run over the API; what it says, which ends with what it found."""
     command = [str(Path(sys.executable).with_name("st")), "run", f"{rig.url}/api/v1/openapi.json", "--seed", "4417"]
     left_out = [word for name in LEFT_OUT for word in ("--exclude-operation-id", name)]
-    wanted = ["--no-color", "--warnings", "off", "--workers", "2", *left_out, *options]
+    wanted = ["--no-color", "--warnings", "off", *left_out, *options]
+    (folder / "schemathesis.toml").write_text(CONFIG)
     done = subprocess.run([*command, *wanted], capture_output=True, text=True, cwd=folder, timeout=120, check=False)
     assert done.returncode == 0, (done.stdout[-4000:], done.stderr[-2000:])
     return done.stdout
