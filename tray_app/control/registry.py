@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tray_app.agents.found import Found
-from tray_app.control.verbs import LABEL, Refused
+from tray_app.control.verbs import LABEL, MOST_PRIORITY, Refused
 from tray_app.core.address import BadAddress, Origin, base_of
 from tray_app.core.pool import Cell, Member
 from tray_app.core.providers import BUILT_IN, Provider, canonical
@@ -215,7 +215,7 @@ class Registry:
             label=label,
             base_url=self.fit_address(base_url or known.base_url),
             account=account,
-            priority=priority,
+            priority=_fit_priority(priority),
             tags=_tags(tags),
             added_at=self.clock(),
             follows=base_url is None,
@@ -303,7 +303,7 @@ class Registry:
             base_url=url,
             account=entry.account if account is None else account,
             source=entry.source if secret is None else "cli",
-            priority=entry.priority if priority is None else priority,
+            priority=entry.priority if priority is None else _fit_priority(priority),
             tags=entry.tags if tags is None else _tags(tags),
             added_at=entry.added_at,
             follows=entry.follows and base_url is None,
@@ -516,6 +516,12 @@ def unknown_profile(profile: str, known: Iterable[str]) -> Refused:
     """The error for a profile that is not there."""
     listed = ", ".join(known) or "none yet"
     return Refused("not_found", f"no profile is called {profile!r}; known are: {listed}")
+
+
+def _fit_priority(priority: int) -> int:
+    if abs(priority) > MOST_PRIORITY:
+        raise Refused("bad_argument", f"a priority is from {-MOST_PRIORITY} to {MOST_PRIORITY}")
+    return priority
 
 
 def _tags(text: str) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ Argument = str | int | float | bool | None
 MAX_LIMIT = 10_000  # rows of one answer
 LONGEST_S = 366 * 86_400  # of a pause or a pin
 LATEST_MS = (1 << 53) - 1  # times beyond it are no whole numbers to JavaScript
+MOST_PRIORITY = 1_000_000
 LABEL = "^[a-z0-9][a-z0-9._-]{0,39}$"
-SECRET = r"^\s*[!-~]+\s*$"
+KEY_LETTERS = r"^\s*[!-~]+\s*$"
 CLIENT = "^[-_]*[A-Za-z0-9][A-Za-z0-9_-]*$"
 CLIENT_LONGEST = 40
 
@@ -117,6 +118,9 @@ def _schema(parameter: Parameter, *, nullable: bool) -> dict[str, object]:
 
 
 _PROFILE = Parameter("profile", str, "a profile's id, such as openrouter-main", required=True)
+_PRIORITY = Parameter(
+    "priority", int, "higher is preferred", bounds={"minimum": -MOST_PRIORITY, "maximum": MOST_PRIORITY}
+)
 _STRICT = Parameter("strict", bool, "nobody else may serve, even if it fails")
 _CLIENT = Parameter("client", str, "a client, such as opencode, claude-code or codex", required=True)
 _DRY_RUN = Parameter("dry_run", bool, "only show what would be done")
@@ -190,10 +194,10 @@ _TABLE = (
         (
             Parameter("provider", str, "the provider's name, such as openrouter", required=True),
             Parameter("label", str, "what to call this key, such as main", required=True, bounds={"pattern": LABEL}),
-            Parameter("secret", str, "the key", required=True, bounds={"pattern": SECRET}),
+            Parameter("secret", str, "the key", required=True, bounds={"pattern": KEY_LETTERS}),
             Parameter("account", str, "profiles of one account share its limits"),
             Parameter("base_url", str, "another address than the provider's own"),
-            Parameter("priority", int, "higher is preferred"),
+            _PRIORITY,
             Parameter("tags", str, "policy tags, separated by commas"),
         ),
     ),
@@ -203,7 +207,7 @@ _TABLE = (
         (
             Parameter("provider", str, "the provider's name, such as openrouter", required=True),
             Parameter("label", str, "what to call it; a number is added where it is taken", required=True),
-            Parameter("secret", str, "the key", required=True, bounds={"pattern": SECRET}),
+            Parameter("secret", str, "the key", required=True, bounds={"pattern": KEY_LETTERS}),
             Parameter("base_url", str, "another address than the provider's own"),
             Parameter("source", str, "where it was found"),
         ),
@@ -239,10 +243,10 @@ _TABLE = (
         "change a profile",
         (
             _PROFILE,
-            Parameter("secret", str, "a new key", bounds={"pattern": SECRET}),
+            Parameter("secret", str, "a new key", bounds={"pattern": KEY_LETTERS}),
             Parameter("account", str, "profiles of one account share its limits"),
             Parameter("base_url", str, "another address; of another origin only together with a new key"),
-            Parameter("priority", int, "higher is preferred"),
+            _PRIORITY,
             Parameter("tags", str, "policy tags, separated by commas"),
         ),
     ),
