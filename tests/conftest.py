@@ -1,9 +1,12 @@
-"""For every test: signals as a shell gives them, and in continuous integration no test that is not run."""
+"""For every test: signals as a shell gives them, a small disk, and in continuous integration no test that is not run."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,3 +22,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if skipped and os.environ.get("CI") and session.exitstatus == 0:
         print(f"\n{len(skipped)} tests were skipped; none may be in continuous integration")
         session.exitstatus = 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of twelve megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", place], capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("nothing may be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)

@@ -203,25 +203,6 @@ def test_the_settings_page_names_every_setting() -> None:
     tables = msgspec.to_builtins(Settings())
     for name, table in tables.items():
         assert name in text, name
-        if isinstance(table, dict) and name not in ("providers", "history", "notifications"):
+        if isinstance(table, dict) and name not in ("providers", "notifications"):
             for key in table:
                 assert re.search(rf"[`.]{key}\b", text), f"{name}.{key}"
-
-
-def test_the_sql_of_the_history_page_runs(tmp_path: Path) -> None:
-    import sqlite3
-
-    from tray_app.ledger.database import open_for_writing
-
-    connection = open_for_writing(tmp_path / "history.db", 0).connection
-    text = (PACKAGE / "docs" / "history.md").read_text()
-    queries = [
-        one for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) for one in block.split(";") if one.strip()
-    ]
-    assert len(queries) >= 3
-    for query in queries:
-        try:
-            connection.execute(query)
-        except sqlite3.Error as error:
-            raise AssertionError(f"{query}: {error}") from error
-    connection.close()

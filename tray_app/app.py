@@ -48,6 +48,7 @@ from tray_app.host.settings import Settings
 from tray_app.host.vault import Vault, VaultError, open_vault
 from tray_app.ledger import database
 from tray_app.ledger.prices import PriceList
+from tray_app.ledger.retention import Limits
 from tray_app.ledger.writer import Writer
 from tray_app.proxy.admission import Admission
 from tray_app.proxy.asgi import answering
@@ -66,6 +67,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 GRACE_S = 5.0
 REARM_S = 300.0
+TIDY_AFTER_S = 60.0  # a start has other things to do; from then on once a day
+DAY_MS = 86_400_000
 LEAP_MS = 2_000  # the clocks of a machine drift apart slowly; this much at once was somebody's doing
 
 
@@ -134,6 +137,7 @@ class App:
         self._known_tokens: dict[str, str] = {}
         self._history: History | None = None
         self._expiry: asyncio.TimerHandle | None = None
+        self._tidying: asyncio.TimerHandle | None = None
         self._prober: Prober | None = None
         self._skew = _skew()
         self._change_due = False
@@ -239,6 +243,16 @@ class App:
             self.service.save_deadlines()
         self.service.expire()
 
+    def _tidy(self) -> None:
+        """Have the history kept within its limits, now and once a day, soon after a day of its own has ended."""
+        if self._loop is None or self._stopping:
+            return
+        if self._tidying is not None:
+            self._tidying.cancel()
+        now, table = now_ms(), self.settings.history
+        self.writer.tidy(Limits(table.keep_days, table.max_size_mb * 1024 * 1024), now)
+        self._tidying = self._loop.call_later((DAY_MS - now % DAY_MS) / 1000 + TIDY_AFTER_S, self._tidy)
+
     # -- quota
 
     def _ask(self, profile_id: str) -> Awaitable[Told | None] | None:
@@ -293,6 +307,7 @@ class App:
         if mark == self._settings_mark:
             return
         self._settings_mark = mark
+        before = self.settings.history
         self.notices[:] = [notice for notice in self.notices if not notice.startswith(_RELOAD)]
         try:
             self._obey(settings.load(self.home.config))
@@ -303,6 +318,8 @@ class App:
         else:
             self.registry.refresh()
             self.record(Lifecycle("config.reload", now_ms(), "the changed settings are in force"))
+            if self.settings.history != before:
+                self._tidy()
         self._changed()
 
     # -- what others are given
@@ -410,6 +427,7 @@ class App:
         await serving.open(self.bound.sock)
         self.record(Lifecycle("app.start", now_ms(), f"listening on {self.url}", __version__))
         self._arm_expiry()
+        self._tidying = self._loop.call_later(TIDY_AFTER_S, self._tidy)
         gc.collect()
         gc.freeze()  # what is there now stays: no need to look at it again
         gc.set_threshold(10_000, 20, 50)

@@ -77,11 +77,11 @@ def nobody_else_is_asked(way_out: NoWayOut) -> Iterator[None]:
 def agents(
     installed: environment.Environment, way_out: NoWayOut, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Agent]:
-    """Every program by its name, each with one home: what some do at their first start takes long."""
+    """Every way to use a program by its name, with one home for each program: some do much at their first start."""
     places = {name: (kind, installed.node / "node_modules") for name, kind in AGENTS.items()}
     places |= {name: (kind, installed.python.parent) for name, kind in PYTHON.items()}
     homes = tmp_path_factory.mktemp("homes")
-    return {name: kind(place, homes / name, way_out.url) for name, (kind, place) in places.items()}
+    return {name: kind(place, homes / name.partition("-")[0], way_out.url) for name, (kind, place) in places.items()}
 
 
 @pytest.fixture(scope="session")

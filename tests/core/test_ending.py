@@ -249,8 +249,9 @@ def test_a_stream_that_was_cut_ends_with_the_protocols_own_error(protocol: Proto
     splitter = Splitter(protocol)
     events = splitter.feed(cut + b"\n" + stream_error(protocol, "O-Switcher: the line was cut", "req1"))
     assert splitter.close() == []
-    assert [sign_of(event) for event in events if event.data and b"half" not in event.data] == [Sign.ERROR]
-    body = msgspec.json.decode(events[-1].data or b"")
+    own = [event for event in events if event.data and b"half" not in event.data]
+    assert {sign_of(event) for event in own} == {Sign.ERROR}
+    body = msgspec.json.decode(own[0].data or b"")
     error = body if protocol is Protocol.RESPONSES else body.get("o_switcher") or body["error"]
     assert error["message"] == "O-Switcher: the line was cut"
     assert "o_switcher_interrupted" in (error.get("type"), error.get("code"))
@@ -267,4 +268,11 @@ def test_a_stream_that_was_cut_ends_with_the_protocols_own_error(protocol: Proto
     ],
 )
 def test_the_error_event_is_named_as_the_protocol_names_events(protocol: Protocol, name: str) -> None:
-    assert Splitter(protocol).feed(stream_error(protocol, "cut", "req1"))[-1].name == name
+    assert Splitter(protocol).feed(stream_error(protocol, "cut", "req1"))[0].name == name
+
+
+def test_a_response_is_said_to_have_failed_as_well_which_codex_shows_to_its_user() -> None:
+    failed = Splitter(Protocol.RESPONSES).feed(stream_error(Protocol.RESPONSES, "O-Switcher: cut", "req1"))[-1]
+    response = msgspec.json.decode(failed.data or b"")["response"]
+    assert (failed.name, response["status"]) == ("response.failed", "failed")
+    assert response["error"] == {"code": "server_error", "message": "O-Switcher: cut"}

@@ -51,3 +51,11 @@ def test_of_nothing_there_is_no_quantile() -> None:
 def test_the_ends_of_the_scale() -> None:
     assert histogram.bucket_of(0) == histogram.bucket_of(1) == 0
     assert histogram.bucket_of(10**15) == 200
+
+
+@given(st.lists(durations, max_size=5))
+def test_many_in_one_text_are_their_sum(many: list[list[int]]) -> None:
+    counts = [Counter(map(histogram.bucket_of, one)) for one in many]
+    text = ",".join(histogram.merged(None, one) for one in counts)
+    assert histogram.total(text) == sum(counts, Counter())
+    assert histogram.total(None) == {}

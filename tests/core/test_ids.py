@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.build import NOW, unhurried
-from tray_app.core.ids import RANDOM_BITS, request_id
+from tray_app.core.ids import RANDOM_BITS, request_id, time_of
 
 LAST_MS = 2**45 - 1
 moments = st.integers(0, LAST_MS)
@@ -33,6 +34,17 @@ def test_the_width_lasts_for_a_thousand_years() -> None:
 @given(moments, chances)
 def test_an_id_is_14_characters_that_no_one_misreads(now: int, chance: int) -> None:
     assert re.fullmatch(r"[0-9a-hjkmnp-tv-z]{14}", request_id(now, chance))
+
+
+@unhurried
+@given(moments, chances)
+def test_an_id_tells_its_time(now: int, chance: int) -> None:
+    assert time_of(request_id(now, chance)) == now
+
+
+@pytest.mark.parametrize("other", ["", "1m3250v", "1m3250v0000000x", "1m3250u0000000", "nothing of ours"])
+def test_what_is_no_id_tells_none(other: str) -> None:
+    assert time_of(other) is None
 
 
 @unhurried

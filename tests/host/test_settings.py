@@ -528,10 +528,11 @@ def test_settings_without_effect_are_those_that_the_file_gives(path: Path) -> No
         failure_threshold = 3
         [history]
         keep_days = 3
+        [notifications]
         """
     )
     assert load(path).switcher.retry == 1
-    assert without_effect(path) == ["history"]
+    assert without_effect(path) == ["notifications"]
     path.write_text("[switcher]\nretry = 1\n[proxy]\nport = 0\n")
     assert without_effect(path) == []
 

@@ -7,15 +7,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+PACKED = ("request_", "attempt_data", "attempt_kind", "attempt_fault")  # seen through the views
+VIEWED = ("request", "attempt")
 TABLES = (
     "profile",
-    "request",
-    "attempt",
+    "request_data",
+    "request_kind",
+    "request_end",
+    "attempt_data",
+    "attempt_kind",
+    "attempt_fault",
     "failover",
     "quota_event",
     "segment",
     "operator_event",
     "usage_hour",
+    "usage_day",
     "cooldown",
     "app_state",
     "unknown_answer",
@@ -40,12 +47,13 @@ def one(source: Path | sqlite3.Connection, sql: str, *parameters: object) -> Any
 
 
 def contents(source: Path | sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
-    """All rows of all tables, without the numbers that are given out in the order of writing."""
+    """All rows that people see, without the numbers that are given out in the order of writing."""
     found = {}
-    for table in TABLES:
+    for table in (*VIEWED, *(name for name in TABLES if not name.startswith(PACKED))):
         rows = ask(source, f"SELECT * FROM {table}")
         for row in rows:
             if isinstance(row.get("id"), int):
                 del row["id"]
+            row.pop("n", None)
         found[table] = sorted(rows, key=repr)
     return found

@@ -111,8 +111,8 @@ def test_money_is_the_profiles_that_it_was_spent_on(tmp_path: Path) -> None:
 
 def test_the_providers_own_words_are_kept_for_the_latest_alone(tmp_path: Path) -> None:
     with closing(database.open_for_writing(tmp_path / "h.db", T0).connection) as connection:
-        connection.executemany("INSERT INTO attempt_usage VALUES (?, '{}')", ((n,) for n in range(1, 12_289)))
-        kept = connection.execute("SELECT min(attempt_id), count(*) FROM attempt_usage").fetchone()
+        connection.executemany("INSERT INTO attempt_usage VALUES (?, ?, '{}')", ((n, f"{n}") for n in range(1, 12_289)))
+        kept = connection.execute("SELECT min(n), count(*) FROM attempt_usage").fetchone()
     assert kept == (2_289, 10_000)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
 from tests.ledger.facts import EVERY_KIND
-from tests.ledger.look import TABLES, ask, one
+from tests.ledger.look import TABLES, VIEWED, ask, one
 from tray_app.core.history import PastAttempt, PastFailover, PastRequest
 from tray_app.ledger import batch, database, tables
 
@@ -83,7 +83,15 @@ def test_there_are_no_other_tables_on_either_side(migrated: sqlite3.Connection) 
     sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     assert {name for (name,) in migrated.execute(sql)} == set(TABLES)
     described = {row.__tablename__ for row in vars(tables).values() if hasattr(row, "__table__")}
-    assert described == set(TABLES)
+    assert described == {*TABLES, *VIEWED}
+
+
+@pytest.mark.parametrize("row", [tables.RequestRow, tables.AttemptRow], ids=VIEWED)
+def test_the_views_have_exactly_the_columns_that_are_described(
+    migrated: sqlite3.Connection, row: type[SQLModel]
+) -> None:
+    found = {column[1] for column in migrated.execute(f"PRAGMA table_info({row.__tablename__})")}
+    assert found == set(row.model_fields)
 
 
 @pytest.mark.parametrize(("table", "columns"), PROMISED.items(), ids=list(PROMISED))
@@ -109,7 +117,7 @@ STATEMENTS = {
 
 
 def test_every_statement_is_looked_at() -> None:
-    assert len(STATEMENTS) == 18
+    assert len(STATEMENTS) == 19
 
 
 @pytest.mark.parametrize("sql", STATEMENTS.values(), ids=list(STATEMENTS))

@@ -205,7 +205,7 @@ def test_a_locked_file_holds_nobody_up_and_loses_nothing(history: Path, how: str
                 assert await took(made.settled()) < 0.05  # it is known: nobody waits again
                 other.rollback()
             await until(lambda: made.health == Health())
-            assert count(history) == 2
+            await until(lambda: count(history) == 2)
             record(made, *served(3))
             await made.settled()
             assert count(history) == 3  # settled means settled again
@@ -546,7 +546,7 @@ def test_a_lock_between_misfits_writes_nothing_twice(history: Path, monkeypatch:
 # -- damaged while it is in use
 
 
-def spoil(history: Path, table: str = "request") -> None:
+def spoil(history: Path, table: str = "request_data") -> None:
     """Overwrite a table's first page, and have every connection look at the file again."""
     with closing(sqlite3.connect(history, isolation_level=None)) as other:
         (page,) = other.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()

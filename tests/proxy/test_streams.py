@@ -48,7 +48,7 @@ def test_a_stream_cut_after_content_ends_with_the_protocols_error_and_a_cut_wher
     with running(tmp_path, script_of(first=fault, second='{do="ok"}'), settings=OFF) as rig:
         text, in_order = read(rig, path)
         assert not in_order
-        assert "o_switcher_interrupted" in text.splitlines()[-2]
+        assert "o_switcher_interrupted" in "".join(text.splitlines()[-5:])
         assert "[DONE]" not in text and "message_stop" not in text and "response.completed" not in text
         assert said(text) != ""
         assert rig.calls() == {"first": 1}

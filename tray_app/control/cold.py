@@ -16,6 +16,7 @@ from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, note
 from tray_app.control.connecting import Connecting
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import Registry
+from tray_app.control.searching import wanted
 from tray_app.control.verbs import Argument, Refused, verb_named
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
@@ -107,20 +108,8 @@ class ColdCaller:
         from tray_app.ledger.queries import History
 
         limit = int(given.get("limit") or 20)
-        return History(self._home.history).recent(
-            limit,
-            profile=_text(given.get("profile")),
-            model=_text(given.get("model")),
-            since=_number(given.get("since")),
-        )
-
-
-def _text(value: Argument) -> str | None:
-    return None if value is None else str(value)
-
-
-def _number(value: Argument) -> int | None:
-    return None if value is None else int(value)
+        asked = wanted({name: value for name, value in given.items() if name != "limit"})
+        return History(self._home.history).recent(limit, asked)
 
 
 _HANDLERS: Mapping[str, Callable[[ColdCaller, Mapping[str, Argument]], object]] = {

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tray_app.agents.found import Finding, Found
-from tray_app.control import discovery, summary
+from tray_app.control import archive, discovery, summary
 from tray_app.control.answers import (
     Administered,
     Changed,
@@ -31,8 +31,9 @@ from tray_app.control.feed import Feed
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, Registry, Standing, unknown_profile
+from tray_app.control.searching import wanted
 from tray_app.control.tally import Tally
-from tray_app.control.verbs import LATEST_MS, LONGEST_S, MAX_LIMIT, Argument, Refused, verb_named
+from tray_app.control.verbs import LONGEST_S, MAX_LIMIT, Argument, Refused, verb_named
 from tray_app.control.views import AskedView, ProfileView, QuotaView, ReportView, Status
 from tray_app.core.affinity import Conversations
 from tray_app.core.history import Hour, PastRequest, Trace, UsageTotal
@@ -356,16 +357,30 @@ class Service:
         self,
         actor: str,
         limit: int = 20,
-        profile: str | None = None,
-        model: str | None = None,
-        since: int | None = None,
+        **given: Any,
     ) -> list[PastRequest]:
         if not 1 <= limit <= MAX_LIMIT:
             raise Refused("bad_argument", f"--limit must be from 1 to {MAX_LIMIT}")
-        if since is not None and abs(since) > LATEST_MS:
-            raise Refused("bad_argument", "since is no time in milliseconds since 1970")
+        asked = wanted(given)
         history = await asyncio.to_thread(self.history)
-        return await asyncio.to_thread(history.recent, limit, profile=profile, model=model, since=since)
+        return await asyncio.to_thread(history.recent, limit, asked)
+
+    async def export(self, what: str, form: str, since: int | None) -> AsyncIterator[bytes]:
+        """All of one kind, oldest first, in pieces; each is read while nobody else is kept waiting.
+
+        Raises:
+            Refused: it cannot be done.
+        """
+        pages = await asyncio.to_thread(archive.exported, Path(self.about.history_path), what, form, since)
+        first = await asyncio.to_thread(next, pages)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            page: archive.Page | None = first
+            while page is not None:
+                yield page.data
+                page = await asyncio.to_thread(next, pages, None)
+
+        return pieces()
 
     async def _unknown_answers(self, actor: str) -> list[dict[str, object]]:
         history = await asyncio.to_thread(self.history)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tray_app.core.history import RUNNING
 from tray_app.core.redact import redact
+from tray_app.core.values import Outcome
 
 Argument = str | int | float | bool | None
 
@@ -13,6 +15,7 @@ MAX_LIMIT = 10_000  # rows of one answer
 LONGEST_S = 366 * 86_400  # of a pause or a pin
 LATEST_MS = (1 << 53) - 1  # times beyond it are no whole numbers to JavaScript
 MOST_PRIORITY = 1_000_000
+OUTCOMES = (*(outcome.value for outcome in Outcome), RUNNING)
 LABEL = "^[a-z0-9][a-z0-9._-]{0,39}$"
 KEY_LETTERS = r"^\s*[!-~]+\s*$"
 CLIENT = "^[-_]*[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -41,6 +44,7 @@ class Parameter:
     help: str
     required: bool = False
     bounds: Mapping[str, object] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,10 @@ _KINDS = {str: "string", int: "integer", float: "number", bool: "boolean"}
 def _schema(parameter: Parameter, *, nullable: bool) -> dict[str, object]:
     kind = _KINDS[parameter.kind]
     kinds: object = [kind, "null"] if nullable else kind
-    return {"type": kinds, "description": parameter.help, **parameter.bounds}
+    schema: dict[str, object] = {"type": kinds, "description": parameter.help, **parameter.bounds}
+    if parameter.choices:
+        schema["enum"] = [*parameter.choices, *([None] if nullable else [])]
+    return schema
 
 
 _PROFILE = Parameter("profile", str, "a profile's id, such as openrouter-main", required=True)
@@ -177,14 +184,18 @@ _TABLE = (
         "recent requests",
         (
             Parameter("limit", int, "how many", bounds={"minimum": 1, "maximum": MAX_LIMIT}),
-            Parameter("profile", str, "only this profile's"),
-            Parameter("model", str, "only this model's"),
+            Parameter("profile", str, "only this profile's; * stands for anything"),
+            Parameter("model", str, "only this model's; * stands for anything"),
+            Parameter("client", str, "only this client's; * stands for anything"),
+            Parameter("outcome", str, "only those that ended so, or run still", choices=OUTCOMES),
+            Parameter("id", str, "only those whose id begins so"),
             Parameter(
                 "since",
                 int,
                 "only those from this time on, ms since the epoch",
                 bounds={"minimum": -LATEST_MS, "maximum": LATEST_MS},
             ),
+            Parameter("before", str, "only those older than the request of this id: the next page"),
         ),
         reads=True,
     ),

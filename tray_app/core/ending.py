@@ -36,7 +36,7 @@ _SAYS = {
     Why.NO_MATCH: "No profile fits the tags or the kind of this request. See: o-switcher list",
     Why.BUSY: "Too many requests wait for a place already.",
     Why.PAUSED: "Every profile is paused, draining or disabled. See: o-switcher status",
-    Why.REAUTH: "The provider refuses the key of every profile. Give a new one: o-switcher profiles set PROFILE --key",
+    Why.REAUTH: "The provider refuses the key of every profile. Give a new one: o-switcher profiles set PROFILE --key.",
     Why.LIMITED: "No profile can serve this request now.",
     Why.BROKEN: "The provider failed on every profile that was tried.",
     Why.OFFLINE: "The provider cannot be reached from this machine.",
@@ -173,4 +173,13 @@ def stream_error(protocol: Protocol, message: str, request_id: str) -> bytes:
     if protocol is Protocol.OLLAMA:
         return data + b"\n"
     named = b"event: error\n" if protocol in (Protocol.MESSAGES, Protocol.RESPONSES) else b""
-    return b"\n\n" + named + b"data: " + data + b"\n\n"
+    said = b"\n\n" + named + b"data: " + data + b"\n\n"
+    return said + _failed(message, request_id) if protocol is Protocol.RESPONSES else said
+
+
+def _failed(message: str, request_id: str) -> bytes:
+    """What Codex shows to its user: it passes over the event `error`."""
+    error = {"code": "server_error", "message": message}
+    response = {"id": request_id, "object": "response", "status": "failed", "error": error, "output": []}
+    document = {"type": "response.failed", "response": response}
+    return b"event: response.failed\ndata: %b\n\n" % msgspec.json.encode(document)

@@ -4,6 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+RUNNING = "running"  # stands for the outcome of a request that goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which requests. In `profile`, `model` and `client`, a `*` stands for anything.
+
+    `since` is in ms, `before` the id that a page ends before, `prefix` how ids begin.
+    """
+
+    profile: str | None = None
+    model: str | None = None
+    client: str | None = None
+    outcome: str | None = None
+    prefix: str | None = None
+    since: int | None = None
+    before: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class PastRequest:
@@ -86,7 +104,7 @@ class PastSegment:
     """A stretch of a stream that several attempts had a part in. `attempt_id` is the row's, `end` an outcome."""
 
     seq: int
-    attempt_id: int
+    attempt_id: str
     profile_id: str
     started_at: int
     ended_at: int | None

@@ -9,6 +9,17 @@ RANDOM_BITS = 25
 _PAIRS = tuple(high + low for high in _DIGITS for low in _DIGITS)
 
 
+def time_of(request: str) -> int | None:
+    """When the request of that id began, in ms; None where it is no such id."""
+    value = 0
+    for digit in request[:9]:
+        place = _DIGITS.find(digit)
+        if place < 0:
+            return None
+        value = value << 5 | place
+    return value if len(request) == 14 else None
+
+
 def request_id(now: int, chance: int) -> str:
     """14 characters: 45 bits of `now` (ms since the epoch), then 25 bits of `chance`."""
     value, pairs = ((now & (1 << 45) - 1) << RANDOM_BITS) | (chance & (1 << RANDOM_BITS) - 1), _PAIRS

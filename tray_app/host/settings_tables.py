@@ -274,7 +274,4 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 # Accepted and checked, but without effect in this version; `config check` says so.
-NOT_YET = (
-    "history",
-    "notifications",
-)
+NOT_YET = ("notifications",)

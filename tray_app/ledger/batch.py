@@ -37,10 +37,11 @@ from tray_app.core.values import (
     Spent,
     UnknownAnswer,
 )
+from tray_app.ledger import packing
 
 HOUR_MS = 3_600_000
 HISTOGRAMS_KEPT = 256
-UNPRICED = 7  # its place in the counts of a row of `usage_hour`
+UNPRICED = 9  # its place in the counts of a row of `usage_hour`
 
 Row = tuple[object, ...]
 Key = str | tuple[str, int]  # a request's id, or an attempt's request id and number
@@ -57,33 +58,29 @@ def _row_of(columns: str) -> Callable[[object], Row]:
     return attrgetter(*columns.split())
 
 
-_REQUEST_START = "id started_at client protocol path model stream request_bytes"
-_REQUEST_END = "ended_at outcome status_code provider profile_id attempts failovers wait_ms ttft_ms duration_ms"
-_REQUEST_END += " response_bytes reason"
 _SPENT = "input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens cost_usd"
-_ATTEMPT_START = "request_id seq profile_id model started_at"
-_ATTEMPT_END = "ended_at outcome status_code error_class error_scope error_code error_message retry_after_s ttft_ms"
-_ATTEMPT_END += " duration_ms upstream_request_id response_bytes reason chunks"
+_TOKENS = "input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens cost"
 _FAILOVER = "request_id at from_profile to_profile reason manual"
 _OPERATOR = "at actor verb profile_id detail"
 
-REQUEST_OPEN = _insert("request", f"{_REQUEST_START} provider") + " ON CONFLICT DO NOTHING"
-REQUEST_WHOLE = _insert("request", f"{_REQUEST_START} {_REQUEST_END} {_SPENT} cost_source", replace=True)
-ATTEMPT_OPEN = _insert("attempt", _ATTEMPT_START) + " ON CONFLICT DO NOTHING"
-ATTEMPT_WHOLE = (
-    _insert("attempt", f"{_ATTEMPT_START} {_ATTEMPT_END} {_SPENT} cost_source")
-    + " ON CONFLICT (request_id, seq) DO UPDATE SET "  # its id stays
-    + ", ".join(f"{name} = excluded.{name}" for name in f"{_ATTEMPT_END} {_SPENT} cost_source".split())
+REQUEST_OPEN = _insert("request_data", "id kind request_bytes more") + " ON CONFLICT DO NOTHING"
+REQUEST_WHOLE = _insert(
+    "request_data",
+    f"id kind ending ended wait_ms ttft_ms duration_ms request_bytes response_bytes {_TOKENS} upstream_id chunks more",
+    replace=True,
 )
-OWN_WORDS = (
-    "INSERT OR REPLACE INTO attempt_usage (attempt_id, usage)"
-    " SELECT id, ? FROM attempt WHERE request_id = ? AND seq = ?"
+ATTEMPT_OPEN = _insert("attempt_data", "request_id seq kind started_at") + " ON CONFLICT DO NOTHING"
+ATTEMPT_WHOLE = _insert(
+    "attempt_data",
+    "request_id seq kind fault started_at clock retry_after_s ttft_ms duration_ms response_bytes"
+    f" {_TOKENS} upstream_id chunks",
+    replace=True,
 )
+ATTEMPT_INLINED = "DELETE FROM attempt_data WHERE request_id = ? AND seq = ?"
+OWN_WORDS = _insert("attempt_usage", "attempt_id usage", replace=True)
 FAILOVER = _insert("failover", _FAILOVER)
-SEGMENT = (
-    "INSERT OR REPLACE INTO segment"
-    " (request_id, seq, attempt_id, profile_id, started_at, ended_at, chars, overlap_dropped, end)"
-    " SELECT request_id, ?, id, ?, ?, ?, ?, ?, ? FROM attempt WHERE request_id = ? AND seq = ?"
+SEGMENT = _insert(
+    "segment", "request_id seq attempt_id profile_id started_at ended_at chars overlap_dropped end", replace=True
 )
 QUOTA = _insert("quota_event", "at profile_id account scope kind resets_at source reason")
 UNKNOWN = (
@@ -104,7 +101,7 @@ PROFILE = (
 PROFILE_GONE = "UPDATE profile SET removed_at = ? WHERE id = ?"
 REAUTH = "UPDATE profile SET reauth_reason = ? WHERE id = ?"
 STATE = _insert("app_state", "name value", replace=True)
-_SUMS = "requests served attempts failovers request_bytes response_bytes duration_ms"
+_SUMS = "requests served attempts failovers request_bytes response_bytes duration_ms saved cancelled"
 USAGE = (
     _insert("usage_hour", f"hour_at profile_id model client {_SUMS} unpriced {_SPENT} latency_histogram")
     + " ON CONFLICT DO UPDATE SET "
@@ -116,11 +113,9 @@ USAGE = (
 _LATENCIES = "SELECT latency_histogram FROM usage_hour WHERE (hour_at, profile_id, model, client) = (?, ?, ?, ?)"
 
 _INSERTS = frozenset({REQUEST_WHOLE, ATTEMPT_WHOLE})
-_request_start, _request_end = _row_of(_REQUEST_START), _row_of(_REQUEST_END)
-_attempt_start, _attempt_end = _row_of(_ATTEMPT_START), _row_of(_ATTEMPT_END)
-_spent = _row_of(f"{_SPENT} cost_source")
-_NOTHING = Spent()
-_segment = _row_of("seq profile_id started_at ended_at chars overlap_dropped end request_id attempt")
+_spent = _row_of(_SPENT)
+_NOTHING = packing.NOTHING
+_segment = _row_of("profile_id started_at ended_at chars overlap_dropped end")
 _failover, _operator = _row_of(_FAILOVER), _row_of(_OPERATOR)
 _quota_seen = _row_of(_QUOTA_SEEN)
 
@@ -134,6 +129,7 @@ class Unfinished:
     spent: dict[str, Spent] = field(default_factory=dict)  # by the request, of its attempts that have ended
     words: list[Row] = field(default_factory=list)  # the providers' own, on usage, that are still to be written
     latencies: dict[Row, str | None] = field(default_factory=dict, compare=False)  # as they stand in the file
+    combinations: packing.Known = field(default_factory=dict, compare=False)  # with their numbers in the file
 
     def find(self, key: Key) -> Start | None:
         return self.young.get(key) or self.open.get(key)
@@ -147,6 +143,7 @@ class Unfinished:
         starts = [*self.young.values()]
         self.young.clear()
         self.latencies.clear()
+        self.combinations.clear()
         if not young_only:
             starts[:0] = self.open.values()
             self.open.clear()
@@ -172,7 +169,7 @@ def write(
         batch = _Batch(unfinished)
         for fact in facts:
             batch.add(fact)
-        batch.load(connection)
+        batch.load(connection, open_too)
         for sql, rows in batch.statements(open_too):
             _execute(connection, sql, rows)
         connection.execute("COMMIT")
@@ -217,6 +214,9 @@ class _Batch:
         self._ended: list[Key] = []
         self._rows: dict[str, list[Row]] = {}  # of tables in which no row depends on another
         self._state: list[tuple[str, list[Row]]] = []  # in the order of the facts: the last word counts
+        self._requests: list[tuple[RequestStarted, RequestEnded, Spent]] = []  # that have ended
+        self._calls: dict[Key, packing.Call] = {}  # that have ended
+        self._combinations: packing.Known = {}
         self._usage: dict[Row, _Sums] = {}
         self._spent: dict[str, Spent] = {}  # by the request
         self._done: list[str] = []
@@ -238,7 +238,8 @@ class _Batch:
             case FailedOver():
                 self._put(FAILOVER, _failover(fact))
             case Segment():
-                self._then(SEGMENT, *_segment(fact))
+                key = (fact.request_id, fact.seq, packing.attempt_id(fact.request_id, fact.attempt))
+                self._put(SEGMENT, key + _segment(fact))
             case OperatorActed():
                 self._put(OPERATOR, _operator(fact))
             case _:
@@ -261,7 +262,7 @@ class _Batch:
         if isinstance(start, RequestStarted):
             spent = self._spent_of(fact.id) or _NOTHING
             self._done.append(fact.id)
-            self._put(REQUEST_WHOLE, _request_start(start) + _request_end(fact) + _spent(spent))
+            self._requests.append((start, fact, spent))
             self._count(start, fact)
         else:
             self.lost += 1
@@ -270,8 +271,9 @@ class _Batch:
         sums = self._sums(usage_key(start.started_at, end.profile_id, start.model, start.client))
         served = end.outcome is Outcome.SERVED
         added = (1, served, end.attempts, end.failovers, start.request_bytes, end.response_bytes, end.duration_ms)
+        rest = (served and end.failovers > 0, end.outcome is Outcome.CLIENT_CANCELLED)
         counts = sums.counts
-        for place, value in enumerate(added):
+        for place, value in enumerate(added + rest):
             counts[place] += value
         if served:
             bucket = histogram.bucket_of(end.duration_ms if end.ttft_ms is None else end.ttft_ms)
@@ -280,7 +282,7 @@ class _Batch:
     def _sums(self, key: Row) -> _Sums:
         found = self._usage.get(key)
         if found is None:
-            found = self._usage[key] = _Sums([0] * 8, _NOTHING, {})
+            found = self._usage[key] = _Sums([0] * 10, _NOTHING, {})
         return found
 
     def _spent_of(self, request_id: str) -> Spent | None:
@@ -290,7 +292,7 @@ class _Batch:
         """Money is the profile's that it was spent on, also where another one served in the end."""
         self._spent[fact.request_id] = together(self._spent_of(fact.request_id), spent)
         if spent.usage is not None:
-            self._words.append((spent.usage, fact.request_id, fact.seq))
+            self._words.append((packing.attempt_id(fact.request_id, fact.seq), spent.usage))
         start = self._begun.get(fact.request_id) or self._known.find(fact.request_id)
         if isinstance(start, RequestStarted):
             sums = self._sums(usage_key(start.started_at, fact.profile_id, start.model, start.client))
@@ -299,10 +301,10 @@ class _Batch:
 
     def _attempt_ended(self, fact: AttemptEnded) -> None:
         start = self._start_of((fact.request_id, fact.seq))
-        if start is None:
+        if not isinstance(start, AttemptStarted):
             began = fact.ended_at - fact.duration_ms
             start = AttemptStarted(fact.request_id, fact.seq, fact.profile_id, None, began)
-        self._put(ATTEMPT_WHOLE, _attempt_start(start) + _attempt_end(fact) + _spent(fact.spent or _NOTHING))
+        self._calls[fact.request_id, fact.seq] = packing.Call(start, fact)
         if fact.spent is not None:
             self._add_spent(fact, fact.spent)
 
@@ -354,26 +356,48 @@ class _Batch:
             profile.created_at or fact.at,
         )
 
-    def load(self, connection: sqlite3.Connection) -> None:
-        """Learn how the histograms stand that this batch adds to."""
+    def load(self, connection: sqlite3.Connection, open_too: bool) -> None:
+        """Learn what stands in the file: the numbers of combinations, and the histograms that this batch adds to.
+
+        `open_too`: also what has begun and goes on is to be written.
+        """
+        combinations = packing.Combinations(connection, self._known.combinations)
+        self._pack(combinations)
+        self._opened = self._to_open(open_too)
+        for start in self._opened.values():
+            if isinstance(start, RequestStarted):
+                kind = combinations.number(packing.REQUEST_KIND, packing.asked(start, start.provider), start.started_at)
+                self._put(REQUEST_OPEN, packing.opened(start, kind))
+            else:
+                self._put(ATTEMPT_OPEN, packing.opened_attempt(start, combinations))
+        self._combinations = combinations.fresh
         known = self._known.latencies
         for key, sums in self._usage.items():
             if sums.latencies and key not in known:
                 row = connection.execute(_LATENCIES, key).fetchone()
                 known[key] = row[0] if row else None
 
-    def statements(self, open_too: bool) -> Iterator[tuple[str, list[Row]]]:
-        """Each statement with its rows. `open_too`: also for what has begun and goes on."""
-        self._opened = self._to_open(open_too)
-        for start in self._opened.values():
-            if isinstance(start, RequestStarted):
-                self._put(REQUEST_OPEN, (*_request_start(start), start.provider))
+    def _pack(self, combinations: packing.Combinations) -> None:
+        """What has ended as rows: a request's only call goes into the request's own row, where it fits."""
+        for start, end, spent in self._requests:
+            key = (end.id, 1)
+            call = self._calls.get(key)
+            if call is not None and packing.fits(start, end, spent, call):
+                del self._calls[key]
+                if key in self._known.open:
+                    self._put(ATTEMPT_INLINED, key)
             else:
-                self._put(ATTEMPT_OPEN, _attempt_start(start))
+                call = None
+            self._put(REQUEST_WHOLE, packing.whole_request(start, end, spent, call, combinations))
+        for call in self._calls.values():
+            self._put(ATTEMPT_WHOLE, packing.whole_attempt(call, combinations))
+
+    def statements(self, open_too: bool) -> Iterator[tuple[str, list[Row]]]:
+        """Each statement with its rows. `open_too`: also for what nobody waits for."""
         for key, sums in self._usage.items():
             text = histogram.merged(self._known.latencies.get(key), sums.latencies) if sums.latencies else None
             self._took[key] = text
-            self._put(USAGE, (*key, *sums.counts, *_spent(sums.spent)[:-1], text))
+            self._put(USAGE, (*key, *sums.counts, *_spent(sums.spent), text))
         yield from self._rows.items()
         self._wordy = open_too
         if open_too and (words := self._known.words + self._words):  # nobody waits for them
@@ -401,6 +425,9 @@ class _Batch:
         known.spent.update(self._spent)
         for request_id in self._done:
             known.spent.pop(request_id, None)
+        if len(known.combinations) > packing.MOST_KNOWN:
+            known.combinations.clear()
+        known.combinations.update(self._combinations)
         if len(known.latencies) > HISTOGRAMS_KEPT:
             known.latencies.clear()
         known.latencies.update((key, text) for key, text in self._took.items() if text is not None)

@@ -63,7 +63,7 @@ def _examined(connection: sqlite3.Connection) -> tuple[int | None, str | None]:
     found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     if found != "ok":
         return None, f"is damaged ({found.splitlines()[-1]})"
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
     if "request" not in tables:
         return 0, "is the database of another program" if tables else None
     return int(connection.execute("SELECT count(*) FROM request").fetchone()[0]), None

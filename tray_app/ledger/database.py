@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from tray_app.core.pool import Member, Pool, pool_of
-from tray_app.core.values import Admin, Cooldown, ErrorClass, Profile, Scope, Source
-from tray_app.ledger.batch import USAGE, usage_key
+from tray_app.core.values import Admin, Cooldown, ErrorClass, Outcome, Profile, Scope, Source
+from tray_app.ledger import packing
+from tray_app.ledger.batch import USAGE, Row, usage_key
 
 BUSY_MS = 200  # the writer gives way to others for this long before it says so
 PRAGMAS = (
@@ -30,6 +31,7 @@ PRAGMAS = (
     "PRAGMA cache_size = -2048",
     "PRAGMA temp_store = MEMORY",
 )
+KILLED = "the app ended before the answer did"
 STATE_TABLES = ("profile", "cooldown", "app_state")  # small, and needed to go on as before
 _NUMBER = re.compile(r"^(\d{4})_\w+\.sql$")
 
@@ -129,19 +131,24 @@ def _examined(path: Path) -> int | None:
         return None
     try:
         with reading(path) as connection:
-            return _fit_version(connection)
+            return fit_version(connection)
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
         raise Damaged(f"is damaged ({error})") from error
 
 
-def _fit_version(connection: sqlite3.Connection) -> int:
+def fit_version(connection: sqlite3.Connection) -> int:
+    """The version of the schema; 0 where there is nothing at all.
+
+    Raises:
+        Unusable: it is not ours, newer than this program, or damaged in a table that the app needs to go on.
+    """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     newest = migrations()[-1][0]
     if version > newest:
         raise Unusable(f"was written by a newer version (schema {version}, known up to {newest})")
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
     if not version and not tables:
         return version
     if not version or not tables.issuperset(("request", "attempt", "failover", "usage_hour", *STATE_TABLES)):
@@ -176,35 +183,52 @@ def _copy(path: Path, version: int) -> None:
 
 def _sweep(connection: sqlite3.Connection, alive: Collection[object]) -> None:
     """Close the rows that a killed process left open, and count their requests as those that ended."""
-    open_attempts = connection.execute("SELECT id, request_id FROM attempt WHERE ended_at IS NULL").fetchall()
-    open_requests = connection.execute("SELECT id FROM request WHERE ended_at IS NULL").fetchall()
-    words = "the app ended before the answer did"
-    attempts = [(words, number) for number, request_id in open_attempts if request_id not in alive]
-    requests = [(words, request_id) for (request_id,) in open_requests if request_id not in alive]
-    if not attempts and not requests:
+    calls = connection.execute("SELECT request_id, seq FROM attempt_data WHERE clock IS NULL").fetchall()
+    requests = connection.execute("SELECT id FROM request_data WHERE ended IS NULL").fetchall()
+    dead_calls = [key for key in calls if key[0] not in alive]
+    dead = [request_id for (request_id,) in requests if request_id not in alive]
+    if not dead_calls and not dead:
         return
     connection.execute("BEGIN IMMEDIATE")
-    connection.executemany(
-        "UPDATE attempt SET ended_at = started_at, outcome = 'interrupted', reason = ? WHERE id = ?", attempts
-    )
-    connection.executemany(
-        "UPDATE request SET ended_at = started_at, outcome = 'interrupted', reason = ?,"
-        " attempts = (SELECT count(*) FROM attempt WHERE request_id = request.id),"
-        " failovers = (SELECT count(*) FROM failover WHERE request_id = request.id),"
-        " profile_id = (SELECT profile_id FROM attempt WHERE request_id = request.id ORDER BY seq DESC LIMIT 1)"
-        " WHERE id = ?",
-        requests,
-    )
-    for _, request_id in requests:
+    combinations = packing.Combinations(connection, {})
+    for key in dead_calls:
+        _close_call(connection, combinations, key)
+    for request_id in dead:
+        _close_request(connection, combinations, request_id)
         _count(connection, request_id)
     connection.execute("COMMIT")
+
+
+def _close_call(connection: sqlite3.Connection, combinations: packing.Combinations, key: Row) -> None:
+    sql = "SELECT started_at, profile_id, model FROM attempt WHERE request_id = ? AND seq = ?"
+    at, profile_id, model = connection.execute(sql, key).fetchone()
+    kind = combinations.number(packing.ATTEMPT_KIND, (profile_id, model, Outcome.INTERRUPTED, None, None, ""), at)
+    fault = combinations.number(packing.ATTEMPT_FAULT, (None, None, None, None, KILLED), at)
+    sql = "UPDATE attempt_data SET clock = 0, kind = ?, fault = ? WHERE request_id = ? AND seq = ?"
+    connection.execute(sql, (kind, fault, *key))
+
+
+def _close_request(connection: sqlite3.Connection, combinations: packing.Combinations, request_id: str) -> None:
+    sql = (
+        "SELECT started_at, (SELECT profile_id FROM attempt WHERE request_id = ?1 ORDER BY seq DESC LIMIT 1),"
+        " (SELECT count(*) FROM attempt WHERE request_id = ?1), (SELECT count(*) FROM failover WHERE request_id = ?1)"
+        " FROM request WHERE id = ?1"
+    )
+    at, *told = connection.execute(sql, (request_id,)).fetchone()
+    ending = (Outcome.INTERRUPTED, None, *told, None, "", None)
+    number = combinations.number(packing.REQUEST_END, ending, at)
+    sql = (
+        "UPDATE request_data SET ended = 1, ending = ?, more = json_set(coalesce(more, '{}'), '$.reason', ?)"
+        " WHERE id = ?"
+    )
+    connection.execute(sql, (number, KILLED, request_id))
 
 
 def _count(connection: sqlite3.Connection, request_id: str) -> None:
     sql = "SELECT started_at, profile_id, model, client, attempts, failovers, request_bytes FROM request WHERE id = ?"
     *place, attempts, failovers, size = connection.execute(sql, (request_id,)).fetchone()
     nothing = [None] * 7
-    connection.execute(USAGE, (*usage_key(*place), 1, 0, attempts, failovers, size, 0, 0, 0, *nothing))
+    connection.execute(USAGE, (*usage_key(*place), 1, 0, attempts, failovers, size, *[0] * 5, *nothing))
 
 
 def _salvage(aside: Path, connection: sqlite3.Connection) -> None:
@@ -220,16 +244,31 @@ def _salvage(aside: Path, connection: sqlite3.Connection) -> None:
                 connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)  # noqa: S608
 
 
-def move_aside(path: Path, now: int) -> Path:
-    """Rename the file and its journal files to a name that nothing else uses; where the file went.
+def move_aside(path: Path, now: int, why: str = "aside") -> Path:
+    """Rename the file and its journal files to a name that nothing else uses and that says `why`; where the file went.
 
     Raises:
         OSError: nothing was moved.
     """
-    target = path.with_name(f"{path.stem}.aside-{now}{path.suffix}")
+    target = path.with_name(f"{path.stem}.{why}-{now}{path.suffix}")
     while os.path.lexists(target):
         now += 1
-        target = path.with_name(f"{path.stem}.aside-{now}{path.suffix}")
+        target = path.with_name(f"{path.stem}.{why}-{now}{path.suffix}")
+    _rename(path, target)
+    return target
+
+
+def move_back(aside: Path, path: Path) -> None:
+    """Undo `move_aside`.
+
+    Raises:
+        OSError: it stays where it is.
+    """
+    _rename(aside, path)
+
+
+def _rename(path: Path, target: Path) -> None:
+    """All files of a database, or none."""
     moved: list[tuple[Path, Path]] = []
     try:
         for ending in ("-wal", "-shm", ""):  # the file last: without it SQLite would throw its journal away
@@ -240,7 +279,6 @@ def move_aside(path: Path, now: int) -> Path:
         for source, place in moved:
             place.rename(source)
         raise
-    return target
 
 
 def uri_of(path: Path) -> str:

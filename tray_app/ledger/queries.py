@@ -5,18 +5,20 @@ Imports SQLModel, which is heavy: imported by whoever asks, not at the app's sta
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Engine, NullPool, create_engine, func
-from sqlalchemy import select as sums
+from sqlalchemy import Boolean, Engine, NullPool, create_engine, text
 from sqlmodel import Session, SQLModel, col, select
 
+from tray_app.core import histogram
 from tray_app.core.history import (
+    RUNNING,
     Hour,
     Numbers,
     PastAttempt,
@@ -27,11 +29,21 @@ from tray_app.core.history import (
     Trace,
     UnknownKind,
     UsageTotal,
+    Wanted,
 )
+from tray_app.core.ids import request_id, time_of
+from tray_app.ledger.batch import HOUR_MS
 from tray_app.ledger.database import uri_of
-from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, SegmentRow, UnknownAnswerRow, UsageHourRow
+from tray_app.ledger.packing import DAY_MS
+from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, SegmentRow, UnknownAnswerRow
 
+EVERY = Wanted()
+AFTER_ALL = "~"  # greater than every character of an id
 _Value = TypeVar("_Value")
+_THOSE = text(
+    f"SELECT {', '.join(field.name for field in fields(PastRequest))} FROM request"  # noqa: S608 - names of ours
+    " WHERE id IN (SELECT value FROM json_each(:ids)) ORDER BY id DESC"
+).columns(stream=Boolean)
 
 
 class History:
@@ -47,27 +59,11 @@ class History:
         with Session(self._engine) as session:
             yield session
 
-    def recent(
-        self,
-        limit: int,
-        *,
-        profile: str | None = None,
-        model: str | None = None,
-        since: int | None = None,
-        before_id: str | None = None,
-    ) -> list[PastRequest]:
-        """The newest requests first. `since` in ms; `before_id` pages on."""
-        query = select(RequestRow).order_by(col(RequestRow.id).desc()).limit(limit)
-        if profile is not None:
-            query = query.where(col(RequestRow.profile_id) == profile)
-        if model is not None:
-            query = query.where(col(RequestRow.model) == model)
-        if since is not None:
-            query = query.where(col(RequestRow.id) >= _first_id(since), col(RequestRow.started_at) >= since)
-        if before_id is not None:
-            query = query.where(col(RequestRow.id) < before_id)
+    def recent(self, limit: int, wanted: Wanted = EVERY) -> list[PastRequest]:
+        """The newest of the wanted requests first. Nothing is counted; the last one's id pages on, as `before`."""
         with self._session() as session:
-            return [_value(PastRequest, row) for row in session.exec(query)]
+            ids = json.dumps(_Search(session, wanted).ids(limit))
+            return [PastRequest(*row) for row in session.execute(_THOSE, {"ids": ids}).all()]
 
     def trace(self, request_id: str) -> Trace | None:
         """One request with its attempts and failovers, or None."""
@@ -105,80 +101,167 @@ class History:
 
     def hours(self, since: int) -> list[Hour]:
         """Sums by hour from `since` (ms) on; hours without requests are left out."""
-        query = (
-            sums(
-                col(UsageHourRow.hour_at),
-                func.sum(UsageHourRow.requests),
-                func.sum(UsageHourRow.served),
-                func.sum(UsageHourRow.failovers),
-            )
-            .where(col(UsageHourRow.hour_at) >= since)
-            .group_by(col(UsageHourRow.hour_at))
-            .order_by(col(UsageHourRow.hour_at))
-        )
         with self._session() as session:
-            return [Hour(*row) for row in session.execute(query)]
+            return [Hour(*row) for row in session.execute(text(_HOURS), {"since": since})]
 
     def shares(self, since: int) -> list[Share]:
-        """What each profile did from `since` (ms) on."""
-        query = (
-            sums(
-                col(UsageHourRow.profile_id),
-                func.sum(UsageHourRow.requests),
-                func.sum(UsageHourRow.served),
-                func.sum(UsageHourRow.duration_ms),
-            )
-            .where(col(UsageHourRow.hour_at) >= since)
-            .group_by(col(UsageHourRow.profile_id))
-        )
+        """What each profile did from `since` (ms) on; of an hour that is not whole, nothing."""
         with self._session() as session:
+            rows = session.execute(text(_SHARES), _from_hour(since))
             return [
                 Share(profile_id, requests, served, round(duration / requests) if requests else None)
-                for profile_id, requests, served, duration in session.execute(query)
+                for profile_id, requests, served, duration in rows
             ]
 
     def usage_totals(self) -> list[UsageTotal]:
         """Tokens and costs by profile and model, since the history began."""
-        counted = ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-        columns = (*counted, "reasoning_tokens", "cost_usd", "unpriced")
-        query = sums(
-            col(UsageHourRow.profile_id),
-            col(UsageHourRow.model),
-            *(func.coalesce(func.sum(getattr(UsageHourRow, name)), 0) for name in columns),
-        ).group_by(col(UsageHourRow.profile_id), col(UsageHourRow.model))
         with self._session() as session:
-            return [UsageTotal(*row) for row in session.execute(query)]
+            return [UsageTotal(*row) for row in session.execute(text(_TOTALS))]
 
     def numbers(self, since: int) -> Numbers:
-        """Sums of all requests that started at or after `since` (ms)."""
-        served = col(RequestRow.outcome) == "served"
-        failed = col(RequestRow.outcome).in_(("failed", "exhausted", "interrupted", "refused"))
-        rows = sums(
-            func.count(),
-            func.count().filter(served),
-            func.count().filter(served & (col(RequestRow.failovers) > 0)),
-            func.count().filter(failed),
-            func.sum(RequestRow.failovers),
-            func.sum(RequestRow.attempts),
-        ).where(col(RequestRow.id) >= _first_id(since))
-        with self._session() as session:
-            requests, *counts = (int(value or 0) for value in session.execute(rows).one())
-            found = dict(zip(("served", "saved", "failed", "failovers", "attempts"), counts, strict=True))
-            return Numbers(requests, **found, median_ttft_ms=self._median_ttft(session, since))
+        """Sums of all requests that started at or after `since` (ms).
 
-    def _median_ttft(self, session: Session, since: int) -> int | None:
-        known = (col(RequestRow.id) >= _first_id(since), col(RequestRow.ttft_ms).is_not(None))
-        count = session.exec(select(func.count()).select_from(RequestRow).where(*known)).one()
-        middle = (count - 1) // 2, 2 - count % 2  # of an even number the two in the middle
-        query = select(RequestRow.ttft_ms).where(*known).order_by(col(RequestRow.ttft_ms))
-        found = [value for value in session.exec(query.offset(middle[0]).limit(middle[1])) if value is not None]
-        return round(sum(found) / len(found)) if count else None
+        From the hourly sums, and from single requests for the hour in which `since` lies.
+        """
+        whole = -(-since // HOUR_MS) * HOUR_MS
+        with self._session() as session:
+            of_hours = session.execute(text(_OF_HOURS), _from_hour(whole)).one()
+            span = {"low": _first_id(since), "high": _first_id(whole)}
+            of_rest = session.execute(text(_OF_REQUESTS), span).one()
+            took = histogram.total(of_hours[-1])
+            for ms, count in session.execute(text(_TIMES), span):
+                bucket = histogram.bucket_of(ms)
+                took[bucket] = took.get(bucket, 0) + count
+            running = session.execute(text(_RUNNING), {"low": span["high"]}).one()[0]
+        requests, served, saved, cancelled, failovers, attempts = (
+            int(one or 0) + int(other or 0) for one, other in zip(of_hours[:-1], of_rest[:-1], strict=True)
+        )
+        failed = requests - served - cancelled - int(of_rest[-1] or 0)
+        median = histogram.quantile(took, 0.5)
+        return Numbers(requests + running, served, saved, failed, failovers, attempts, median)
+
+
+# days that are summed up, and the hours of the others
+_SUMS = """
+WITH sums AS (
+    SELECT profile_id, requests, served, saved, cancelled, failovers, attempts, duration_ms, latency_histogram
+    FROM usage_day WHERE day_at >= :day
+    UNION ALL
+    SELECT profile_id, requests, served, saved, cancelled, failovers, attempts, duration_ms, latency_histogram
+    FROM usage_hour WHERE hour_at >= :since
+    AND (hour_at < :day OR hour_at / 86400000 * 86400000 NOT IN (SELECT day_at FROM usage_day WHERE day_at >= :day))
+)
+"""
+_OF_HOURS = f"""{_SUMS}
+SELECT sum(requests), sum(served), sum(saved), sum(cancelled), sum(failovers), sum(attempts),
+       group_concat(latency_histogram)
+FROM sums
+"""  # noqa: S608 - words of ours
+_SHARES = f"{_SUMS} SELECT profile_id, sum(requests), sum(served), sum(duration_ms) FROM sums GROUP BY profile_id"  # noqa: S608
+_HOURS = """
+SELECT hour_at, sum(requests), sum(served), sum(failovers) FROM usage_hour WHERE hour_at >= :since
+GROUP BY hour_at ORDER BY hour_at
+"""
+_TOTALS = """
+SELECT profile_id, model, sum(requests), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+       coalesce(sum(cache_read_tokens), 0), coalesce(sum(cache_write_tokens), 0), coalesce(sum(reasoning_tokens), 0),
+       coalesce(sum(cost_usd), 0), sum(unpriced)
+FROM usage_hour GROUP BY profile_id, model
+"""
+_OF_REQUESTS = """
+SELECT count(*), sum(outcome = 'served'), sum(outcome = 'served' AND failovers > 0), sum(outcome = 'client_cancelled'),
+       sum(failovers), sum(attempts), sum(outcome IS NULL)
+FROM request WHERE id >= :low AND id < :high
+"""
+_TIMES = """
+SELECT coalesce(ttft_ms, duration_ms), count(*) FROM request
+WHERE id >= :low AND id < :high AND outcome = 'served' GROUP BY 1
+"""
+_RUNNING = "SELECT count(*) FROM request_data WHERE ended IS NULL AND id >= :low"
+
+
+class _Search:
+    """Finds the ids of wanted requests, newest first, without looking at those of no interest.
+
+    What was not served has an index. For the rest the hourly sums say in which hours there is anything to be found.
+    """
+
+    def __init__(self, session: Session, wanted: Wanted) -> None:
+        self._session = session
+        self._wanted = wanted
+        self._low, self._high = _bounds(wanted)
+        self._given: dict[str, object] = {}
+        self._terms = ["r.id >= :low", "r.id < :high", *self._conditions()]
+
+    def _conditions(self) -> Iterator[str]:
+        wanted = self._wanted
+        kinds = list(self._like(model=wanted.model, client=wanted.client))
+        if kinds:
+            yield f"r.kind IN (SELECT id FROM request_kind WHERE {' AND '.join(kinds)})"  # noqa: S608 - words of ours
+        ends = list(self._like(profile_id=wanted.profile))
+        if wanted.outcome == RUNNING:
+            yield "r.ended IS NULL"
+        elif wanted.outcome is not None:
+            ends.append("outcome = :outcome")
+            self._given["outcome"] = wanted.outcome
+            yield "r.ending < 0" if wanted.outcome != "served" else "r.ending > 0"
+        if ends:
+            yield f"r.ending IN (SELECT id FROM request_end WHERE {' AND '.join(ends)})"  # noqa: S608 - words of ours
+
+    def _like(self, **columns: str | None) -> Iterator[str]:
+        for column, value in columns.items():
+            if value is not None:
+                self._given[column] = value
+                yield f"{column} GLOB :{column}" if "*" in value else f"{column} = :{column}"
+
+    def ids(self, limit: int) -> Sequence[str]:
+        wanted, found = self._wanted, list[str]()
+        if wanted.outcome not in (None, "served") or (wanted.profile, wanted.model, wanted.client) == (None,) * 3:
+            return self._within(self._low, self._high, limit)
+        for hour_at in self._hours():
+            low, high = _first_id(hour_at), _first_id(hour_at + HOUR_MS)
+            found += self._within(max(low, self._low), min(high, self._high), limit - len(found))
+            if len(found) >= limit:
+                break
+        return found
+
+    def _within(self, low: str, high: str, limit: int) -> list[str]:
+        sql = f"SELECT r.id FROM request_data r WHERE {' AND '.join(self._terms)} ORDER BY r.id DESC LIMIT :limit"  # noqa: S608
+        given = {**self._given, "low": low, "high": high, "limit": limit}
+        return [row[0] for row in self._session.execute(text(sql), given)]
+
+    def _hours(self) -> Iterator[int]:
+        """The hours in which there may be any, the latest first; those of requests that go on among them."""
+        wanted = self._wanted
+        terms = ["requests > 0", *self._like(profile_id=wanted.profile, model=wanted.model, client=wanted.client)]
+        low = (time_of(self._low[:14].ljust(14, "0")) or 0) // HOUR_MS * HOUR_MS
+        high = time_of(self._high.replace(AFTER_ALL, "z")[:14].ljust(14, "z")) or 0
+        sql = (
+            f"SELECT hour_at FROM usage_hour WHERE hour_at BETWEEN :low AND :high AND {' AND '.join(terms)}"  # noqa: S608
+            " UNION SELECT :hour * (started_at / :hour) FROM request"
+            " WHERE id IN (SELECT id FROM request_data WHERE ended IS NULL) ORDER BY 1 DESC"
+        )
+        given = {**self._given, "low": low, "high": high, "hour": HOUR_MS}
+        for row in self._session.execute(text(sql), given):
+            yield row[0]
+
+
+def _bounds(wanted: Wanted) -> tuple[str, str]:
+    """The ids are from the first one on, and smaller than the second."""
+    prefix = (wanted.prefix or "").lower()
+    low = max(prefix, "" if wanted.since is None else _first_id(wanted.since))
+    high = f"{prefix}{AFTER_ALL}"
+    return low, high if wanted.before is None else min(high, wanted.before)
+
+
+def _from_hour(since: int) -> dict[str, int]:
+    """From which hour on, and from which whole day on."""
+    hour = -(-since // HOUR_MS) * HOUR_MS
+    return {"since": hour, "day": -(-hour // DAY_MS) * DAY_MS}
 
 
 def _first_id(since: int) -> str:
     """The smallest id that a request of that time can have: ids are in the order of time."""
-    from tray_app.core.ids import request_id
-
     return request_id(max(since, 0), 0)
 
 

@@ -17,7 +17,8 @@ BUSY_MS = 10_000
 _REQUESTS = """
 SELECT coalesce(profile_id, ''), coalesce(model, ''), client, count(*), sum(outcome = 'served'),
        sum(coalesce(attempts, 0)), sum(coalesce(failovers, 0)), sum(request_bytes),
-       sum(coalesce(response_bytes, 0)), sum(coalesce(duration_ms, 0))
+       sum(coalesce(response_bytes, 0)), sum(coalesce(duration_ms, 0)),
+       sum(outcome = 'served' AND failovers > 0), sum(outcome = 'client_cancelled')
 FROM request WHERE id >= ? AND id < ? AND ended_at IS NOT NULL GROUP BY 1, 2, 3
 """
 _ATTEMPTS = """
@@ -25,7 +26,7 @@ SELECT a.profile_id, coalesce(r.model, ''), r.client,
        sum(a.cost_usd IS NULL AND coalesce(a.input_tokens, a.output_tokens) IS NOT NULL),
        sum(a.input_tokens), sum(a.output_tokens), sum(a.cache_read_tokens), sum(a.cache_write_tokens),
        sum(a.reasoning_tokens), sum(a.cost_usd)
-FROM request r JOIN attempt a ON a.request_id = r.id WHERE r.id >= ? AND r.id < ?
+FROM attempt a JOIN request r ON r.id = a.request_id WHERE a.request_id >= ? AND a.request_id < ?
 GROUP BY 1, 2, 3 HAVING coalesce(sum(a.input_tokens), sum(a.output_tokens), sum(a.cost_usd)) IS NOT NULL
 """
 _LATENCIES = """
@@ -70,11 +71,11 @@ def _rows(connection: sqlite3.Connection, hour_at: int, span: tuple[str, str]) -
     for *place, ms in connection.execute(_LATENCIES, span):
         took.setdefault(tuple(place), Counter())[histogram.bucket_of(ms or 0)] += 1
     rows: list[Row] = []
-    for *place, requests, served, attempts, failovers, asked, answered, ms in connection.execute(_REQUESTS, span):
+    for row in connection.execute(_REQUESTS, span):
+        place, counts = row[:3], (*row[3:], 0)
         text = histogram.merged(None, took[tuple(place)]) if tuple(place) in took else None
-        counts = (requests, served, attempts, failovers, asked, answered, ms, 0)
         rows.append((hour_at, *place, *counts, *[None] * 6, text))
     for *place, unpriced, inputs, outputs, read, written, reasoning, cost in connection.execute(_ATTEMPTS, span):
         spent = (inputs, outputs, read, written, reasoning, cost)
-        rows.append((hour_at, *place, *[0] * 7, unpriced, *spent, None))
+        rows.append((hour_at, *place, *[0] * 9, unpriced, *spent, None))
     return rows

@@ -1,12 +1,28 @@
-"""The tables of `history.db`, as the migrations make them. No prompts, no answers, no keys, ever."""
+"""The tables of `history.db`, as the migrations make them. No prompts, no answers, no keys, ever.
+
+`request` and `attempt` are views over tables in which what is repeated stands once (see `packing`).
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 
 WITHOUT_ROWID = {"sqlite_with_rowid": False}
-OPEN = text("ended_at IS NULL")
+
+
+class Untyped(UserDefinedType[object]):
+    """A column of no type: SQLite keeps each value as what it is."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """What stands in the column's place for a type."""
+        return ""
+
+
+VIEW = {"info": {"view": True}}  # read only
 
 
 class _Usage(SQLModel):
@@ -42,11 +58,22 @@ class ProfileRow(SQLModel, table=True):
     removed_at: int | None = None
 
 
+class _Tokens(SQLModel):
+    """Tokens, and money as `packing.packed_money` has it."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost: float | None = Field(default=None, sa_type=Untyped)
+
+
 class RequestRow(_Usage, table=True):
-    """A client's request. Ids are in the order of time."""
+    """A client's request; a view. Ids are in the order of time."""
 
     __tablename__ = "request"
-    __table_args__ = (Index("request_open", "started_at", sqlite_where=OPEN), WITHOUT_ROWID)
+    __table_args__ = (VIEW,)
 
     id: str = Field(primary_key=True)
     started_at: int
@@ -71,13 +98,71 @@ class RequestRow(_Usage, table=True):
     reason: str | None = None
 
 
-class AttemptRow(_Usage, table=True):
-    """A call to a provider."""
+class RequestDataRow(_Tokens, table=True):
+    """A request, with its call where there was one alone."""
 
-    __tablename__ = "attempt"
-    __table_args__ = (UniqueConstraint("request_id", "seq"), Index("attempt_open", "started_at", sqlite_where=OPEN))
+    __tablename__ = "request_data"
+    __table_args__ = (
+        Index("request_open", "id", sqlite_where=text("ended IS NULL")),
+        Index("request_unserved", "id", sqlite_where=text("ending < 0")),
+        WITHOUT_ROWID,
+    )
+
+    id: str = Field(primary_key=True)
+    kind: int
+    ending: int | None = None
+    ended: int | None = None
+    wait_ms: int | None = None
+    ttft_ms: int | None = None
+    duration_ms: int | None = None
+    request_bytes: int
+    response_bytes: int | None = None
+    upstream_id: str | None = Field(default=None, sa_type=Untyped)
+    chunks: int | None = None
+    more: str | None = None
+
+
+class RequestKindRow(SQLModel, table=True):
+    """What requests ask for: a combination."""
+
+    __tablename__ = "request_kind"
+    __table_args__ = (Index("request_kind_by", "model", "client", "path"),)
 
     id: int | None = Field(default=None, primary_key=True)
+    used_at: int
+    client: str
+    provider: str | None = None
+    protocol: str
+    path: str
+    model: str | None = None
+    stream: bool
+
+
+class RequestEndRow(SQLModel, table=True):
+    """How requests end: a combination. What was not served has a negative id."""
+
+    __tablename__ = "request_end"
+    __table_args__ = (Index("request_end_by", "profile_id", "outcome", "status_code"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    used_at: int
+    outcome: str
+    status_code: int | None = None
+    profile_id: str | None = None
+    attempts: int | None = None
+    failovers: int | None = None
+    cost_source: str | None = None
+    id_prefix: str
+    call_model: str | None = None
+
+
+class AttemptRow(_Usage, table=True):
+    """A call to a provider; a view."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (VIEW,)
+
+    id: str = Field(primary_key=True)
     request_id: str
     seq: int
     profile_id: str
@@ -100,12 +185,65 @@ class AttemptRow(_Usage, table=True):
     chunks: int | None = None
 
 
+class AttemptDataRow(_Tokens, table=True):
+    """A call that is not in its request's own row."""
+
+    __tablename__ = "attempt_data"
+    __table_args__ = (Index("attempt_open", "request_id", sqlite_where=text("clock IS NULL")), WITHOUT_ROWID)
+
+    request_id: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    kind: int
+    fault: int | None = None
+    started_at: int
+    clock: int | None = None
+    retry_after_s: float | None = None
+    ttft_ms: int | None = None
+    duration_ms: int | None = None
+    response_bytes: int | None = None
+    upstream_id: str | None = Field(default=None, sa_type=Untyped)
+    chunks: int | None = None
+
+
+class AttemptKindRow(SQLModel, table=True):
+    """What calls with a row of their own were and how they ended: a combination."""
+
+    __tablename__ = "attempt_kind"
+    __table_args__ = (Index("attempt_kind_by", "profile_id", "model", "outcome"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    used_at: int
+    profile_id: str
+    model: str | None = None
+    outcome: str | None = None
+    status_code: int | None = None
+    cost_source: str | None = None
+    id_prefix: str
+
+
+class AttemptFaultRow(SQLModel, table=True):
+    """Why calls failed: a combination."""
+
+    __tablename__ = "attempt_fault"
+    __table_args__ = (Index("attempt_fault_by", "error_class", "error_code", "reason"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    used_at: int
+    error_class: str | None = None
+    error_scope: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    reason: str | None = None
+
+
 class AttemptUsageRow(SQLModel, table=True):
     """The provider's own words on the usage of one of the latest attempts, as JSON."""
 
     __tablename__ = "attempt_usage"
+    __table_args__ = (UniqueConstraint("attempt_id"),)
 
-    attempt_id: int | None = Field(default=None, primary_key=True)
+    n: int | None = Field(default=None, primary_key=True)
+    attempt_id: str
     usage: str
 
 
@@ -153,7 +291,7 @@ class SegmentRow(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     request_id: str
     seq: int
-    attempt_id: int
+    attempt_id: str
     profile_id: str
     started_at: int
     ended_at: int | None = None
@@ -194,7 +332,32 @@ class UsageHourRow(_Usage, table=True):
     response_bytes: int
     duration_ms: int
     latency_histogram: str | None = None
+    saved: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    cancelled: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     unpriced: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+
+
+class UsageDayRow(_Usage, table=True):
+    """Requests of one day that is over, by profile, model and client."""
+
+    __tablename__ = "usage_day"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    day_at: int = Field(primary_key=True)
+    profile_id: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    client: str = Field(primary_key=True)
+    requests: int
+    served: int
+    attempts: int
+    failovers: int
+    request_bytes: int
+    response_bytes: int
+    duration_ms: int
+    saved: int
+    cancelled: int
+    unpriced: int
+    latency_histogram: str | None = None
 
 
 class CooldownRow(SQLModel, table=True):

@@ -23,10 +23,13 @@ from queue import Empty, SimpleQueue
 from tray_app.core.values import Fact, RequestEnded, RequestStarted
 from tray_app.ledger import batch, database
 from tray_app.ledger.decisions import DecisionLog
+from tray_app.ledger.retention import Limits
 from tray_app.ledger.spending import Price, reckoned, unpriced
+from tray_app.ledger.upkeep import Upkeep
 
 LAZY_S = 0.25  # facts that nobody waits for are written within this time
 SPACING_S = 0.005  # under load commits are this far apart: one costs as much as the rows of several requests
+CROWDED_SPACING_S = 0.1  # also without load, while a reader of the file lets its journal grow with every commit
 SOON_S = 0.001  # and others get at least so long to join
 PATIENCE_S = 1.0  # a commit that takes longer lets its waiters go
 RETRY_S = 0.5
@@ -40,12 +43,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the ledger fares. `trouble` is None when all is well."""
+    """How the ledger fares. `trouble` is None when all is well; `crowded`: commits are made further apart."""
 
     trouble: str | None = None
     held: int = 0
     dropped: int = 0
     notice: str | None = None
+    crowded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,17 @@ class _Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class _Tidy:
+    limits: Limits
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Stop:
     pass
+
+
+_Item = _Batch | _Tidy | _Stop
 
 
 class Writer:
@@ -68,7 +81,7 @@ class Writer:
     ) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_change: Callable[[], None] = lambda: None  # called on the loop's thread
-        self._queue: SimpleQueue[_Batch | _Stop] = SimpleQueue()
+        self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._facts: list[Fact] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._waiting: dict[asyncio.Future[None], float] = {}  # since when, oldest first
@@ -117,12 +130,13 @@ class Writer:
 
     def _arrange_kick(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have a commit made: at once where nobody else could join, else when the time is due."""
-        if self._running <= 0:
+        crowded = self.health.crowded
+        if self._running <= 0 and not crowded:
             if self._kick_due is not None:
                 self._kick_due.cancel()
             self._kick_due = loop.call_soon(self._kick)
         elif self._kick_due is None:
-            early = self._kicked_at + SPACING_S - loop.time()
+            early = self._kicked_at + (CROWDED_SPACING_S if crowded else SPACING_S) - loop.time()
             self._kick_due = loop.call_later(max(early, SOON_S), self._kick)
 
     def _kick(self) -> None:
@@ -137,6 +151,10 @@ class Writer:
         """Have written what nobody waits for, and what has begun a while ago and goes on."""
         self._lazy = None
         self._hand_over([])
+
+    def tidy(self, limits: Limits, now: int) -> None:
+        """Begin to take away what is too old (`now` in ms) or too much, as far as traffic leaves time for it."""
+        self._queue.put(_Tidy(limits, now))
 
     def _hand_over(self, waiters: list[asyncio.Future[None]], *, whole: bool = True) -> None:
         facts = self._facts[:]
@@ -192,7 +210,7 @@ class _Scribe:
         self,
         path: Path,
         decisions: DecisionLog,
-        queue: SimpleQueue[_Batch | _Stop],
+        queue: SimpleQueue[_Item],
         report: Callable[[Health, Sequence[asyncio.Future[None]]], None],
         connection: sqlite3.Connection | None,
         price: Price,
@@ -206,8 +224,10 @@ class _Scribe:
         self._connection = connection
         self._file = _identity(path) if connection is not None else None
         self._unfinished = batch.Unfinished()
+        self._upkeep = Upkeep(path)
         self._held: list[Fact] = []
         self._open_due = True
+        self._idle = False
         self._fresh: list[Fact] = []  # those of the held ones that the decisions log has not seen
         self._trouble: str | None = None
         self._notice: str | None = None
@@ -224,6 +244,8 @@ class _Scribe:
             self._tell(waiters)
             if unhurried or len(self._fresh) > MANY_FRESH:
                 self._decide()  # nobody waits for the log
+            if not stopping:
+                self._keep_up()
         deadline = time.monotonic() + LAST_TRY_S
         while self._held and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -234,9 +256,15 @@ class _Scribe:
     def _gather(self) -> tuple[list[asyncio.Future[None]], bool]:
         """Wait for a batch (in trouble, not for ever), and take whatever else has come meanwhile."""
         waiters: list[asyncio.Future[None]] = []
+        self._idle = True
         try:
-            item = self._queue.get(timeout=RETRY_S if self._held else None)
+            item = self._queue.get(timeout=RETRY_S if self._held else self._upkeep.pace if self._connection else None)
             while not isinstance(item, _Stop):
+                if isinstance(item, _Tidy):
+                    self._upkeep.begin(item.limits, item.now)
+                    item = self._queue.get_nowait()
+                    continue
+                self._idle = False
                 facts = [reckoned(fact, self._price) for fact in item.facts]  # at once: it lets go of many bytes
                 self._held += facts
                 self._fresh += facts
@@ -247,6 +275,12 @@ class _Scribe:
             return waiters, True
         except Empty:
             return waiters, False
+
+    def _keep_up(self) -> None:
+        """Do a little of what is due besides, now that nobody waits."""
+        if self._trouble is None and self._connection is not None:
+            self._upkeep.work(self._connection, idle=self._idle)
+            self._tell([])
 
     def _decide(self) -> None:
         self._decisions.write(self._fresh)
@@ -337,8 +371,10 @@ class _Scribe:
 
     def health(self) -> Health:
         """How it fares."""
-        notes = [note for note in (self._notice, self._decisions.trouble) if note]
-        return Health(self._trouble, len(self._held), self._dropped, "; ".join(notes) or None)
+        notes = [note for note in (self._notice, self._decisions.trouble, *self._upkeep.notes) if note]
+        return Health(
+            self._trouble, len(self._held), self._dropped, "; ".join(notes) or None, crowded=self._upkeep.crowded
+        )
 
     def _tell(self, waiters: list[asyncio.Future[None]]) -> None:
         health = self.health()

@@ -351,7 +351,8 @@ class Relay:
         await self._end(Outcome.INTERRUPTED, failure)
         if self._leg.watch is None:
             return b""
-        return stream_error(self._protocol, f"O-Switcher: {words_of(failure)}", self._call.id)
+        # "server error" makes OpenCode ask again, in its own time: whoever has half an answer needs another
+        return stream_error(self._protocol, f"O-Switcher: server error: {words_of(failure)}", self._call.id)
 
     async def _end(self, outcome: Outcome, failure: Broken | None) -> None:
         self._closed(outcome, failure)

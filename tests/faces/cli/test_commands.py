@@ -193,8 +193,8 @@ def test_settings_are_shown_checked_and_changed(cold: Run, tmp_path: Path) -> No
     shown = json.loads(cold("config", "show", "--json").out)
     assert shown["switcher.retry"] == 1 and shown["secrets.store"] == "file"
     assert "switcher.retry = 1" in cold("config", "show").out
-    assert cold("config", "set", "history.keep_days", "30").code == 0
-    assert "history is known, but has no effect" in cold("config", "check").out
+    assert cold("config", "set", "notifications.enabled", "true").code == 0
+    assert "notifications is known, but has no effect" in cold("config", "check").out
     report = json.loads(cold("config", "check", "--json").out)
     assert report["faults"] == [] and report["notes"]
     (tmp_path / "config.toml").write_text("[proxy]\nprt = 1\n")

@@ -100,7 +100,7 @@ def test_faults_of_the_settings_are_named_each(folder: Path, run: Run) -> None:
 
 
 def test_settings_without_effect_are_named(folder: Path, run: Run) -> None:
-    (folder / "config.toml").write_text(FILE + "[proxy]\nport = 0\n[history]\nkeep_days = 9\n")
+    (folder / "config.toml").write_text(FILE + "[proxy]\nport = 0\n[notifications]\nenabled = true\n")
     assert "has no effect in this version" in lines_of(run("doctor").out, "settings")[0]
 
 

@@ -115,8 +115,11 @@ ASKED: list[tuple[str, dict[str, object]]] = [
     ("profiles-set", {"profile": "openrouter-c", "priority": -1}),
     ("profiles-rename", {"profile": "openrouter-c", "label": "renamed"}),
     ("profiles-remove", {"profile": "openrouter-renamed"}),
+    ("profiles-bring-back", {"profile": "openrouter-renamed"}),
+    ("known-key", {"mark": "nobody's", "base_url": "https://openrouter.ai/api/v1"}),
     ("unknown-answers", {}),
     ("token", {"client": "aider"}),
+    ("token", {"client": "aider", "revoke": True}),
     ("report", {}),
     ("autostart", {}),
 ]

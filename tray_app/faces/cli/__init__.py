@@ -3,21 +3,63 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import typer
 
 from tray_app.control.callers import NotRunning
 from tray_app.control.verbs import Refused
-from tray_app.faces.cli import classify, clients, configuration, doctor, history, live, operate, practice, profiles, run
+from tray_app.faces.cli import (
+    archive,
+    classify,
+    clients,
+    configuration,
+    doctor,
+    history,
+    live,
+    operate,
+    practice,
+    profiles,
+    run,
+)
 from tray_app.faces.cli.common import Starter
 
 DONE, FAILED, USAGE, NOT_RUNNING = 0, 1, 2, 3
 
 
+class _ReaderGone(Exception):
+    """Nobody reads on what we print, as after `head`."""
+
+
+class _Commands(typer.core.TyperGroup):
+    """Our commands; the library would take a reader that has gone for a failure."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        with _while_somebody_reads():
+            return super().make_context(*args, **extra)  # prints the help
+
+    def invoke(self, ctx: Any) -> Any:
+        with _while_somebody_reads():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _while_somebody_reads() -> Iterator[None]:
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise _ReaderGone from error
+
+
 def build(house: Starter) -> typer.Typer:
     """All commands, wired to `house`."""
     app = typer.Typer(
+        cls=_Commands,
         name="o-switcher",
         help="Pools your LLM API keys behind a local proxy and goes on with the next one when one runs dry.",
         no_args_is_help=False,
@@ -25,7 +67,7 @@ def build(house: Starter) -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for family in (run, operate, profiles, clients, history, configuration, doctor, classify, practice, live):
+    for family in (run, operate, profiles, clients, history, archive, configuration, doctor, classify, practice, live):
         family.register(app, house)
     return app
 
@@ -41,7 +83,7 @@ def main(house: Starter, argv: Sequence[str]) -> int:
         return _fail(refused.message, FAILED)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
+    except _ReaderGone:
         return _quiet_end()
     except Exception as error:
         return _usage(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -30,8 +31,12 @@ def register(app: typer.Typer, house: Starter) -> None:
 
     @app.command()
     def history(
-        profile: Annotated[str | None, typer.Option(help="Only this profile's.")] = None,
-        model: Annotated[str | None, typer.Option(help="Only this model's.")] = None,
+        profile: Annotated[str | None, typer.Option(help="Only this profile's; * stands for anything.")] = None,
+        model: Annotated[str | None, typer.Option(help="Only this model's; * stands for anything.")] = None,
+        client: Annotated[str | None, typer.Option(help="Only this client's; * stands for anything.")] = None,
+        outcome: Annotated[str | None, typer.Option(help="Only those that ended so: served, failed, ...")] = None,
+        prefix: Annotated[str | None, typer.Option("--id", help="Only those whose id begins so.")] = None,
+        before: Annotated[str | None, typer.Option(help="Only those older than this request: the next page.")] = None,
         since_: Annotated[str | None, typer.Option("--since", help="From this time on: 2h, 2026-11-25, ...")] = None,
         limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 20,
         follow: Annotated[bool, typer.Option("--follow", help="Go on showing new ones.")] = False,
@@ -40,16 +45,19 @@ def register(app: typer.Typer, house: Starter) -> None:
         """Show recent requests."""
         start = None if since_ is None else since(since_)
         with anyone(house) as caller:
-            found = caller.ask("history", limit=limit, profile=profile, model=model, since=start)
+            wanted = {"profile": profile, "model": model, "client": client, "outcome": outcome, "id": prefix}
+            found = caller.ask("history", limit=limit, since=start, before=before, **wanted)
             if as_json and not follow:
                 print_json(found)
                 return
             if not found and not follow:
-                print("no requests yet")
+                print("no requests yet" if not any((before, start, *wanted.values())) else "no such requests")
                 return
             print_table(COLUMNS, [_row(request) for request in reversed(found)])
             if follow:
-                _follow(caller, found, profile, model)
+                _follow(caller, found, wanted)
+            elif len(found) == limit and sys.stdout.isatty():
+                print(f"older ones: --before {found[-1]['id']}")
 
     @app.command()
     def inspect(
@@ -80,12 +88,12 @@ def register(app: typer.Typer, house: Starter) -> None:
             print(f"{hours} hours were counted anew; the one that goes on was left alone")
 
 
-def _follow(caller: Any, shown: list[dict[str, Any]], profile: str | None, model: str | None) -> None:
+def _follow(caller: Any, shown: list[dict[str, Any]], wanted: Mapping[str, str | None]) -> None:
     """Print requests as they end, until Ctrl-C."""
     known = {request["id"] for request in shown if request["outcome"]}
     while True:
         time.sleep(1.0)
-        fresh = caller.ask("history", limit=100, profile=profile, model=model)
+        fresh = caller.ask("history", limit=100, **wanted)
         for request in reversed(fresh):
             if request["outcome"] and request["id"] not in known:
                 known.add(request["id"])

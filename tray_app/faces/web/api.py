@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from tray_app.control import archive
 from tray_app.control.service import Service
 from tray_app.control.verbs import Refused
 from tray_app.faces.web.answering import Handler, arguments_of, done, guarded, query_of, refusal, shown
@@ -38,6 +39,7 @@ def routes(service: Service, sessions: Sessions) -> list[Route]:
         get("/api/v1/quota", admin(api.quota)),
         get("/api/v1/requests", admin(api.requests)),
         get("/api/v1/requests/{request_id}", admin(api.request)),
+        get("/api/v1/export/{what}", admin(api.export)),
         get("/api/v1/events", admin(api.events)),
         get("/api/v1/openapi.json", api.openapi),
         Route("/api/v1/verbs/{name}", admin(api.verb), methods=["POST"]),
@@ -94,6 +96,19 @@ class _Api:
     async def request(self, request: Request) -> Response:
         found = await self._service.perform("inspect", {"request_id": request.path_params["request_id"]}, "api")
         return shown(request, found)
+
+    async def export(self, request: Request) -> Response:
+        what, query = request.path_params["what"], query_of(request, _NUMBERS)
+        if query.keys() - {"format", "since"}:
+            raise Refused("bad_argument", "the only parameters are format and since")
+        form = query.get("format", "csv")
+        pieces = await self._service.export(what, form, query.get("since"))
+        headers = {
+            "cache-control": "no-store",
+            "content-disposition": f'attachment; filename="o-switcher-{what}.{form}"',
+            "x-content-type-options": "nosniff",
+        }
+        return StreamingResponse(pieces, media_type=archive.MEDIA_TYPES[form], headers=headers)
 
     async def openapi(self, request: Request) -> Response:
         return shown(request, description(self._service.about.version))

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tray_app.control import archive
 from tray_app.control.answers import ANSWERS
 from tray_app.control.verbs import VERBS, Verb
 from tray_app.control.views import ProfileView, QuotaView, Status
@@ -59,6 +60,7 @@ def description(version: str) -> dict[str, object]:
     paths: dict[str, object] = {
         path: {"get": _view(path, summary, views[path])} for path, (summary, _) in VIEWS.items()
     }
+    paths["/api/v1/export/{what}"] = {"get": _export()}
     paths["/api/v1/events"] = {"get": _events()}
     paths["/metrics"] = {"get": _metrics()}
     paths["/api/v1/openapi.json"] = {"get": _itself()}
@@ -119,7 +121,7 @@ def _parameters(path: str) -> list[dict[str, object]]:
                 "name": name,
                 "in": "query",
                 "description": one.help,
-                "schema": {"type": kinds[one.kind], **one.bounds},
+                "schema": {"type": kinds[one.kind], **one.bounds, **({"enum": one.choices} if one.choices else {})},
             }
             for name, one in fields.items()
         ]
@@ -148,6 +150,28 @@ def _events() -> dict[str, object]:
         ],
         "responses": {
             "200": {"description": "events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            **_problems("unauthorized", "bad_argument", "unavailable"),
+        },
+    }
+
+
+def _export() -> dict[str, object]:
+    since = next(one for one in VERBS["history"].parameters if one.name == "since")
+    whole = {"schema": {"type": "string"}}
+    return {
+        "operationId": "export",
+        "summary": "all of one kind, oldest first, as a file",
+        "parameters": [
+            {"name": "what", "in": "path", "required": True, "schema": {"type": "string", "enum": archive.KINDS}},
+            {
+                "name": "format",
+                "in": "query",
+                "schema": {"type": "string", "enum": archive.FORMATS, "default": archive.FORMATS[0]},
+            },
+            {"name": "since", "in": "query", "description": since.help, "schema": {"type": "integer", **since.bounds}},
+        ],
+        "responses": {
+            "200": {"description": "the file", "content": dict.fromkeys(archive.MEDIA_TYPES.values(), whole)},
             **_problems("unauthorized", "bad_argument", "unavailable"),
         },
     }

@@ -1,0 +1,103 @@
+"""Days that are over are summed up, and what is asked of a period says the same with their sums and without."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.ledger.facts import HOUR, served, switched
+from tests.ledger.look import ask, one
+from tests.ledger.past import make
+from tray_app.core import histogram
+from tray_app.ledger import batch, database
+from tray_app.ledger.days import sum_up_next
+from tray_app.ledger.queries import History
+from tray_app.ledger.rebuild import rebuild
+from tray_app.ledger.retention import DAY_MS, Limits, Retention
+
+TODAY = 1_760_000_400_000 // DAY_MS * DAY_MS
+NOW = TODAY + 13 * HOUR
+SUMS = "requests served attempts failovers request_bytes response_bytes duration_ms saved cancelled unpriced"
+SUMS += " input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven days of work, and half of today."""
+    path = tmp_path_factory.mktemp("week") / "history.db"
+    make(path, 1500, NOW, 8)
+    return path
+
+
+@pytest.fixture
+def week(made: Path, history: Path) -> Path:
+    """A copy of it that a test may change."""
+    shutil.copy(made, history)
+    return history
+
+
+def one_round(path: Path) -> None:
+    with closing(database.open_for_writing(path, NOW).connection) as connection:
+        made = Retention(Limits(100, 1 << 40), NOW)
+        while made.step(connection):
+            assert not connection.in_transaction
+
+
+def days(path: Path) -> list[int]:
+    return [row["day_at"] for row in ask(path, "SELECT DISTINCT day_at FROM usage_day ORDER BY 1")]
+
+
+def test_every_day_before_yesterday_is_summed_up(week: Path) -> None:
+    one_round(week)
+    first = one(week, "SELECT min(hour_at) FROM usage_hour") // DAY_MS * DAY_MS
+    assert days(week) == list(range(first, TODAY - DAY_MS, DAY_MS))
+    for row in ask(week, "SELECT * FROM usage_day"):
+        of_day = "FROM usage_hour WHERE hour_at >= ? AND hour_at < ? AND (profile_id, model, client) = (?, ?, ?)"
+        place = (row["day_at"], row["day_at"] + DAY_MS, row["profile_id"], row["model"], row["client"])
+        (hours,) = ask(week, f"SELECT {', '.join(f'sum({name}) AS {name}' for name in SUMS.split())} {of_day}", *place)
+        assert {name: row[name] for name in SUMS.split()} == hours
+        assert row["cost_usd"] == pytest.approx(one(week, f"SELECT sum(cost_usd) {of_day}", *place))
+        texts = [found["h"] for found in ask(week, f"SELECT latency_histogram AS h {of_day}", *place) if found["h"]]
+        assert histogram.read(row["latency_histogram"]) == histogram.total(",".join(texts))
+
+
+@pytest.mark.parametrize("hours", [0, 13, 37, 100, 200])
+@pytest.mark.parametrize("more", [0, 1_234_567])
+def test_a_period_has_the_same_sums_as_before(week: Path, hours: int, more: int) -> None:
+    since, asked = NOW - hours * HOUR - more, History(week)
+    before = asked.numbers(since), set(asked.shares(since)), asked.hours(since)
+    one_round(week)
+    assert (asked.numbers(since), set(asked.shares(since)), asked.hours(since)) == before
+
+
+def test_a_day_that_changes_after_all_is_summed_up_anew(week: Path) -> None:
+    one_round(week)
+    day_at = days(week)[2]
+    before = History(week).numbers(0)
+    with closing(database.open_for_writing(week, NOW).connection) as connection:
+        batch.write(connection, [*served(1, day_at + HOUR), *switched(2, day_at + 2 * HOUR)], batch.Unfinished())
+    assert day_at not in days(week)
+    later = History(week).numbers(0)
+    assert (later.requests, later.saved) == (before.requests + 2, before.saved + 1)
+    one_round(week)
+    assert day_at in days(week)
+    assert History(week).numbers(0) == later
+
+
+def test_hours_that_are_counted_anew_take_their_days_with_them(week: Path) -> None:
+    one_round(week)
+    before = History(week).numbers(0)
+    rebuild(week, NOW)
+    assert days(week) == []
+    one_round(week)
+    assert days(week) != [] and History(week).numbers(0) == before
+
+
+def test_nothing_is_summed_up_where_there_is_nothing(history: Path) -> None:
+    with closing(database.open_for_writing(history, NOW).connection) as connection:
+        assert sum_up_next(connection, 0, NOW) is None
+    one_round(history)
+    assert days(history) == []
