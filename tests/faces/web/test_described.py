@@ -46,7 +46,7 @@ CONFIG = """
 [[operations]]
 include-operation-id = ["profiles-add", "profiles-adopt", "profiles-set"]
 [operations.checks.positive_data_acceptance]
-expected-statuses = ["2xx", 404, 409, 422]
+expected-statuses = ["2xx", 401, 404, 409, 422]
 """
 
 
