@@ -203,6 +203,6 @@ def test_the_settings_page_names_every_setting() -> None:
     tables = msgspec.to_builtins(Settings())
     for name, table in tables.items():
         assert name in text, name
-        if isinstance(table, dict) and name not in ("providers", "notifications"):
+        if isinstance(table, dict) and name != "providers":
             for key in table:
                 assert re.search(rf"[`.]{key}\b", text), f"{name}.{key}"

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from tray_app import __version__
 from tray_app.agents import opencode
@@ -111,6 +112,7 @@ class App:
     listeners: list[Callable[[Fact], None]] = field(default_factory=list)
     on_change: Callable[[], None] = lambda: None
     on_stop: Callable[[], None] = lambda: None
+    cut: int = 0  # answers that the end has cut short
     survey: Callable[[Mapping[str, Provider]], list[Finding]] = lambda _: []
     logins: LoginWatch | None = None
     _thread: threading.Thread | None = None
@@ -174,6 +176,8 @@ class App:
             lambda: self.survey(self._providers),
             self.home.keys,
             self._check_key,
+            lambda: self.admission.since,
+            str(self.home.decisions),
             Clients(self.connecting, self.registry, lambda: self.local_url, lambda: self._routes, self._discovers),
             self.feed,
             self.tally,
@@ -226,6 +230,11 @@ class App:
         self._check_clock()
         self.service.expire()
         self._arm_expiry()
+
+    def wake(self) -> None:
+        """The machine has slept: look at once at what was to end meanwhile. On the loop's thread."""
+        self._expire()
+        self._changed()
 
     def _check_clock(self) -> None:
         """Notice a clock that was set back: what was so many minutes away still is, and no longer.
@@ -331,8 +340,8 @@ class App:
             self._history = History(self.home.history)
         return self._history
 
-    def _ticket(self) -> str:
-        return f"{self.url}/report?ticket={self.sessions.ticket()}"
+    def _ticket(self, page: str) -> str:
+        return f"{self.url}/report?{urlencode({'ticket': self.sessions.ticket(), 'page': page})}"
 
     def _client_of(self, digest: bytes) -> str | None:
         """The client whose token has that SHA-256."""
@@ -440,9 +449,10 @@ class App:
             self.logins.close()
         self._prober.close()
         self.feed.close()
-        cut = await serving.close(GRACE_S)
+        self.cut = await serving.close(GRACE_S)
         upstream.close()
-        self.record(Lifecycle("app.stop", now_ms(), f"stopped; {cut} answers were cut" if cut else "stopped"))
+        words = f"stopped; {self.cut} answers were cut" if self.cut else "stopped"
+        self.record(Lifecycle("app.stop", now_ms(), words))
         if not await asyncio.to_thread(self.writer.stop):
             _log.warning("not every record could be written: %s", self.writer.health.trouble or "no time was left")
 
@@ -666,6 +676,8 @@ def run(app: App, *, show: Callable[[App, threading.Event, Say], None] | None, s
         show(app, stop, say)
     stop.wait()
     app.stop()
+    if app.cut:
+        say(f"O-Switcher stopped after {GRACE_S:.0f} s; answers that were cut short: {app.cut}")
     if app.failure is not None:
         say(f"O-Switcher stopped because of a fault of its own: {app.failure!r}")
         return 1

@@ -18,14 +18,11 @@ from pathlib import Path
 import httpx
 
 from tests.bench.table import Row, Series
-from tests.faces.tray import statuses
 from tests.rig import CHAT, MODEL, Rig, running, script_of
 from tray_app.core.classify import classify
 from tray_app.core.policy import Case, Lane, Progress, Rules, Strategy, Tried, next_step
 from tray_app.core.pool import Member, Pool, pool_of
 from tray_app.core.values import Action, Cooldown, CooldownSet, ErrorClass, Head, Profile, Scope, Source, Verdict
-from tray_app.faces.tray.menu import face
-from tray_app.faces.tray.texts import ENGLISH
 
 LATECOMERS = 50
 WIDE = "[switcher]\nconcurrency_limit = 1000\nqueue_limit = 1000\n"
@@ -42,7 +39,6 @@ def run(folder: Path, say: Callable[[str], None], *, crowd: int = 100, dies_s: f
     say("bare decisions")
     yield from _decisions()
     yield _classified()
-    yield _menu()
 
 
 def _count(name: str, value: float, most: float, note: str = "") -> Row:
@@ -155,13 +151,3 @@ def _classified() -> Row:
 
     best = min(timeit.repeat(all_of_them, number=3, repeat=5)) / 3 / len(answers) * 1e6
     return Row(f"classify, an error of {len(answers)} real ones", Series((best,), "us"), floor=100)
-
-
-def _menu() -> Row:
-    crowd = statuses.status(*(statuses.cooling(statuses.profile(f"openrouter-key{n:02}")) for n in range(50)))
-    best = (
-        min(timeit.repeat(lambda: face(crowd, statuses.NOON / 1000, ENGLISH, time.gmtime, None), number=5, repeat=5))
-        / 5
-        * 1e3
-    )
-    return Row("the tray's menu of 50 profiles", Series((best,), "ms"), floor=5)

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.bench import judging, nginx, switcher, variants
+from tests.bench import judging, nginx, switcher, trayed, variants
 from tests.bench.load import Plan, Result
 from tests.bench.processes import Child, Failed, context_switches, cpu_s, memory_mb, polled
 from tests.bench.table import Row, Series
@@ -104,6 +104,9 @@ def run(folder: Path, sizes: Sizes, say: Callable[[str], None]) -> Iterator[Row]
         yield _starts(bench, "start to first answer, fresh home", bench.fresh)
         yield _starts(bench, "start to first answer, home in use", lambda _: place)
         yield from _idle(bench, place)
+        watch_s = sizes.watch_s if sizes is QUICK else trayed.MINUTE_S
+        home = bench.fresh("tray")
+        yield from trayed.run(folder, home, say, starts=sizes.starts, settle_s=sizes.idle_s, watch_s=watch_s)
     crowd, dies_s = (20, 1.0) if sizes is QUICK else (100, 4.0)
     yield from judging.run(folder, say, crowd=crowd, dies_s=dies_s)
 

@@ -42,7 +42,7 @@ def prepare(home: Path, upstream_port: int) -> Place:
     return Place(home, _command(home, "token", "bench").strip())
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
     """This process's environment, less proxies that someone set: all of this stays on the loopback."""
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     return kept | {"O_SWITCHER_HOME": str(home), "PYTHONPATH": str(CHECKOUT)}
@@ -52,7 +52,7 @@ def _command(home: Path, *arguments: str, said: str = "") -> str:
     done = subprocess.run(
         [sys.executable, "-m", "tray_app", *arguments],
         cwd=CHECKOUT,
-        env=_environment(home),
+        env=environment(home),
         input=said,
         capture_output=True,
         text=True,
@@ -69,7 +69,7 @@ def spawn(place: Place, variant: str | None = None) -> Child:
     command = [sys.executable, "-m", "tray_app", "serve", "--port", "0"]
     if variant is not None:
         command = [sys.executable, "-m", "tests.bench.variants", variant]
-    return Child(command, place.home / "words.log", cwd=CHECKOUT, env=_environment(place.home))
+    return Child(command, place.home / "words.log", cwd=CHECKOUT, env=environment(place.home))
 
 
 def port_of(child: Child, place: Place, within_s: float = 30.0) -> int:

@@ -32,6 +32,12 @@ ROWS = (
     "start to first answer, home in use",
     "idle for 0.5 s: memory (PSS)",
     "idle: context switches in 0.5 s",
+    "start to icon",
+    "idle with a tray: memory (PSS)",
+    "idle with a tray: context switches in 0.5 s",
+    "the tray's menu of 50 profiles",
+    "  the same, told to the desktop a minute later",
+    "  the same, every profile in another state",
     "herd: ",
     "herd: calls on the dead key",
     "herd: not served",
@@ -41,7 +47,6 @@ ROWS = (
     "next_step, 50 profiles, a conversation that is held",
     "next_step, 50 profiles, after a failure",
     "classify",
-    "the tray's menu of 50 profiles",
 )
 
 

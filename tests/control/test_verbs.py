@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.rig import MODEL, Rig, key_of, running, script_of
+from tests.rig import MODEL, Clock, Rig, key_of, running, script_of
 from tray_app.control.callers import HttpCaller, NotRunning, connect
 from tray_app.control.service import in_words
 from tray_app.control.verbs import VERBS, Refused, verb_named
@@ -515,3 +515,17 @@ def test_every_verb_has_a_summary_and_its_arguments_are_told() -> None:
 )
 def test_lengths_of_time_are_said_as_people_say_them(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def test_when_the_machine_wakes_up_what_ended_meanwhile_is_over_at_once(tmp_path: Path) -> None:
+    clock = Clock(time.time())
+    spent = '{do="no_credit"}'
+    with running(tmp_path, script_of(a=spent, b=OK), clock=clock) as rig:
+        connect(rig.home.running).ask("pause", profile="openrouter-b", for_s=3600)
+        assert rig.phase("openrouter-b") == "paused"
+        clock.leap(2 * 3600)
+        rig.in_loop(rig.app.wake)
+        assert rig.phase("openrouter-b") == "ready"
+        ended = rig.eventually("SELECT verb, detail FROM operator_event WHERE actor = 'app'")
+        assert ended == [{"verb": "resume", "detail": "the pause is over"}]
+        assert any(one["event"] == "clock.leap" for one in rig.decisions())

@@ -211,11 +211,22 @@ def test_each_model_has_its_own_until_its_window_is_over() -> None:
         pytest.param((allowance("a", 3, model="a/b"),), 10, "a", id="the model's own"),
         pytest.param((allowance("a", 3, model="a/c"),), 10, None, id="another model's does not matter"),
         pytest.param((), 10, None, id="nothing is known"),
+        pytest.param((allowance(left=0.5),), 0.6, "credit", id="a reserve below one percent"),
     ],
 )
 def test_a_reserve_is_kept(known: tuple[Allowance, ...], percent: float, name: str | None) -> None:
     left = reserved(known, percent, NOW, "a/b")
     assert (left and left.name) == name
+
+
+def test_a_limit_of_one_dollar_is_a_limit() -> None:
+    assert (allowance(left=0.25, of=1).used_percent(NOW), allowance(left=0.25, of=1).left_percent(NOW)) == (75, 25)
+
+
+def test_of_two_that_expire_together_the_first_is_spent_and_a_fraction_is_something() -> None:
+    known = (allowance("a", left=0.5), allowance("b", left=0.5))
+    first = soonest(known, NOW)
+    assert first is not None and first.name == "a"
 
 
 # -- warnings
@@ -453,7 +464,8 @@ def test_a_claude_subscription_states_shares_and_epochs() -> None:
         ("5-hour window", 75, 100, "percent", 60_000, 5 * HOUR_MS, Scope.ACCOUNT),
         ("weekly window", 0, 100, "percent", 3_600_000, WEEK_MS, Scope.ACCOUNT),
     ]
-    assert {one.model for one in from_headers("anthropic", headers(stated), NOW, "claude")} == {None}
+    found = from_headers("anthropic", headers(stated), NOW, "claude")
+    assert {(one.model, one.source, one.at) for one in found} == {(None, Source.HEADER, NOW)}
 
 
 def test_limits_are_of_the_model_that_answered() -> None:

@@ -56,10 +56,13 @@ TEXT_ITEM = {"type": "message", "id": "m", "role": "assistant", "status": "compl
         pytest.param(P.GEMINI, {"candidates": []}, id="Gemini: no candidate"),
         pytest.param(P.GEMINI, gemini([{"text": ""}]), id="Gemini: an empty part"),
         pytest.param(P.GEMINI, gemini(None, None), id="Gemini: no part"),
+        pytest.param(P.OLLAMA, {"message": {"role": "assistant", "content": ""}, "done_reason": "stop"}, id="Ollama"),
+        pytest.param(P.OLLAMA, {"response": "", "done_reason": "stop"}, id="Ollama: a completion"),
     ],
 )
 def test_an_answer_that_says_nothing(protocol: Protocol, answer: object) -> None:
     assert says_nothing(protocol, json.dumps(answer).encode())
+    assert says_nothing(protocol, b"\xef\xbb\xbf" + json.dumps(answer).encode())  # with a byte order mark
 
 
 @pytest.mark.parametrize(
@@ -88,6 +91,16 @@ def test_an_answer_that_says_nothing(protocol: Protocol, answer: object) -> None
         pytest.param(P.GEMINI, gemini([], "SAFETY"), id="Gemini: blocked"),
         pytest.param(P.GEMINI, {"totalTokens": 5}, id="Gemini: a count of tokens"),
         pytest.param(P.OLLAMA, {"message": {"content": ""}, "done": True}, id="Ollama has loaded a model"),
+        pytest.param(
+            P.OLLAMA, {"message": {"content": ""}, "done": True, "done_reason": "load"}, id="Ollama says so itself"
+        ),
+        pytest.param(P.OLLAMA, {"message": {"content": "hi"}, "done_reason": "stop"}, id="Ollama: text"),
+        pytest.param(P.OLLAMA, {"response": "hi", "done_reason": "stop"}, id="Ollama: a completion"),
+        pytest.param(
+            P.OLLAMA,
+            {"message": {"content": "", "tool_calls": [{"function": {"name": "f"}}]}, "done_reason": "stop"},
+            id="Ollama: a tool",
+        ),
         pytest.param(P.OTHER, {}, id="whatever else is asked"),
     ],
 )

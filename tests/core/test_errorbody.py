@@ -195,6 +195,9 @@ def test_a_models_own_words_are_not_the_message() -> None:
         pytest.param("bad call `rate limit` here", "bad call \u2026 here", id="between backticks"),
         pytest.param("bad call \u201crate limit\u201d here", "bad call \u2026 here", id="between curly quotes"),
         pytest.param("bad call 'rate limit' here", "bad call \u2026 here", id="between single quotes"),
+        pytest.param(
+            "\"a b\" `c d` \u201ce f\u201d 'g h' i", "\u2026 \u2026 \u2026 \u2026 i", id="between quotes of every kind"
+        ),
         pytest.param("you've no right, don't", "you've no right, don't", id="apostrophes quote nothing"),
         pytest.param("`a` tokens + `b` must be", "`a` tokens + `b` must be", id="between two names nothing is quoted"),
         pytest.param('he said "a b', 'he said "a b', id="a quote without its end"),

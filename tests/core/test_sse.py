@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.core.build import unhurried
 from tray_app.core import errorbody
-from tray_app.core.sse import EndWatch, Event, Sign, Splitter, error_in, sign_of, whole_to
+from tray_app.core.sse import KEPT, EndWatch, Event, Sign, Splitter, error_in, is_readable, sign_of, whole_to
 from tray_app.core.values import Protocol
 
 BOM = b"\xef\xbb\xbf"
@@ -208,6 +208,23 @@ def delta(**said: object) -> dict[str, object]:
         pytest.param(
             event_of({"done": True, "message": {"content": ""}}), Sign.CONTENT, id="Ollama has loaded a model"
         ),
+        pytest.param(
+            event_of({"done": True, "done_reason": "load", "message": {"content": ""}}),
+            Sign.CONTENT,
+            id="Ollama says that it has loaded a model",
+        ),
+        pytest.param(
+            event_of({"done": True, "done_reason": "stop", "message": {"role": "assistant", "content": ""}}),
+            Sign.END,
+            id="Ollama's model has nothing to say",
+        ),
+        pytest.param(event_of({"done": True, "done_reason": "stop", "response": ""}), Sign.END, id="nor here"),
+        pytest.param(
+            event_of({"done": True, "done_reason": "stop", "message": {"content": "H"}}),
+            Sign.CONTENT,
+            id="Ollama says all of it at once",
+        ),
+        pytest.param(event_of({"done": True, "done_reason": "stop", "response": "H"}), Sign.CONTENT, id="here too"),
         pytest.param(event_of({"model": "m", "response": "H", "done": False}), Sign.CONTENT, id="Ollama"),
         pytest.param(event_of(b"no JSON"), Sign.CONTENT, id="what cannot be read is not ours to judge"),
         pytest.param(event_of(b"[1]"), Sign.CONTENT, id="nor is what is no object"),
@@ -259,6 +276,21 @@ def test_the_reader_of_errors_sees_every_error_that_the_stream_shows(data: bytes
         assert errorbody.read(data).present
 
 
+@pytest.mark.parametrize(
+    ("data", "readable"),
+    [
+        pytest.param(None, True, id="a comment"),
+        pytest.param(b' {"a": 1}', True, id="JSON"),
+        pytest.param(b"[DONE]", True, id="the terminator of chats"),
+        pytest.param(b'{"a": ', False, id="half of it"),
+        pytest.param(b"\xff", False, id="bytes that are no text"),
+        pytest.param(b"[" * 100_000, False, id="what is nested without end"),
+    ],
+)
+def test_an_event_can_be_read_or_not(data: bytes | None, readable: bool) -> None:
+    assert is_readable(Event("", data, b"")) is readable
+
+
 # -- ends
 
 ENDS = [
@@ -306,6 +338,47 @@ def test_a_terminator_ends_a_stream(protocol: Protocol, end: bytes) -> None:
 @pytest.mark.parametrize(("protocol", "mark"), COMPLETE)
 def test_an_answer_may_be_complete_without_its_terminator(protocol: Protocol, mark: bytes) -> None:
     assert watched(protocol, mark, b"more") == (True, False)
+
+
+LAST = [
+    pytest.param(
+        Protocol.RESPONSES,
+        b'event: response.completed\ndata: {"type":"response.completed","response":{"output":[{"a":1}]}}\n\n',
+        id="responses",
+    ),
+    pytest.param(Protocol.MESSAGES, b'event: message_stop\ndata: {"type":"message_stop","a":1}\n\n', id="messages"),
+    pytest.param(
+        Protocol.GEMINI, b'data: {"candidates":[{"finishReason":"STOP","content":{"parts":["a"]}}]}\n\n', id="Gemini"
+    ),
+    pytest.param(Protocol.OLLAMA, b'{"model":"m","done":true,"message":{"content":"a"}}\n', id="Ollama"),
+    pytest.param(
+        Protocol.CHAT, b'data: {"choices":[{"finish_reason":"stop","delta":{"content":"a"}}]}\n\n', id="chat's finish"
+    ),
+]
+
+
+@pytest.mark.parametrize(("protocol", "last"), LAST)
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_an_answer_that_is_cut_within_its_last_event_is_not_whole(
+    protocol: Protocol, last: bytes, line_end: bytes
+) -> None:
+    if protocol is Protocol.OLLAMA and line_end == b"\r":
+        return  # lines of JSON end with line feeds
+    before, last = (b"data: {}\n\n" * 3).replace(b"\n", line_end), last.replace(b"\n", line_end)
+    if protocol is Protocol.OLLAMA:
+        before = b"{}" + line_end
+    end = last.rindex(b"}") + 1
+    for cut in range(end):
+        assert watched(protocol, before, last[:cut])[0] is False
+    for cut in range(end, len(last) + 1):  # it lacks nothing but its blank line
+        assert watched(protocol, before, last[:cut])[0] is True
+
+
+def test_a_last_event_of_which_the_beginning_is_not_kept_ends_as_json_does() -> None:
+    event = b'data: {"type":"response.completed","response":{"output":["%b"]}}' % (b"x" * 3 * KEPT)
+    packets = [event[at : at + 1000] for at in range(0, len(event), 1000)]
+    assert watched(Protocol.RESPONSES, *packets) == (True, True)
+    assert watched(Protocol.RESPONSES, *packets[:-1], packets[-1][:-3]) == (False, True)
 
 
 @pytest.mark.parametrize(("protocol", "data"), OPEN)

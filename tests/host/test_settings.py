@@ -19,7 +19,7 @@ from tray_app.core.providers import BUILT_IN, KeyHeader
 from tray_app.core.score import Weights
 from tray_app.core.values import Protocol
 from tray_app.host import settings
-from tray_app.host.settings import Fault, Faulty, Settings, load, parse, set_in_file, without_effect
+from tray_app.host.settings import Fault, Faulty, Settings, load, parse, set_in_file
 
 
 @pytest.fixture
@@ -360,7 +360,6 @@ def test_a_file_that_may_not_be_read_is_a_fault() -> None:
             load(path)
         with pytest.raises(Faulty, match="cannot be read: Permission denied"):
             set_in_file(path, "switcher.retry", "1")
-        assert without_effect(path) == []
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(path: Path) -> None:
@@ -518,39 +517,15 @@ def test_the_file_stays_a_link_and_is_for_this_user_only(path: Path, tmp_path: P
 # -- settings that have no effect yet
 
 
-def test_settings_without_effect_are_those_that_the_file_gives(path: Path) -> None:
-    path.write_text(
-        """
-        [switcher]
-        retry = 1
-        strategy = "score"
-        [switcher.circuit_breaker]
-        failure_threshold = 3
-        [history]
-        keep_days = 3
-        [notifications]
-        """
-    )
-    assert load(path).switcher.retry == 1
-    assert without_effect(path) == ["notifications"]
-    path.write_text("[switcher]\nretry = 1\n[proxy]\nport = 0\n")
-    assert without_effect(path) == []
-
-
-def test_a_missing_or_broken_file_gives_nothing_without_effect(path: Path) -> None:
-    assert without_effect(path) == []
-    path.write_text("[[")
-    assert without_effect(path) == []
-    path.write_text("switcher = 1")
-    assert without_effect(path) == []
-
-
-def test_what_is_said_to_have_no_effect_is_a_setting() -> None:
-    for key in settings.NOT_YET:
-        assert value_of(Settings(), key) is not None or key.startswith("switcher.")
-
-
 def test_defaults_are_finite_and_pass_their_own_check() -> None:
     flat = msgspec.to_builtins(Settings())
     assert parse("")[0] == Settings()
     assert all(math.isfinite(value) for value in flat["switcher"]["routing_weights"].values())
+
+
+def test_every_kind_of_news_can_be_silenced_by_its_name() -> None:
+    from tray_app.control.news import NewsKind
+
+    names = set(msgspec.structs.asdict(Settings().notifications))
+    assert names == {"enabled", *(kind.value for kind in NewsKind)}
+    assert all(msgspec.structs.asdict(Settings().notifications).values())

@@ -40,6 +40,21 @@ class Administered(TypedDict):
     message: str
 
 
+class Halted(TypedDict):
+    """Nothing passes; `until_at` in ms, None: until it is resumed."""
+
+    until_at: int | None
+    message: str
+
+
+class Folder(TypedDict):
+    """Where the files are: the folder, and the history, the decisions log and the settings in it."""
+
+    path: str
+    files: tuple[str, ...]
+    message: str
+
+
 class Cleared(TypedDict):
     """The profiles against which something was held."""
 
@@ -111,6 +126,8 @@ ANSWERS: Mapping[str, Any] = {
     "drain": Administered,
     "disable": Administered,
     "enable": Administered,
+    "pause-all": Halted,
+    "resume-all": Said,
     "retry-now": Cleared,
     "inspect": Trace,
     "history": list[PastRequest],
@@ -130,6 +147,7 @@ ANSWERS: Mapping[str, Any] = {
     "disconnect": WiringView,
     "connections": list[ConnectionView],
     "report": Link,
+    "folder": Folder,
     "autostart": LaunchAtLogin,
     "stop": Said,
 }

@@ -18,22 +18,20 @@ STORE = "secrets.store"  # changing it moves the keys
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is wrong with the file, and what is worth knowing."""
+    """What is wrong with the file."""
 
     path: str
     exists: bool
     faults: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def check(path: Path) -> Checked:
-    """Every fault of the file, and the settings in it that have no effect in this version."""
+    """Every fault of the file."""
     try:
         settings.load(path)
     except settings.Faulty as error:
-        return Checked(str(path), path.exists(), tuple(str(fault) for fault in error.faults), ())
-    notes = tuple(f"{key} is known, but has no effect in this version" for key in settings.without_effect(path))
-    return Checked(str(path), path.exists(), (), notes)
+        return Checked(str(path), path.exists(), tuple(str(fault) for fault in error.faults))
+    return Checked(str(path), path.exists(), ())
 
 
 def loaded(path: Path) -> settings.Settings:

@@ -85,8 +85,7 @@ class Doctor:
         if found.faults:
             return
         self._settings = settings.load(self.home.config)
-        notes = f"; {'; '.join(found.notes)}" if found.notes else ""
-        yield Check("settings", True, f"{found.path} is {'good' if found.exists else 'not there: defaults'}{notes}")
+        yield Check("settings", True, f"{found.path} is {'good' if found.exists else 'not there: defaults'}")
 
     def _look_at_keys(self) -> Iterator[Check]:
         store = self._settings.secrets.store if self._settings else "auto"

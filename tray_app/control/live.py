@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tray_app.control.views import SwitchView
+from tray_app.control.views import ClientView, SwitchView
 from tray_app.core.values import Fact, FailedOver, RequestEnded
 
 DAY_MS = 86_400_000
@@ -17,6 +17,7 @@ class Live:
     day_at: int = 0
     requests_today: int = 0
     last_switch: SwitchView | None = None
+    clients: tuple[ClientView, ...] = ()  # as they were when last asked for
 
     def see(self, fact: Fact) -> bool:
         """Take note; whether something changed that a person would want to see at once."""

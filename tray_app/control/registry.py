@@ -30,6 +30,7 @@ from tray_app.core.values import (
 from tray_app.host.vault import Entry, Vault, VaultError, fingerprint
 
 CHOICE = "choice"  # under this name the operator's choice is remembered
+HALT = "halt"  # and under this one that everything is paused
 _OF_PROVIDER = " account "  # in the name of an account that the provider has told
 _MOVED = "its provider's address is now "  # so begins the mark of a key that may not go there yet
 _LABEL = re.compile(LABEL)
@@ -376,6 +377,11 @@ class Registry:
         """Have the operator's choice, or that there is none, survive a restart."""
         choice = self.cell.pool.choice
         self.record(Remember(CHOICE, msgspec.json.encode(choice).decode() if choice else ""))
+
+    def remember_halt(self) -> None:
+        """Have it survive a restart that everything is paused, or that it is not."""
+        halt = self.cell.pool.halt
+        self.record(Remember(HALT, msgspec.json.encode(halt).decode() if halt else ""))
 
     # -- what happens by itself
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tray_app.agents.found import Finding, Found
+from tray_app.agents.wiring.clients import has_files
 from tray_app.control import archive, discovery, summary
 from tray_app.control.answers import (
     Administered,
@@ -18,6 +20,8 @@ from tray_app.control.answers import (
     Chosen,
     Cleared,
     Done,
+    Folder,
+    Halted,
     KeyStanding,
     KeyStore,
     LaunchAtLogin,
@@ -30,15 +34,15 @@ from tray_app.control.discovery import FoundView
 from tray_app.control.feed import Feed
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
-from tray_app.control.registry import CHOICE, Registry, Standing, unknown_profile
+from tray_app.control.registry import CHOICE, HALT, Registry, Standing, unknown_profile
 from tray_app.control.searching import wanted
 from tray_app.control.tally import Tally
-from tray_app.control.verbs import LONGEST_S, MAX_LIMIT, Argument, Refused, verb_named
-from tray_app.control.views import AskedView, ProfileView, QuotaView, ReportView, Status
+from tray_app.control.verbs import LONGEST_S, MAX_LIMIT, PAGES, Argument, Refused, verb_named
+from tray_app.control.views import AskedView, ClientView, ProfileView, QuotaView, ReportView, Status
 from tray_app.core.affinity import Conversations
 from tray_app.core.history import Hour, PastRequest, Trace, UsageTotal
 from tray_app.core.policy import Rules
-from tray_app.core.pool import Cell, Choice, Member
+from tray_app.core.pool import Cell, Choice, Halt, Member
 from tray_app.core.probes import Told
 from tray_app.core.providers import Provider
 from tray_app.core.values import (
@@ -87,7 +91,7 @@ class Service:
     about: About
     health: Callable[[], Health]
     history: Callable[[], History]
-    ticket: Callable[[], str]
+    ticket: Callable[[str], str]
     autostart: Autostart
     stop: Callable[[], None]
     notices: Callable[[], tuple[str, ...]]
@@ -99,6 +103,8 @@ class Service:
     survey: Callable[[], list[Finding]]
     keys: Path
     check_key: Callable[[str, str, str], Awaitable[KeyCheck]]
+    waiting_since: Callable[[], int | None]
+    decisions_path: str
     clients: Clients
     feed: Feed
     tally: Tally
@@ -134,6 +140,10 @@ class Service:
             notices,
             waiting,
             summary.choice_view(pool, now),
+            pool.halted(now),
+            pool.halt.until_at if pool.halt else None,
+            self.waiting_since(),
+            self.live.clients,
         )
 
     def profile(self, profile: str) -> ProfileView:
@@ -233,7 +243,10 @@ class Service:
         return {"profile": choice.profile_id, "message": f"{choice.profile_id} is no longer {_kind(choice)}"}
 
     def recall(self, state: Mapping[str, str]) -> None:
-        """At the start: the choice that was made before."""
+        """At the start: what the operator said before."""
+        with suppress(msgspec.DecodeError):
+            halt = msgspec.json.decode(state.get(HALT, ""), type=Halt)
+            self.cell.set(msgspec.structs.replace(self.cell.pool, halt=halt))
         try:
             choice = msgspec.json.decode(state.get(CHOICE, ""), type=Choice)
         except msgspec.DecodeError:
@@ -250,6 +263,7 @@ class Service:
             if member.admin_until_at is not None:
                 self.record(ProfileSeen(member.profile, member.admin, member.admin_until_at, now, new=False))
         self.registry.remember_choice()
+        self.registry.remember_halt()
 
     def _current(self, provider: str) -> str | None:
         ready = self.cell.pool.routable(provider, None, self.clock())
@@ -278,6 +292,25 @@ class Service:
         elif for_s is not None:
             until, detail = self.clock() + round(_span(for_s, "a pause") * 1000), f"for {in_words(for_s)}"
         return self._administer(actor, "pause", profile, Admin.PAUSED, until, detail)
+
+    def _pause_all(self, actor: str, for_s: float | None = None) -> Halted:
+        until = None if for_s is None else self.clock() + round(_span(for_s, "a pause") * 1000)
+        detail = "until resumed" if for_s is None else f"for {in_words(for_s)}"
+        self._halt(actor, "pause-all", Halt(until), detail)
+        return {"until_at": until, "message": f"everything is paused {detail}; requests are refused and told why"}
+
+    def _resume_all(self, actor: str) -> Said:
+        if not self.cell.pool.halted(self.clock()):
+            raise Refused(
+                "conflict", "not everything is paused; one profile is resumed with: o-switcher resume PROFILE"
+            )
+        self._halt(actor, "resume-all", None, None)
+        return {"message": "requests pass again; every profile is as it was before"}
+
+    def _halt(self, actor: str, verb: str, halt: Halt | None, detail: str | None) -> None:
+        self.cell.set(msgspec.structs.replace(self.cell.pool, halt=halt))
+        self.registry.remember_halt()
+        self._act(actor, verb, None, detail)
 
     def _resume(self, actor: str, profile: str) -> Administered:
         return self._administer(actor, "resume", profile, Admin.ENABLED, None, None)
@@ -403,7 +436,27 @@ class Service:
         done = noted(await asyncio.to_thread(CLIENT_VERBS[verb], self.clients, **given), news)
         if (detail := detail_of(verb, given, done)) is not None:
             self._act(actor, verb, None, detail)
+            await self.look_at_clients()
         return done
+
+    async def look_at_clients(self) -> None:
+        """Have the status tell which clients are connected; their files are read in another thread."""
+        found = await asyncio.to_thread(self.clients.connections)
+        views = (one for one in found if one.connected or has_files(one.client))
+        self.live.clients = tuple(ClientView(one.client, one.title, one.connected) for one in views)
+        self.cell.set(self.cell.pool)  # the tray shows it
+
+    def _report(self, actor: str, page: str = "report", profile: str | None = None) -> Link:
+        if page not in PAGES:
+            raise Refused("bad_argument", f"there is no page {page!r}; there are: {', '.join(PAGES)}")
+        if profile is not None and page != "profiles":
+            raise Refused("bad_argument", "a profile is named for the page profiles alone")
+        place = "" if profile is None else f"#{self._member(profile).profile.id}"
+        return {"url": self.ticket(page) + place}
+
+    def _folder(self, actor: str) -> Folder:
+        files = (self.about.history_path, self.decisions_path, self.about.config_path)
+        return {"path": str(PurePath(self.about.history_path).parent), "files": files, "message": "\n".join(files)}
 
     async def _move_keys(self, actor: str, store: str) -> KeyStore:
         done = await asyncio.to_thread(self.registry.move_keys, self.keys, store)
@@ -428,9 +481,6 @@ class Service:
         profile = self.registry.take(one.provider, one.label, one.secret, one.base_url, one.source)
         self._act(actor, "profiles-adopt", profile.id)
         return profile.id
-
-    def _report(self, actor: str) -> Link:
-        return {"url": self.ticket()}
 
     def _autostart(self, actor: str, enabled: bool | None = None) -> LaunchAtLogin:
         if enabled is not None:
@@ -465,6 +515,9 @@ class Service:
         if before.choice is not None and pool.choice is None:
             self.registry.remember_choice()
             self._act("app", "unpin", before.choice.profile_id, "its time is over")
+        if before.halt is not None and pool.halt is None:
+            self.registry.remember_halt()
+            self._act("app", "resume-all", None, "the pause is over")
         for cooldown in ended:
             member = pool.members.get(cooldown.profile_id)
             account = member.profile.account if member else cooldown.profile_id
@@ -518,6 +571,8 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "unpin": Service._unpin,
     "quota": Service._quota,
     "pause": Service._pause,
+    "pause-all": Service._pause_all,
+    "resume-all": Service._resume_all,
     "resume": Service._resume,
     "drain": Service._drain,
     "disable": Service._disable,
@@ -530,6 +585,7 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "move-keys": Service._move_keys,
     "discover": Service._discover,
     "report": Service._report,
+    "folder": Service._folder,
     "autostart": Service._autostart,
     "stop": Service._stop,
 }

@@ -22,6 +22,8 @@ from tray_app.core.values import Phase, Protocol, Source
 
 def active_profile(pool: Pool, providers: Mapping[str, Provider], now: int) -> str | None:
     """The profile that the default pool would use now."""
+    if pool.halted(now):
+        return None
     provider = pool.default_provider(Protocol.CHAT, providers) or pool.default_provider(Protocol.MESSAGES, providers)
     if provider is None:
         return None
@@ -33,7 +35,7 @@ def profile_views(pool: Pool, now: int, rules: Rules, known: Mapping[str, Provid
     """Every profile, in the pool's order."""
     providers = {member.profile.provider for member in pool.members.values()}
     first = {name: ready[0].profile.id for name in providers if (ready := pool.routable(name, None, now))}
-    active = frozenset(first.values())
+    active = frozenset() if pool.halted(now) else frozenset(first.values())
     views = (_view(member, pool, active, now, rules, known) for member in pool.members.values())
     return tuple(replace(view, rest=wording.rest_words(view, now)) for view in views)
 
@@ -176,6 +178,8 @@ def choice_view(pool: Pool, now: int) -> ChoiceView | None:
 def app_state(pool: Pool, active: str | None, now: int) -> AppState:
     """The app in one word."""
     phases = [member.phase(now) for member in pool.members.values()]
+    if pool.halted(now):
+        return AppState.PAUSED
     if pool.offline:
         return AppState.OFFLINE
     if not phases or all(phase is Phase.REAUTH for phase in phases):
@@ -195,6 +199,9 @@ def headline(state: AppState, active: str | None, pool: Pool, now: int) -> str:
             return f"{active} is serving"
         case AppState.OFFLINE:
             return "no provider can be reached: this machine seems to be offline"
+        case AppState.PAUSED if pool.halted(now):
+            until = pool.halt.until_at if pool.halt else None
+            return "everything is paused" + (f"; it ends {in_time(until, now)}" if until is not None else "")
         case AppState.PAUSED:
             return "every profile is paused, draining or disabled"
         case AppState.EXHAUSTED:

@@ -16,6 +16,7 @@ LONGEST_S = 366 * 86_400  # of a pause or a pin
 LATEST_MS = (1 << 53) - 1  # times beyond it are no whole numbers to JavaScript
 MOST_PRIORITY = 1_000_000
 OUTCOMES = (*(outcome.value for outcome in Outcome), RUNNING)
+PAGES = ("report", "profiles")  # what a one-time address may lead to
 LABEL = "^[a-z0-9][a-z0-9._-]{0,39}$"
 KEY_LETTERS = r"^\s*[!-~]+\s*$"
 CLIENT = "^[-_]*[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -152,6 +153,8 @@ _TABLE = (
         "take a profile out of use for a while",
         (_PROFILE, _FOR, Parameter("until_reset", bool, "until its limit resets")),
     ),
+    Verb("pause-all", "let nothing pass for a while: every request is refused with the reason", (_FOR,)),
+    Verb("resume-all", "end that: every profile is as it was before"),
     Verb("resume", "take a paused or draining profile back into use", (_PROFILE,)),
     Verb("drain", "let a profile finish what it does and take nothing new", (_PROFILE,)),
     Verb("disable", "take a profile out of use until it is enabled", (_PROFILE,)),
@@ -287,7 +290,21 @@ _TABLE = (
         (_CLIENT, _DRY_RUN, Parameter("force", bool, "also where somebody has changed our values since")),
     ),
     Verb("connections", "which clients are pointed at the proxy", reads=True),
-    Verb("report", "a one-time address of the usage report"),
+    Verb(
+        "report",
+        "a one-time address of the usage report, or of another page",
+        (
+            Parameter("page", str, "report, or profiles: where keys are pasted", choices=PAGES),
+            Parameter("profile", str, "with profiles: which one to look at"),
+        ),
+        together={
+            "anyOf": [
+                {"properties": {"profile": {"type": "null"}}},
+                {"required": ["page"], "properties": {"page": {"const": "profiles"}}},
+            ]
+        },
+    ),
+    Verb("folder", "where the history, the logs and the settings are kept", reads=True),
     Verb("autostart", "launch at login", (Parameter("enabled", bool, "on or off; neither: only tell"),)),
     Verb("stop", "stop the app"),
 )

@@ -116,6 +116,15 @@ class SwitchView:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientView:
+    """A coding agent, and whether its requests go through the proxy."""
+
+    name: str  # as commands take it
+    title: str
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """One screen of state: `o-switcher status`, the tray and `/api/v1/status` show exactly this."""
 
@@ -136,6 +145,10 @@ class Status:
     notices: tuple[str, ...] = ()  # what the user should know and could mend, one sentence each
     waiting: int = 0  # requests that wait for a place
     choice: ChoiceView | None = None
+    paused_all: bool = False  # the operator lets nothing pass, whatever the profiles' states
+    paused_until: int | None = None  # ms; when that ends by itself
+    waiting_since: int | None = None  # ms; from then on some request has been waiting for a place
+    clients: tuple[ClientView, ...] = ()  # those that can be pointed at the proxy; none: that is not known here
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Pure. One table for each language; reasons, models and names of quotas come from
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tray_app.control.views import ChoiceView, ProfileView, QuotaView
 from tray_app.core.values import Phase, Source
@@ -233,6 +233,11 @@ def quota_words(one: QuotaView, now: int, words: Wording = ENGLISH) -> str:
     return text if one.resets_at is None else text + words.resets.format(when=in_time(one.resets_at, now, words))
 
 
+def endless(one: QuotaView) -> QuotaView:
+    """`one` without its reset, for where that is told in another way."""
+    return replace(one, resets_at=None)
+
+
 def number_words(value: float, words: Wording = ENGLISH) -> str:
     """A figure with two decimals, or none where it is whole: `12.40`, `1,500`."""
     text = f"{value:,.0f}" if value == round(value) else f"{value:,.2f}"
@@ -242,11 +247,14 @@ def number_words(value: float, words: Wording = ENGLISH) -> str:
 # -- the operator's choice
 
 
-def choice_words(choice: ChoiceView, now: int, words: Wording = ENGLISH) -> str:
-    """What holds of the profile that the operator chose: `pinned until it ends in 38 min`."""
+def choice_words(choice: ChoiceView, now: int, words: Wording = ENGLISH, when: str | None = None) -> str:
+    """What holds of the profile that the operator chose: `pinned until it ends in 38 min`.
+
+    `when` is how its end is told, if not by how far away it is.
+    """
     if choice.until_at is None:
         text = words.pinned if choice.pinned else words.preferred
     else:
         frame = words.pinned_until if choice.pinned else words.preferred_until
-        text = frame.format(when=in_time(choice.until_at, now, words))
+        text = frame.format(when=when or in_time(choice.until_at, now, words))
     return text + (words.strictly if choice.strict else "")

@@ -11,6 +11,7 @@ import msgspec
 
 from tray_app.core.values import Protocol
 
+_BOM = b"\xef\xbb\xbf"
 _PLAIN_ENDS = (None, "", "stop", "STOP", "end_turn")  # of an answer that is complete
 
 
@@ -35,6 +36,9 @@ class _Answer(msgspec.Struct):
     stop_reason: Any = None
     status: Any = None
     input_tokens: Any = None
+    message: Any = None
+    response: Any = None
+    done_reason: Any = None
 
 
 _answer = msgspec.json.Decoder(_Answer)
@@ -47,7 +51,7 @@ def says_nothing(protocol: Protocol, body: bytes) -> bool:
         msgspec.DecodeError, UnicodeDecodeError, RecursionError: it is no JSON.
     """
     try:
-        answer = _answer.decode(body)
+        answer = _answer.decode(body.removeprefix(_BOM))
     except msgspec.ValidationError:
         return False  # of a shape that is not known: not ours to judge
     match protocol:
@@ -60,6 +64,8 @@ def says_nothing(protocol: Protocol, body: bytes) -> bool:
             return not _is_filled(answer.output) and answer.status in (None, "completed")
         case Protocol.GEMINI:
             return answer.candidates is not None and not any(map(_is_candidate_told, answer.candidates))
+        case Protocol.OLLAMA:  # that a model was loaded is a reason of its own
+            return answer.done_reason == "stop" and not _is_filled(answer.message) and not answer.response
         case _:
             return False
 

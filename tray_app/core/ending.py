@@ -24,6 +24,7 @@ _STATUS = {
     Why.NO_MATCH: 503,
     Why.BUSY: 503,
     Why.PAUSED: 503,
+    Why.HALTED: 503,
     Why.REAUTH: 403,
     Why.LIMITED: 429,
     Why.BROKEN: 502,
@@ -36,6 +37,7 @@ _SAYS = {
     Why.NO_MATCH: "No profile fits the tags or the kind of this request. See: o-switcher list",
     Why.BUSY: "Too many requests wait for a place already.",
     Why.PAUSED: "Every profile is paused, draining or disabled. See: o-switcher status",
+    Why.HALTED: "Everything is paused by the operator. To go on: o-switcher resume-all.",
     Why.REAUTH: "The provider refuses the key of every profile. Give a new one: o-switcher profiles set PROFILE --key.",
     Why.LIMITED: "No profile can serve this request now.",
     Why.BROKEN: "The provider failed on every profile that was tried.",
@@ -76,7 +78,7 @@ def exhausted(
     """
     profiles = [_profile_state(member, model, now) for member in members]
     listed = "; ".join(f"{item['id']}: {item['words']}" for item in profiles)
-    message = _says(refuse.why, only) + (f" {listed}." if listed else "")
+    message = _says(refuse.why, only) + (f" {listed}." if listed and refuse.why is not Why.HALTED else "")
     if slowed is not None:
         message += f" {slowed[0].upper()}{slowed[1:]}."
     details: dict[str, object] = {
@@ -93,7 +95,7 @@ def exhausted(
 
 
 def _says(why: Why, only: str | None) -> str:
-    if only is None or why in (Why.NO_PROFILE, Why.BUSY, Why.OFFLINE, Why.LAST_ANSWER):
+    if only is None or why in (Why.NO_PROFILE, Why.BUSY, Why.OFFLINE, Why.LAST_ANSWER, Why.HALTED):
         return _SAYS[why]
     return f"Only {only} may serve now, as it was chosen with --strict; to end that: o-switcher unpin."
 

@@ -221,6 +221,7 @@ class Why(StrEnum):
     NO_PROFILE = "no_profile"
     NO_MATCH = "no_match"  # profiles there are, but none that fits the call's tags or kind
     PAUSED = "paused"
+    HALTED = "halted"  # the operator has paused everything
     REAUTH = "reauth"
     LIMITED = "limited"
     BROKEN = "broken"
@@ -469,6 +470,8 @@ def _stuck_to(first: str, pool: Pool, lane: Lane, rules: Rules, now: int) -> str
 
 def next_step(case: Case) -> Step:
     """What to do next for the call of `case`."""
+    if case.pool.halt is not None and case.pool.halted(case.now):
+        return Refuse(Why.HALTED, "everything is paused by the operator", case.pool.halt.until_at)
     last = case.progress.last
     if last is None:
         return _first(case)

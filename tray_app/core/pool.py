@@ -97,6 +97,12 @@ class Choice(Struct, frozen=True):
     until_at: int | None = None
 
 
+class Halt(Struct, frozen=True):
+    """The operator has paused everything, profiles left as they are. `until_at` ends it by itself."""
+
+    until_at: int | None = None
+
+
 class Reach(Struct, frozen=True):
     """When an address last answered, and when it last could not be reached, in ms."""
 
@@ -117,6 +123,12 @@ class Pool(Struct, frozen=True):
     reach: Mapping[str, Reach] = field(default_factory=dict)  # by base URL
     limits: Limits = ()  # the latest that accounts have met
     roster: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # each provider's profiles, by priority
+    halt: Halt | None = None
+
+    def halted(self, now: int) -> bool:
+        """Whether the operator lets nothing pass at `now` (ms)."""
+        halt = self.halt
+        return halt is not None and (halt.until_at is None or now < halt.until_at)
 
     def choice_at(self, now: int) -> Choice | None:
         """What the operator chose, unless its time is over at `now` (ms)."""
@@ -184,7 +196,7 @@ class Pool(Struct, frozen=True):
 
     def _with(self, member: Member) -> Pool:
         members = {**self.members, member.profile.id: member}
-        return Pool(members, self.current, self.choice, self.reach, self.limits, self.roster)
+        return Pool(members, self.current, self.choice, self.reach, self.limits, self.roster, self.halt)
 
     # -- leases
 
@@ -283,8 +295,11 @@ class Pool(Struct, frozen=True):
         choice = self.choice
         if choice is not None and choice.until_at is not None:
             choice = replace(choice, until_at=choice.until_at + by_ms)
+        halt = self.halt
+        if halt is not None and halt.until_at is not None:
+            halt = Halt(halt.until_at + by_ms)
         reach = {url: seen.shifted(by_ms) for url, seen in self.reach.items()}
-        return replace(self, members=members, choice=choice, reach=reach)
+        return replace(self, members=members, choice=choice, reach=reach, halt=halt)
 
     def expired(self, now: int) -> tuple[Pool, tuple[Cooldown, ...], tuple[str, ...]]:
         """Without what has run out by `now`: the cooldowns that ended, the profiles whose pause ended."""
@@ -302,6 +317,8 @@ class Pool(Struct, frozen=True):
                 resumed.append(key)
         if pool.choice is not None and pool.choice.until_at is not None and pool.choice.until_at <= now:
             pool = replace(pool, choice=None)
+        if pool.halt is not None and not pool.halted(now):
+            pool = replace(pool, halt=None)
         return pool, tuple(ended), tuple(resumed)
 
     def next_expiry(self) -> int | None:
@@ -311,6 +328,8 @@ class Pool(Struct, frozen=True):
         times += [m.admin_until_at for m in members if m.admin_until_at is not None and m.admin is not Admin.ENABLED]
         if self.choice is not None and self.choice.until_at is not None:
             times.append(self.choice.until_at)
+        if self.halt is not None and self.halt.until_at is not None:
+            times.append(self.halt.until_at)
         return min(times, default=None)
 
     # -- marks

@@ -136,6 +136,7 @@ class _Delta(msgspec.Struct):
     message: Any = None
     response: Any = None
     done: bool | None = None
+    done_reason: str | None = None
 
 
 class _Candidate(msgspec.Struct):
@@ -174,6 +175,18 @@ _PLAIN_ENDS = ("stop", "STOP", "end_turn")  # of an answer that is complete: wit
 _ENDS = frozenset({"message_stop", "response.completed", "response.incomplete"})
 
 
+def is_readable(event: Event) -> bool:
+    """Whether `event` holds what every protocol's events hold: JSON, or the terminator of chats."""
+    data = event.data
+    if data is None or data.strip() == b"[DONE]":
+        return True
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
 def sign_of(event: Event) -> Sign:
     """What `event` says of its stream. An event that cannot be read counts as content: it is not ours to judge."""
     if event.data is None or not event.data.strip():
@@ -193,7 +206,7 @@ def _sign_of_delta(name: str, delta: _Delta) -> Sign:
         return Sign.ERROR
     if kind in _OPENINGS:
         return Sign.LIFE
-    if kind in _ENDS:
+    if kind in _ENDS or _is_done_with_nothing(delta):
         return Sign.END
     if delta.choices is not None:
         return _sign_of_choices(delta.choices)
@@ -213,6 +226,11 @@ def _is_told(kind: str, delta: _Delta) -> bool:
     if delta.done is False:
         return _is_filled(delta.message) or _is_filled(delta.response)
     return True
+
+
+def _is_done_with_nothing(delta: _Delta) -> bool:
+    """Whether Ollama's model has stopped by itself. Loading one ends at once too, for a reason of its own."""
+    return bool(delta.done) and delta.done_reason == "stop" and not (_is_filled(delta.message) or delta.response)
 
 
 def _is_candidate_told(one: _Candidate) -> bool:
@@ -298,12 +316,20 @@ class EndWatch:
 
     @property
     def whole(self) -> bool:
-        """Whether the answer is complete, with or without its terminator."""
+        """Whether the answer is complete, with or without its terminator.
+
+        A mark alone proves nothing: the event that it stands in may be cut after it, and what that holds be missing.
+        """
         ends = self._ends
-        if ends is None or self.ended_by:
+        if ends is None:
             return True
-        tail = self._tail()
-        return any(mark in tail for mark in ends.terminators + ends.others)
+        last = b"\n" + self.last
+        end = whole_to(last, ndjson=ends.lines)
+        marks, events = ends.terminators + ends.others, last[:end][-_TAIL:]
+        if any(mark in events for mark in marks):
+            return True
+        marked = bool(self.ended_by) or any(mark in last[-_TAIL:] for mark in marks)
+        return marked and _is_event(last[end:], ends)
 
     @property
     def failed(self) -> bool:
@@ -318,6 +344,14 @@ class EndWatch:
         if len(events) > _LATEST:  # an error stands among the last of them, and a search through all takes longer
             tail = b"\n\n".join(events[1:])
         return b'error"' in tail and any(mark in tail for mark in ends.errors)
+
+
+def _is_event(rest: bytes, ends: _Ends) -> bool:
+    """Whether what stands after the last blank line of a stream is an event that lacks only its own."""
+    if len(rest) >= KEPT:
+        return rest.rstrip().endswith(b"}")  # where it begins is not known any more
+    event = Event("", rest.strip() or None, rest) if ends.lines else _event(rest)
+    return is_readable(event)
 
 
 _FINISH = (b'"finish_reason":"', b'"finish_reason": "')
@@ -335,6 +369,7 @@ class _Ends(Struct, frozen=True):
     reach: int
     others: tuple[bytes, ...] = ()  # what else shows that an answer is complete
     errors: tuple[bytes, ...] = _ERROR
+    lines: bool = False  # whether each line is an event
 
 
 _ANYWHERE = 1 << 30
@@ -353,5 +388,5 @@ _ENDS_OF = {
     ),
     # These two send a tool's arguments as they are, not as a text: only an event that begins so is an error.
     Protocol.GEMINI: _Ends((b'"finishReason"',), _ANYWHERE, errors=(b'\ndata: {"error"', b'\ndata:{"error"')),
-    Protocol.OLLAMA: _Ends((b'"done":true', b'"done": true'), _ANYWHERE, errors=(b'\n{"error"',)),
+    Protocol.OLLAMA: _Ends((b'"done":true', b'"done": true'), _ANYWHERE, errors=(b'\n{"error"',), lines=True),
 }

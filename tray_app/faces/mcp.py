@@ -31,7 +31,20 @@ LIST = Verb("list", "all profiles: state, rest and reset, quota left, health, sc
 READS = ("status", "quota", "inspect", "history")
 # `report` is a link that lets whoever opens it do everything that the report offers
 CONTROLS = (
-    *("use", "next", "pin", "unpin", "pause", "resume", "drain", "disable", "enable", "retry-now"),
+    *(
+        "use",
+        "next",
+        "pin",
+        "unpin",
+        "pause",
+        "resume",
+        "drain",
+        "disable",
+        "enable",
+        "pause-all",
+        "resume-all",
+        "retry-now",
+    ),
     "report",
 )
 INSTRUCTIONS = (

@@ -8,6 +8,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Mapping
+from pathlib import Path
 
 _BUNDLE_VARIABLES = (
     "LD_LIBRARY_PATH",
@@ -41,6 +42,11 @@ def open_in_browser(url: str) -> bool:
     # it may live as long as the browser; without someone who waits it would stay as a zombie
     threading.Thread(target=opener.wait, name="browser", daemon=True).start()
     return True
+
+
+def open_folder(path: str) -> bool:
+    """Whether a file manager could be asked to show that folder."""
+    return open_in_browser(Path(path).as_uri())
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:

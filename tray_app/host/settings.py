@@ -18,9 +18,9 @@ from tray_app.core.address import BadAddress, base_of
 from tray_app.core.providers import BUILT_IN, RESERVED_NAMES, canonical
 from tray_app.core.toml_text import KeyPath, edits, lines_of, parts_of, value_text
 from tray_app.host.home import write_private
-from tray_app.host.settings_tables import NOT_YET, Settings
+from tray_app.host.settings_tables import Settings
 
-__all__ = ["Fault", "Faulty", "Settings", "load", "parse", "set_in_file", "without_effect"]
+__all__ = ["Fault", "Faulty", "Settings", "load", "parse", "set_in_file"]
 
 BOM = "\ufeff"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,63}\Z")
@@ -284,21 +284,4 @@ def _put(document: dict[str, Any], parts: Sequence[str], value: object) -> bool:
         if not isinstance(document, dict):
             return False
     document[name] = value
-    return True
-
-
-def without_effect(path: Path) -> list[str]:
-    """The settings in the file that are accepted but have no effect in this version."""
-    try:
-        document, _ = _document(_text_of(path).removeprefix(BOM))
-    except Faulty:
-        return []
-    return [key for key in NOT_YET if _is_given(document, key)]
-
-
-def _is_given(document: Any, key: str) -> bool:
-    for part in key.split("."):
-        if not isinstance(document, dict) or part not in document:
-            return False
-        document = document[part]
     return True

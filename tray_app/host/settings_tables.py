@@ -169,7 +169,16 @@ class QuotaTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NotificationsTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a desktop is told of. Names but the first are those of `control.news.NewsKind`."""
+
     enabled: bool = True
+    switched: bool = True
+    warned: bool = True
+    exhausted: bool = True
+    back: bool = True
+    reauth: bool = True
+    all_exhausted: bool = True
+    connected: bool = True
 
 
 class PriceTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -271,7 +280,3 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
                 changes["protocols"] = frozenset({table.protocol, Protocol.OTHER})
             known[canonical(name)] = custom(canonical(name), url, like=like, **changes)
         return known
-
-
-# Accepted and checked, but without effect in this version; `config check` says so.
-NOT_YET = ("notifications",)

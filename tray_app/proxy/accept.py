@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from tray_app.core import errorbody
 from tray_app.core.emptiness import says_nothing
-from tray_app.core.sse import Event, Sign, Splitter, sign_of
+from tray_app.core.sse import Event, Sign, Splitter, is_readable, sign_of
 from tray_app.core.values import Call, ErrorClass, Head, Protocol, Unreachable
 from tray_app.proxy.http1 import Response
 
@@ -162,6 +162,7 @@ class _StreamHead:
         self._splitter = Splitter(call.protocol)
         self._response = response
         self._goes_on = goes_on
+        self._lines = call.protocol is Protocol.OLLAMA  # of which each is JSON, while an event may be anything
         self.held = b""
 
     async def read(self) -> Accepted | Rejected:
@@ -172,6 +173,8 @@ class _StreamHead:
         if response.failure is not None:
             return Rejected(response.failure)
         for event in self._splitter.close():
+            if sign_of(event) is Sign.CONTENT and not is_readable(event):
+                continue  # it was cut within its first event, and has shown nothing yet
             if (decided := self._decide(event)) is not None:
                 return decided
         if self._goes_on and self.held.strip():
@@ -187,6 +190,8 @@ class _StreamHead:
         return Accepted(self._response, self.held, events=True) if len(self.held) >= HOLD_BYTES else None
 
     def _decide(self, event: Event) -> Accepted | Rejected | None:
+        if self._lines and not is_readable(event):
+            return self._nothing("the provider's answer is not valid JSON")
         match sign_of(event):
             case Sign.END if not self._goes_on:
                 return self._nothing("the provider's stream ended without content")

@@ -22,6 +22,7 @@ class _Waiter(Generic[_Got]):
     offer: Callable[[], _Got | Queue]
     alike: Hashable  # calls that are alike and wait for one profile: offered a place while the first of them gets one
     step: Queue
+    since: int
     looks_at: int | None = None  # when it must be offered a place again; those behind one that is alike need not
     place: asyncio.Future[_Got] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -40,6 +41,11 @@ class Admission(Generic[_Got]):
     def __len__(self) -> int:
         return len(self._waiters)
 
+    @property
+    def since(self) -> int | None:
+        """From when on some call has been waiting, in ms; None where none does."""
+        return self._waiters[0].since if self._waiters else None
+
     def is_wanted(self, profile_id: str) -> bool:
         """Whether somebody waits for a place there: then newcomers come after them."""
         return self._wanted[profile_id] > 0
@@ -50,7 +56,7 @@ class Admission(Generic[_Got]):
         Raises:
             asyncio.CancelledError: the client left; its place in the queue is free.
         """
-        waiter = _Waiter(offer, alike, step)
+        waiter = _Waiter(offer, alike, step, self._clock())
         self._waiters.append(waiter)
         self._wanted[step.profile_id] += 1
         self._changed()

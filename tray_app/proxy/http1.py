@@ -15,6 +15,8 @@ from msgspec import Struct
 from tray_app.core.values import ErrorClass, Unreachable
 
 HIGH_WATER = 65_536  # a client that reads slowly holds back its provider from here on
+READ = 262_144  # bytes that are taken from a provider at once
+STREAM_READ = 4_096  # and of a stream, of which many may wait for slow clients
 MAX_HEAD = 65_536
 STALE_S = 1.0  # an idle connection that is closed later than this was at work on the call
 
@@ -45,6 +47,7 @@ class Response:
     __slots__ = (
         "_buffer",
         "_connection",
+        "_high",
         "_paused",
         "_size",
         "_waiter",
@@ -56,12 +59,13 @@ class Response:
         "tap",
     )
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, high: int) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.complete = False
         self.failure: Unreachable | None = None
         self._connection = connection
+        self._high = high
         self._buffer: list[bytes] = []
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -100,7 +104,7 @@ class Response:
             return
         self._size += size
         self._wake()
-        if self._size >= HIGH_WATER and not self._paused:
+        if self._size >= self._high and not self._paused:
             self._paused = True
             self._connection.pause_reading()
 
@@ -127,14 +131,16 @@ class Response:
         return self._paused
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A connection that carries one exchange after another.
 
-    `free` is called when it may be used again, and once when it is lost.
+    `free` is called when it may be used again, and once when it is lost. `buffer` is where bytes arrive, `READ` of
+    them at most; all connections of a loop may share it, since the parser copies what is kept.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, free: Callable[[Connection], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, free: Callable[[Connection], None], buffer: memoryview) -> None:
         self.loop = loop
+        self._buffer = self._room = buffer
         self.idle_since = 0.0
         self.used = False  # whether an exchange has completed here before
         self._free = free
@@ -159,7 +165,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._parser is None or self._response is None or self._response.complete:
             self.abort()  # bytes that nobody asked for: the connection is not to be trusted
             return
@@ -167,11 +176,11 @@ class Connection(asyncio.Protocol):
         self._heard = True
         response = self._response
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(ErrorClass.SERVER_ERROR, "the provider's answer is not valid HTTP")
         if response.pending:
-            response._arrived(len(data))
+            response._arrived(nbytes)
 
     def eof_received(self) -> bool:
         return False
@@ -193,7 +202,7 @@ class Connection(asyncio.Protocol):
         return not self._lost and self._transport is not None and not self._transport.is_closing()
 
     async def exchange(
-        self, head: bytes, body: bytes, *, bodyless: bool, patience: Patience
+        self, head: bytes, body: bytes, *, bodyless: bool, patience: Patience, streamed: bool = False
     ) -> Response | Unreachable | Stale:
         """Send a request and wait for the head of its answer.
 
@@ -202,11 +211,13 @@ class Connection(asyncio.Protocol):
             body: the whole body; may be empty.
             bodyless: whether the answer has no body whatever its headers say (HEAD).
             patience: how long to wait for bytes.
+            streamed: whether a stream was asked for, which is passed on in small pieces.
 
         Raises:
             asyncio.CancelledError: the caller gave up; the connection is closed.
         """
-        self._response = Response(self)
+        self._response = Response(self, STREAM_READ if streamed else HIGH_WATER)
+        self._room = self._buffer[:STREAM_READ] if streamed else self._buffer
         self.on_body = self._response._buffer.append  # the parser's callback: one C call a chunk
         self._parser = httptools.HttpResponseParser(self)
         self._head = self.loop.create_future()
@@ -278,11 +289,13 @@ class Connection(asyncio.Protocol):
         pass
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        response = self._response
+        if response is None or response.status:
+            return  # of a trailer, or of a second answer to one request
         self._head_size += len(name) + len(value)
         if self._head_size > MAX_HEAD:
             self._fail(ErrorClass.SERVER_ERROR, "the head of the provider's answer is too large")
-        if self._response is not None:
-            self._response.headers.append((name.lower(), value))
+        response.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         response, parser = self._response, self._parser

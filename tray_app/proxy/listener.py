@@ -27,6 +27,7 @@ MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
 CRUMBS = 256  # parts of a body that are kept as they came
 HIGH_WATER = 65_536  # bytes of a body that are taken before somebody asks for it
+UNSENT = 1_024  # bytes of answers that may wait here for a slow client: the system holds far more
 MAX_QUEUED = 16  # pipelined requests that are read while the first is answered
 STUCK_S = 600.0  # a client that takes nothing for so long is given up
 LINGER_S = 1.0  # so long a refused body is thrown away before its connection ends, so that the refusal arrives
@@ -314,6 +315,7 @@ class Listener(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        self._transport.set_write_buffer_limits(UNSENT, UNSENT)
         self._serving.connections.add(self)
         self._since = self.loop.time()
         self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._look)

@@ -366,7 +366,7 @@ class _Request:
         more = {"only": self._strictly(now), "slowed": self._slowed}
         end = ending.exhausted(step, self.call.protocol, members, self.call.model, now, self.call.id, **more)
         outcome = Outcome.FAILED if step.why in (Why.BROKEN, Why.OFFLINE) else Outcome.EXHAUSTED
-        if step.why in (Why.NO_PROFILE, Why.NO_MATCH, Why.PAUSED, Why.BUSY):
+        if step.why in (Why.NO_PROFILE, Why.NO_MATCH, Why.PAUSED, Why.HALTED, Why.BUSY):
             outcome = Outcome.REFUSED
         await self._settle(outcome, end.status, len(end.body), step.reason)
         return Answer(end.status, end.headers + self._marks(), Whole(end.body))

@@ -147,7 +147,9 @@ class _Leg:
         watch.passed(data)
         if watch.final and not response.complete and not self._lingered:
             self._lingered = True
-            data += await self._rest()
+            rest = await self._rest()
+            watch.passed(rest)
+            data += rest
         return data
 
     async def _rest(self) -> bytes:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from tray_app.core.address import BadAddress, Base, Origin, base_of
 from tray_app.core.providers import KeyHeader, Provider
 from tray_app.core.values import Call, ErrorClass, Profile, Unreachable
-from tray_app.proxy.http1 import Connection, Patience, Response, Stale
+from tray_app.proxy.http1 import READ, Connection, Patience, Response, Stale
 from tray_app.proxy.network import Gateway, gateway_for, tls_context
 
 KEEP_IDLE_S = 60.0
@@ -47,6 +47,7 @@ class Upstream:
         self._idle: dict[Origin, list[Connection]] = {}
         self._all: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._buffer = memoryview(bytearray(READ))
 
     async def send(self, call: Call, profile: Profile) -> Response | Unreachable:
         """Send `call` with that profile's key; the head of the answer, or why there is none."""
@@ -80,7 +81,8 @@ class Upstream:
         if head is None:
             connection.abort()
             return Unreachable(ErrorClass.AUTH, f"no key is stored for {profile.id}", delivered=False)
-        return await connection.exchange(head, call.body, bodyless=call.method == "HEAD", patience=patience)
+        bodyless = call.method == "HEAD"
+        return await connection.exchange(head, call.body, bodyless=bodyless, patience=patience, streamed=call.stream)
 
     def _head(self, call: Call, profile: Profile, base: Base, gateway: Gateway | None) -> bytes | None:
         target = base.path + call.path.encode("latin-1") + (b"?" + call.query if call.query else b"")
@@ -138,7 +140,7 @@ class Upstream:
                 await _tunnel(loop, sock, origin, gateway)
             tls = tls_context() if origin.tls else None
             _, connection = await loop.create_connection(
-                lambda: Connection(loop, lambda freed: self._freed(origin, freed)),
+                lambda: Connection(loop, lambda freed: self._freed(origin, freed), self._buffer),
                 sock=sock,
                 ssl=tls,
                 server_hostname=origin.host if tls else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 import time
@@ -118,6 +119,9 @@ def run(rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
         ("quota", "x"),
         ("next",),
         ("pause", "x"),
+        ("pause-all",),
+        ("resume-all",),
+        ("folder",),
         ("retry-now", "--all"),
         ("stop",),
         ("report",),
@@ -194,9 +198,9 @@ def test_settings_are_shown_checked_and_changed(cold: Run, tmp_path: Path) -> No
     assert shown["switcher.retry"] == 1 and shown["secrets.store"] == "file"
     assert "switcher.retry = 1" in cold("config", "show").out
     assert cold("config", "set", "notifications.enabled", "true").code == 0
-    assert "notifications is known, but has no effect" in cold("config", "check").out
+    assert cold("config", "check").out.endswith("config.toml: good\n")
     report = json.loads(cold("config", "check", "--json").out)
-    assert report["faults"] == [] and report["notes"]
+    assert report["faults"] == []
     (tmp_path / "config.toml").write_text("[proxy]\nprt = 1\n")
     ran = cold("config", "check")
     assert ran.code == 1 and "line 2: proxy.prt" in ran.out
@@ -454,3 +458,40 @@ def test_times_are_written_for_people() -> None:
 
 def test_the_python_api_is_the_same_verbs(rig: Rig) -> None:
     assert connect(rig.home.running).ask("use", profile="openrouter-b")["profile"] == "openrouter-b"
+
+
+def test_everything_is_paused_and_resumed(run: Run, rig: Rig) -> None:
+    assert run("pause-all", "--for", "2h").out == "everything is paused for 2 h; requests are refused and told why\n"
+    assert rig.chat().status_code == 503
+    assert run("status").out.startswith("everything is paused; it ends in 2 h  [paused]")
+    assert (
+        json.loads(run("resume-all", "--json").out)["message"]
+        == "requests pass again; every profile is as it was before"
+    )
+    again = run("resume-all")
+    assert again.code == 1 and "o-switcher resume PROFILE" in again.err
+    assert json.loads(run("pause-all", "--json").out)["until_at"] is None
+    assert run("pause-all", "--for", "soon").code == 1
+
+
+def test_the_folder_is_told_and_opened(run: Run, rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = run("folder").out.splitlines()
+    assert said == [str(path) for path in (rig.home.history, rig.home.decisions, rig.home.config)]
+    assert json.loads(run("folder", "--json").out)["path"] == str(rig.home.history.parent)
+    (tmp_path / "xdg-open").write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    (tmp_path / "xdg-open").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert run("folder", "--open").code == 0
+    deadline = time.monotonic() + 5
+    opened = tmp_path / "opened"
+    while not (opened.exists() and opened.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (tmp_path / "opened").read_text().strip() == rig.home.history.parent.as_uri()
+
+
+def test_other_pages_have_one_time_addresses_too(run: Run, rig: Rig) -> None:
+    assert "&page=profiles" in run("report", "--print", "--page", "profiles").out
+    one = run("report", "--print", "--page", "profiles", "--profile", "openrouter-a").out
+    assert one.strip().endswith("&page=profiles#openrouter-a")
+    assert run("report", "--print", "--page", "nowhere").code == 1
+    assert run("report", "--print", "--profile", "openrouter-a").code == 1

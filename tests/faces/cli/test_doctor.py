@@ -99,11 +99,6 @@ def test_faults_of_the_settings_are_named_each(folder: Path, run: Run) -> None:
     assert "ok profiles: not looked at: what stands above comes first" in ran.out
 
 
-def test_settings_without_effect_are_named(folder: Path, run: Run) -> None:
-    (folder / "config.toml").write_text(FILE + "[proxy]\nport = 0\n[notifications]\nenabled = true\n")
-    assert "has no effect in this version" in lines_of(run("doctor").out, "settings")[0]
-
-
 def test_keys_that_cannot_be_read_are_told_with_a_way_out(
     folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

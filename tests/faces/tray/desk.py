@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -28,6 +29,7 @@ MENU = "com.canonical.dbusmenu"
 MENU_PATH = "/MenuBar"
 WATCHER = "org.kde.StatusNotifierWatcher"
 NOTIFICATIONS = "org.freedesktop.Notifications"
+LOGIND = "org.freedesktop.login1"
 DAEMON = "org.freedesktop.DBus"
 PATIENCE = 5.0
 
@@ -56,7 +58,12 @@ class Daemon:
         config.write_text(_CONFIG.format(socket=self.socket))
         command = ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"]
         self._process = subprocess.Popen(command)
-        until(self.socket.exists, "the bus did not start")
+        until(self._listens, "the bus did not start")
+
+    def _listens(self) -> bool:
+        """Its socket is there a moment before anybody can connect."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            return sock.connect_ex(str(self.socket)) == 0
 
     @property
     def environ(self) -> dict[str, str]:
@@ -143,9 +150,18 @@ class Desk:
         until(lambda: self.items, "no item has registered")
         return self.items[-1]
 
+    def dismiss(self, note: int) -> None:
+        address = DBusAddress("/org/freedesktop/Notifications", interface=NOTIFICATIONS)
+        self._connection.send(new_signal(address, "NotificationClosed", "uu", (note, 2)))
+
     def invoke(self, note: int, action: str) -> None:
         address = DBusAddress("/org/freedesktop/Notifications", interface=NOTIFICATIONS)
         self._connection.send(new_signal(address, "ActionInvoked", "us", (note, action)))
+
+    def machine(self, member: str, signature: str, *body: Any) -> None:
+        """Say something as logind does, on the system's bus."""
+        address = DBusAddress("/org/freedesktop/login1", interface=f"{LOGIND}.Manager")
+        self._connection.send(new_signal(address, member, signature, body))
 
     # what it asks of the item
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,7 +32,7 @@ from tray_app.faces.tray.artwork import shapes, svg
 from tray_app.faces.tray.icon import Picture
 
 ROOT = Path(__file__).parents[3]
-PROGRAMS = ("Xvfb", "dbus-daemon", "openbox", "xfce4-panel", "xdotool", "import")
+PROGRAMS = ("Xvfb", "dbus-daemon", "openbox", "xfce4-panel", "xdotool", "import", "dunst")
 DEMO = (sys.executable, "-m", "tests.faces.tray.runner", "--demo")
 
 _SIZE = (1180, 640)
@@ -95,6 +95,41 @@ gtk-application-prefer-dark-theme={dark}
 """
 
 
+_DUNST = """[global]
+width = 380
+height = 160
+offset = 16x48
+origin = top-right
+font = DejaVu Sans 10
+format = "<b>%s</b>\\n%b"
+markup = full
+padding = 12
+horizontal_padding = 14
+frame_width = 1
+separator_height = 1
+separator_color = frame
+corner_radius = 8
+icon_position = left
+min_icon_size = 40
+max_icon_size = 40
+show_indicators = false
+[urgency_low]
+background = "{back}"
+foreground = "{fore}"
+frame_color = "{frame}"
+[urgency_normal]
+background = "{back}"
+foreground = "{fore}"
+frame_color = "{frame}"
+[urgency_critical]
+background = "{back}"
+foreground = "{fore}"
+frame_color = "#d8433c"
+"""
+_LIGHT = {"back": "#fdfdfd", "fore": "#22272e", "frame": "#c3cad1"}
+_DARK = {"back": "#2b2f36", "fore": "#e7ebef", "frame": "#454c56"}
+
+
 class Desktop:
     """`with Desktop() as desktop:` starts it; leaving stops all of it and removes its folder."""
 
@@ -137,6 +172,7 @@ class Desktop:
         self._launch("openbox")
         self._paint_background()
         self._launch("xfce4-panel", "--disable-wm-check")
+        self._launch("dunst", "-conf", str(self.home / "dunstrc"))
         self._bus = DBusConnection(prep_socket(str(bus)))
         self._stack.callback(self._bus.close)
 
@@ -146,6 +182,7 @@ class Desktop:
         channels.mkdir(parents=True)
         panel = _PANEL.format(height=_PANEL_HEIGHT, dark=str(self._dark).lower())
         (channels / "xfce4-panel.xml").write_text(panel)
+        (self.home / "dunstrc").write_text(_DUNST.format(**(_DARK if self._dark else _LIGHT)))
         (config / "gtk-3.0").mkdir()
         (config / "gtk-3.0/settings.ini").write_text(_GTK.format(dark=int(self._dark)))
 
@@ -295,16 +332,39 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def picture_of_menu(command: Sequence[str], *, dark: bool = False, more: dict[str, str] | None = None) -> Image.Image:
+def picture_of_menu(
+    command: Sequence[str],
+    *,
+    dark: bool = False,
+    more: dict[str, str] | None = None,
+    submenu: bool = False,
+    act: Callable[[], object] = lambda: None,
+) -> Image.Image:
     """What a person sees who opens the menu: the part of the screen that it takes, and the icon."""
     with Desktop(dark=dark) as desktop, desktop.run(command, more):
         desktop.item()
+        act()
         x, _ = desktop.icon()
         before = desktop.screenshot()
-        desktop.open_menu(submenu=False)  # those would cover it
-        after = desktop.screenshot()
-        left, _, _, bottom = ImageChops.difference(before, after).getbbox() or (0, 0, *_SIZE)
-        return after.crop((max(0, min(left, x) - _MARGIN), 0, _SIZE[0], min(_SIZE[1], bottom + _MARGIN)))
+        desktop.open_menu(submenu=submenu)
+        return _what_is_new(before, desktop.screenshot(), x)
+
+
+def picture_of_notes(command: Sequence[str], act: Callable[[], None], more: dict[str, str]) -> Image.Image:
+    """What the desktop shows when something happens: the messages, and the icon."""
+    with Desktop() as desktop, desktop.run(command, more):
+        desktop.item()
+        x, _ = desktop.icon()
+        before = desktop.screenshot()
+        act()
+        time.sleep(1.5)
+        return _what_is_new(before, desktop.screenshot(), x)
+
+
+def _what_is_new(before: Image.Image, after: Image.Image, x: int) -> Image.Image:
+    """From the left edge of what has changed, or of the icon, to the corner that the icon is in."""
+    left, _, _, bottom = ImageChops.difference(before, after).getbbox() or (0, 0, *_SIZE)
+    return after.crop((max(0, min(left, x) - _MARGIN), 0, _SIZE[0], min(_SIZE[1], bottom + _MARGIN)))
 
 
 def draw_assets(folder: Path) -> None:

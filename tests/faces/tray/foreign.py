@@ -1,4 +1,4 @@
-"""Windows and macOS, as far as pystray's backends call them: enough to run ours on any system.
+"""Windows, macOS and GTK, as far as pystray's backends call them: enough to run ours on any system.
 
 What these fakes keep is what our code is about: which thread a call comes from, messages that wait in a
 queue, a menu that runs its own message loop. That the real systems behave so is taken from their manuals.
@@ -6,10 +6,13 @@ queue, a menu that runs its own message loop. That the real systems behave so is
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import queue
+import select
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -201,4 +204,86 @@ class FakeMac:
 
     def _stop(self, _app: Any) -> None:
         self._record("stop")()
+        self._running = False
+
+
+class FakeGtk:
+    """GLib's loop and GTK's status icon, as far as pystray's plain backend calls them; no AppIndicator library."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int, tuple[Any, ...]]] = []
+        self.images: list[bytes] = []
+        self.handlers: dict[str, Callable[..., None]] = {}
+        self.labels: list[str] = []
+        self._queue: queue.Queue[Callable[[], Any]] = queue.Queue()
+        self._watches: dict[int, Callable[..., bool]] = {}
+        self._running = False
+
+    def modules(self) -> dict[str, ModuleType]:
+        gi: Any = ModuleType("gi")
+        gi.require_version = self._require
+        gi.repository = ModuleType("gi.repository")
+        glib: Any = ModuleType("gi.repository.GLib")
+        glib.idle_add = lambda work, *arguments: self._queue.put(lambda: work(*arguments))
+        glib.io_add_watch = lambda fd, _condition, heard: self._watches.__setitem__(fd, heard)
+        glib.IO_IN, glib.IO_HUP = 1, 16
+        glib.MainLoop = SimpleNamespace(new=lambda *_: SimpleNamespace(run=self._run, quit=self._quit))
+        glib.markup_escape_text = lambda text: text
+        gtk: Any = ModuleType("gi.repository.Gtk")
+        gtk.init_check = lambda: (True,)
+        gtk.StatusIcon = SimpleNamespace(new=self._status_icon, position_menu=None)
+        gtk.Menu = SimpleNamespace(new=lambda: self._things("menu", "append", "show_all", "popup"))
+        gtk.MenuItem = gtk.CheckMenuItem = SimpleNamespace(new_with_label=self._menu_item)
+        gtk.SeparatorMenuItem = lambda: None
+        gtk.get_current_event_time = lambda: 0
+        parts = {"GLib": glib, "GObject": glib, "Gtk": gtk, "Gio": ModuleType("gi.repository.Gio")}
+        vars(gi.repository).update(parts)
+        return {"gi": gi, "gi.repository": gi.repository} | {
+            f"gi.repository.{name}": one for name, one in parts.items()
+        }
+
+    def named(self, name: str) -> list[tuple[Any, ...]]:
+        return [arguments for said, _, arguments in list(self.calls) if said == name]
+
+    def threads(self) -> set[int]:
+        return {thread for _, thread, _ in self.calls}
+
+    def do(self, handler: str, *arguments: Any) -> None:
+        """Something that a person does, as the loop tells it."""
+        self._queue.put(lambda: self.handlers[handler](*arguments))
+
+    def _require(self, name: str, _version: str) -> None:
+        if "AppIndicator" in name:
+            raise ValueError(f"Namespace {name} not available")
+
+    def _record(self, name: str) -> Callable[..., None]:
+        return lambda *arguments: self.calls.append((name, threading.get_ident(), arguments))
+
+    def _things(self, name: str, *methods: str) -> SimpleNamespace:
+        return SimpleNamespace(**{method: self._record(f"{name}.{method}") for method in methods})
+
+    def _status_icon(self) -> SimpleNamespace:
+        icon = self._things("icon", "set_visible", "set_title")
+        icon.connect = self.handlers.__setitem__
+        icon.set_from_file = lambda path: self.images.append(Path(path).read_bytes())
+        return icon
+
+    def _menu_item(self, label: str) -> SimpleNamespace:
+        self.labels.append(label)
+        item = self._things("item", "set_active", "set_draw_as_radio", "set_submenu", "set_sensitive")
+        item.connect = lambda _signal, handler: self.handlers.__setitem__(label, handler)
+        item.get_children = lambda: [self._things("label", "set_markup")]
+        return item
+
+    def _run(self) -> None:
+        self._running = True
+        while self._running:
+            with contextlib.suppress(queue.Empty):
+                self._queue.get(timeout=0.005)()
+            ready, _, _ = select.select(list(self._watches), [], [], 0)
+            for fd in ready:
+                if not self._watches[fd]():
+                    del self._watches[fd]
+
+    def _quit(self) -> None:
         self._running = False

@@ -1,7 +1,8 @@
 """The real tray in a process of its own, over statuses that its parent chooses.
 
 Commands come as JSON lines on stdin: `{"status": {...}}` puts fields over the present status,
-`{"burst": count}` changes it so often, `{"notify": [title, message]}`, `{"stop": reason}`,
+`{"burst": count}` changes it so often, `{"notify": [title, message]}`, `{"announce": {"kind": ..., ...}}`,
+`{"stop": reason}`, `{"farewell": answers that were cut}`,
 `{"fault": "ask" | "status" | null}` makes that callback raise. What happens goes to stdout as JSON lines:
 `ready`, `ask`, `log`, `end`. With `--demo` it shows three profiles, acts on clicks, and needs no parent;
 with `--anyway` it starts the tray although it is told that there is no use in it.
@@ -20,7 +21,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.faces.tray import statuses
-from tray_app.control.views import AppState, ProfileView, Status, SwitchView
+from tray_app.control.news import News, NewsKind
+from tray_app.control.views import AppState, ProfileView, QuotaView, Status, SwitchView
 from tray_app.faces.tray.app import Tray, available
 
 
@@ -64,6 +66,8 @@ class Source:
                     replace(one, state=state) if one.id == args["profile"] else one for one in self._profiles()
                 )
                 self.status = replace(self.status, profiles=profiles)
+            case "pause-all" | "resume-all":
+                self.status = replace(self.status, paused_all=verb == "pause-all")
             case "autostart":
                 self.status = replace(self.status, autostart=bool(args["enabled"]))
 
@@ -75,7 +79,7 @@ def _value(name: str, value: Any) -> Any:
     """A field as the view has it, out of JSON."""
     match name:
         case "profiles":
-            return tuple(statuses.profile(one.pop("id"), **one) for one in value)
+            return tuple(_profile(one) for one in value)
         case "last_switch" if value is not None:
             return SwitchView(**value)
         case "state":
@@ -83,6 +87,11 @@ def _value(name: str, value: Any) -> Any:
         case "notices":
             return tuple(value)
     return value
+
+
+def _profile(fields: dict[str, Any]) -> ProfileView:
+    left = fields.pop("left", None)
+    return statuses.profile(fields.pop("id"), left=None if left is None else QuotaView(**left), **fields)
 
 
 def obey(tray: Tray, source: Source) -> None:
@@ -99,6 +108,10 @@ def obey(tray: Tray, source: Source) -> None:
                         tray.repaint()
                 case "notify":
                     tray.notify(*value)
+                case "announce":
+                    tray.announce(News(NewsKind(value.pop("kind")), tuple(value.pop("profiles")), **value))
+                case "farewell":
+                    tray.farewell(value)
                 case "stop":
                     tray.stop(value)
                 case "fault":
@@ -120,7 +133,7 @@ def main(demo: bool, anyway: bool) -> int:
             source.act(verb, args)
             tray.repaint()
 
-    tray = Tray(source.read, ask)
+    tray = Tray(source.read, ask, woke=lambda: say("woke"))
     can = available()
     say("ready", pid=os.getpid(), ok=can.ok, line=can.line)
     if not can.ok and not anyway:

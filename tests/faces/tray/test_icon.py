@@ -13,22 +13,22 @@ from PIL import Image, ImageChops, ImageStat
 
 from tests.faces.tray.desktop import draw_assets
 from tray_app.control.views import AppState
-from tray_app.faces.tray.artwork import WHITE, shapes, svg
+from tray_app.faces.tray.artwork import AMBER, GREEN, RED, WHITE, Look, shapes, svg
 from tray_app.faces.tray.icon import SIZES, Picture
 
 ASSETS = Path(__file__).parents[3] / "assets"
 
 
 @pytest.mark.parametrize("size", [*SIZES, 20, 44, 256])
-@pytest.mark.parametrize("state", AppState)
-def test_each_state_is_drawn_at_the_size_asked_for(state: AppState, size: int) -> None:
+@pytest.mark.parametrize("state", Look)
+def test_each_state_is_drawn_at_the_size_asked_for(state: Look, size: int) -> None:
     image = Picture(state).image(size)
     assert (image.mode, image.size) == ("RGBA", (size, size))
     assert image.getchannel("A").getpixel((0, 0)) == 0, "the corner is transparent"
 
 
-@pytest.mark.parametrize(("one", "other"), list(combinations(AppState, 2)))
-def test_two_states_differ_in_shape_alone_at_the_smallest_size(one: AppState, other: AppState) -> None:
+@pytest.mark.parametrize(("one", "other"), list(combinations(Look, 2)))
+def test_two_states_differ_in_shape_alone_at_the_smallest_size(one: Look, other: Look) -> None:
     forms = [_form(Picture(state).image(16)) for state in (one, other)]
     difference = ImageChops.difference(*forms)
     differing = sum(count for value, count in enumerate(difference.histogram()) if value > 96)
@@ -42,8 +42,8 @@ def _form(image: Image.Image) -> Image.Image:
 
 
 @pytest.mark.parametrize("panel", ["#ffffff", "#f2f2f2", "#2e3440", "#000000"])
-@pytest.mark.parametrize("state", AppState)
-def test_the_body_of_each_icon_stands_out_from_the_panel(state: AppState, panel: str) -> None:
+@pytest.mark.parametrize("state", Look)
+def test_the_body_of_each_icon_stands_out_from_the_panel(state: Look, panel: str) -> None:
     body = next(shape.colour for shape in shapes(state) if shape.colour != WHITE)
     assert _contrast(body, panel) >= 2.8
 
@@ -58,6 +58,25 @@ def _luminance(colour: str) -> float:
     channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
     linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("tenths", "colour"), [(10, GREEN), (3, GREEN), (2, AMBER), (1, RED), (0, None)])
+def test_the_bar_is_as_long_as_what_is_left_and_sharp(size: int, tenths: int, colour: str | None) -> None:
+    image = Picture(Look.READY, tenths).image(size)
+    row = [image.getpixel((x, size - 1)) for x in range(size)]
+    filled = [pixel for pixel in row if pixel[3] == 255]
+    assert len(filled) == (0 if colour is None else max(1, round(size * tenths / 10)))
+    assert {"#{:02x}{:02x}{:02x}".format(*pixel[:3]) for pixel in filled} == ({colour} if colour else set())
+    assert all(pixel[3] in (255, 0x70) for pixel in row), "every edge lies on a whole pixel"
+    above = image.getchannel("A").crop((0, 0, size, size - max(2, round(size * 0.14)) - 1))
+    assert above.getextrema() == (0, 255), "the picture stands above"
+
+
+def test_a_bar_tells_looks_apart_no_less() -> None:
+    for one, other in combinations(Look, 2):
+        pictures = [_form(Picture(look, 5).image(16)) for look in (one, other)]
+        assert ImageChops.difference(*pictures).getbbox() is not None
 
 
 def test_pixels_are_given_as_argb_in_network_order() -> None:
@@ -79,8 +98,8 @@ def test_a_picture_is_drawn_once() -> None:
     assert Picture(AppState.PAUSED).argb(22) is Picture(AppState.PAUSED).argb(22)
 
 
-@pytest.mark.parametrize("state", AppState)
-def test_the_svg_has_every_shape(state: AppState) -> None:
+@pytest.mark.parametrize("state", Look)
+def test_the_svg_has_every_shape(state: Look) -> None:
     root = ElementTree.fromstring(svg(state))  # noqa: S314  # our own text
     assert len(root) == len(shapes(state))
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from tests.faces.tray.foreign import FakeMac, FakeWindows
 from tests.faces.tray.statuses import three
 from tray_app.control.views import AppState
 from tray_app.faces.tray.icon import Picture
-from tray_app.faces.tray.library import Menu, build
-from tray_app.faces.tray.menu import Verb, face
+from tray_app.faces.tray.library import build
+from tray_app.faces.tray.menu import Item, Verb, face
+from tray_app.faces.tray.notifications import Note
 
 RIGHT_CLICK, LEFT_CLICK = 0x205, 0x202
 NOTIFY = 0x40B
@@ -43,8 +45,8 @@ class Running:
         assert not self.thread.is_alive()
 
 
-def menu(verbs: list[Verb], **options: bool) -> Menu:
-    return build(face(three(), time.time()).items, verbs.append, **options)
+def menu(**more: Any) -> tuple[Item, ...]:
+    return face(replace(three(), **more), time.time()).items
 
 
 @pytest.fixture
@@ -78,8 +80,10 @@ def lost() -> list[tuple[str, str]]:
 @pytest.fixture
 def on_windows(windows: FakeWindows, verbs: list[Verb], lost: list[tuple[str, str]]) -> Iterator[Running]:
     module = importlib.import_module("tray_app.faces.tray.windows")
-    picture, shown = Picture(AppState.READY), menu(verbs, ampersands=True)
-    icon = module.Icon("o-switcher", picture, "O-Switcher\n" + "x" * 200, shown, lambda *note: lost.append(note))
+    title = "O-Switcher\n" + "x" * 200
+    icon = module.Icon(
+        "o-switcher", Picture(AppState.READY), title, menu(), verbs.append, lambda *note: lost.append(note)
+    )
     running = Running(icon)
     running.start()
     yield running
@@ -97,8 +101,9 @@ def mac(forgotten: pytest.MonkeyPatch) -> FakeMac:
 @pytest.fixture
 def on_mac(mac: FakeMac, verbs: list[Verb], lost: list[tuple[str, str]]) -> Iterator[Running]:
     module = importlib.import_module("tray_app.faces.tray.mac")
-    shown = menu(verbs, default=False)
-    icon = module.Icon("o-switcher", Picture(AppState.READY), "O-Switcher", shown, lambda *note: lost.append(note))
+    icon = module.Icon(
+        "o-switcher", Picture(AppState.READY), "O-Switcher", menu(), verbs.append, lambda *note: lost.append(note)
+    )
     mac.calls.clear()  # what the constructor did, in this thread
     running = Running(icon)
     running.start()
@@ -123,13 +128,13 @@ def test_an_update_never_destroys_the_menu_that_is_open_on_windows(
     icon, done = on_windows.icon, threading.Event()
     windows.post(NOTIFY, 0, RIGHT_CLICK)
     assert windows.menu_open.wait(5)
-    icon.post(lambda: setattr(icon, "menu", menu(verbs)))
+    icon.post(lambda: setattr(icon, "menu", menu(headline="other")))
     icon.post(done.set)
     assert not done.wait(0.1), "it waits"
-    windows.post(windows.CHOOSE, 4)
+    windows.post(windows.CHOOSE, 1)
     assert done.wait(5), "and is done once the menu has closed"
     assert windows.destroyed_while_open == 0
-    assert verbs == [Verb("use", {"profile": "openrouter-main"})]
+    assert verbs == [Verb("report")]
 
 
 def test_work_for_windows_is_done_on_the_icons_thread(on_windows: Running, windows: FakeWindows) -> None:
@@ -151,12 +156,35 @@ def test_a_notification_is_clipped_and_one_that_fails_is_shown_elsewhere(
     on_windows: Running, windows: FakeWindows, lost: list[tuple[str, str]]
 ) -> None:
     icon = on_windows.icon
-    icon.post(lambda: icon.notify("m" * 400, "t" * 100))
+    icon.post(lambda: icon.show_note(Note("t" * 100, "m" * 400)))
     until(windows.notes, "no notification")
     assert [(len(title), len(text)) for title, text in windows.notes()] == [(63, 255)]
     windows.module.Shell_NotifyIcon = lambda *_: 1 // 0  # type: ignore[attr-defined]
     icon.post(lambda: icon.notify("message", "title"))
     until(lambda: lost == [("title", "message")], "it is lost")
+
+
+def test_what_the_windows_menu_tells_of_times_is_told_anew_when_it_opens(
+    on_windows: Running, windows: FakeWindows
+) -> None:
+    opened: list[int] = []
+    on_windows.icon.opening = lambda: opened.append(threading.get_ident())
+    windows.post(NOTIFY, 0, LEFT_CLICK)
+    windows.post(NOTIFY, 0, RIGHT_CLICK)
+    assert windows.menu_open.wait(5)
+    windows.post(windows.CLOSE)
+    assert opened == [on_windows.thread.ident]
+    assert not on_windows.icon.watched
+
+
+def test_windows_tells_when_the_machine_has_slept(on_windows: Running, windows: FakeWindows) -> None:
+    woken: list[int] = []
+    on_windows.icon.woke = lambda: woken.append(threading.get_ident())
+    windows.post(0x218, 4)  # it is to sleep
+    windows.post(0x218, 0x12)
+    until(lambda: woken, "nobody was told")
+    on_windows.icon.post(lambda: None)
+    assert woken == [on_windows.thread.ident]
 
 
 def test_the_end_of_a_windows_session_ends_the_loop(on_windows: Running, windows: FakeWindows) -> None:
@@ -167,7 +195,7 @@ def test_the_end_of_a_windows_session_ends_the_loop(on_windows: Running, windows
 
 def test_an_end_before_the_window_exists_is_not_forgotten(windows: FakeWindows, verbs: list[Verb]) -> None:
     module = importlib.import_module("tray_app.faces.tray.windows")
-    icon = module.Icon("o-switcher", Picture(AppState.READY), "O-Switcher", menu(verbs), lambda *_: None)
+    icon = module.Icon("o-switcher", Picture(AppState.READY), "O-Switcher", menu(), verbs.append, lambda *_: None)
     icon.end()
     thread = threading.Thread(target=icon.run)
     thread.start()
@@ -185,7 +213,7 @@ def test_everything_on_macos_happens_on_the_main_thread(on_mac: Running, mac: Fa
     icon = on_mac.icon
     icon.post(lambda: setattr(icon, "icon", Picture(AppState.OFFLINE)))
     icon.post(lambda: setattr(icon, "title", "new"))
-    icon.post(lambda: setattr(icon, "menu", menu(verbs, default=False)))
+    icon.post(lambda: setattr(icon, "menu", menu(headline="other")))
     icon.post(lambda: 1 // 0)
     until(lambda: len(mac.named("item.setMenu_")) == 2, "no new menu")
     assert mac.named("button.setToolTip_")[-1] == ("new",)
@@ -206,5 +234,5 @@ def test_a_notification_on_macos_that_fails_is_shown_elsewhere(
     on_mac: Running, lost: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")  # no osascript
-    on_mac.icon.notify("message", "title")
+    on_mac.icon.show_note(Note("title", "message"))
     until(lambda: lost == [("title", "message")], "it is lost")

@@ -32,14 +32,28 @@ def test_the_icon_is_seen_and_a_left_click_opens_the_report(desktop: Desktop) ->
     until(lambda: ("report", {}) in asked(desktop), "the click did not arrive")
 
 
-def test_a_profile_is_chosen_from_the_open_menu(desktop: Desktop) -> None:
-    desktop.open_menu(submenu=False)
-    desktop.press("Down", "Return")
+def test_a_profile_is_chosen_from_its_submenu(desktop: Desktop) -> None:
+    desktop.open_menu()
+    desktop.press("Return")
     until(lambda: ("use", {"profile": "openrouter-main"}) in asked(desktop), "the choice did not arrive")
 
 
-def test_a_profile_is_paused_from_the_submenu(desktop: Desktop) -> None:
+def test_a_profile_is_paused_from_the_second_submenu_for_two_hours(desktop: Desktop) -> None:
     desktop.open_menu()
-    desktop.press("Down", "Right", "Return")
-    until(lambda: ("pause", {"profile": "openrouter-work"}) in asked(desktop), "the choice did not arrive")
+    desktop.press("Left", "Down", "Right", *["Down"] * 5, "Return")
+    wanted = ("pause", {"profile": "openrouter-work", "for_s": 7200})
+    until(lambda: wanted in asked(desktop), "the choice did not arrive")
     until(lambda: any(line.label.endswith("work: paused") for line in desktop.lines()), "no pause is shown")
+
+
+def test_everything_is_paused_by_a_check_item(desktop: Desktop) -> None:
+    desktop.open_menu(submenu=False)
+    labels = [line.label for line in desktop.lines() if line.properties.get("enabled")]
+    desktop.press(*["Down"] * (labels.index("Pause everything") + 1), "Return")
+    until(lambda: ("pause-all", {}) in asked(desktop), "the choice did not arrive")
+    until(
+        lambda: any(
+            line.label == "Pause everything" and line.properties["toggle-state"] == 1 for line in desktop.lines()
+        ),
+        "no check mark",
+    )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 
 from tests.faces.tray.child import Runner
 from tests.faces.tray.desk import DAEMON, ITEM, ITEM_PATH, MENU, MENU_PATH, CallFailed, Daemon, Desk, until
 from tray_app.control.views import AppState
+from tray_app.faces.tray.artwork import Look
 from tray_app.faces.tray.icon import SIZES, Picture
 
 PROPERTIES = f"{DAEMON}.Properties"
@@ -83,10 +86,10 @@ def test_introspection_describes_the_menu_as_its_specification_does(desk: Desk) 
 
 
 def test_items_can_be_read_in_groups_and_one_by_one(desk: Desk) -> None:
-    one, other = desk.find("openrouter-a:"), desk.find("Start at login")
+    one, other = desk.find("Use openrouter-a"), desk.find("Start at login")
     (group,) = desk.ask_menu("GetGroupProperties", "aias", [one.id, other.id, 4711], ["label"])
     assert dict(group) == {
-        one.id: {"label": ("s", "openrouter-a: serving")},
+        one.id: {"label": ("s", "Use openrouter-a")},
         other.id: {"label": ("s", "Start at login")},
     }
     assert desk.ask_menu("GetProperty", "is", one.id, "toggle-state") == (("i", 1),)
@@ -95,10 +98,17 @@ def test_items_can_be_read_in_groups_and_one_by_one(desk: Desk) -> None:
 
 
 def test_a_part_of_the_layout_can_be_read(desk: Desk) -> None:
-    parent = desk.find("Pause, pin, retry")
+    parent = desk.find("About O-Switcher")
     _, (id_, _, children) = desk.ask_menu("GetLayout", "iias", parent.id, 1, ["label"])
     assert id_ == parent.id
-    assert [child[1]["label"][1] for _, child in children] == ["openrouter-a", "openrouter-b"]
+    assert [child[1]["label"][1] for _, child in children][:2] == ["O-Switcher 1.0.0", "http://127.0.0.1:4417"]
+
+
+def test_a_profile_has_a_picture_beside_it_that_tells_its_state(desk: Desk) -> None:
+    for name, look in (("openrouter-a:", Look.READY), ("openrouter-b:", Look.SPARE)):
+        (kind, data) = desk.ask_menu("GetProperty", "is", desk.find(name).id, "icon-data")[0]
+        assert kind == "ay"
+        assert Image.open(io.BytesIO(bytes(data))).tobytes() == Picture(look).image(16).tobytes()
 
 
 @pytest.mark.parametrize(

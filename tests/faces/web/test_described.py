@@ -121,6 +121,10 @@ ASKED: list[tuple[str, dict[str, object]]] = [
     ("token", {"client": "aider"}),
     ("token", {"client": "aider", "revoke": True}),
     ("report", {}),
+    ("report", {"page": "profiles", "profile": "openrouter-a"}),
+    ("folder", {}),
+    ("pause-all", {"for_s": 60}),
+    ("resume-all", {}),
     ("autostart", {}),
 ]
 

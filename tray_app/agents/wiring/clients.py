@@ -38,6 +38,12 @@ def client_named(name: str) -> Client:
     raise Unfit(f"no client is called {redact(name)!r}; known are: {', '.join(CLIENTS)}")
 
 
+def has_files(name: str) -> bool:
+    """Whether that client is connected by its own files, with nothing left to paste."""
+    client = CLIENTS.get(name)
+    return client is not None and client.plan is not None
+
+
 def client_of_program(program: str) -> Client:
     """The client that a command starts; any other program is taken for one that uses an SDK."""
     name = PurePath(program.replace("\\", "/")).name.lower().removesuffix(".exe").removesuffix(".cmd")

@@ -31,8 +31,6 @@ def register(app: typer.Typer, house: Starter) -> None:
         else:
             for fault in report.faults:
                 print(f"{report.path}: {fault}")
-            for note in report.notes:
-                print(f"note: {note}")
             if not report.faults:
                 print(f"{report.path}: {'good' if report.exists else 'not there; the defaults are in force'}")
         if report.faults:

@@ -41,6 +41,7 @@ def register(app: typer.Typer, house: Starter) -> None:
         command.__doc__ = summary
         app.command(verb)(command)
 
+    _register_pauses(app, house)
     simple("resume", "Take a paused or draining profile back into use.")
     simple("drain", "Let a profile finish what it does and take nothing new.")
     simple("disable", "Take a profile out of use until it is enabled.")
@@ -97,6 +98,20 @@ def register(app: typer.Typer, house: Starter) -> None:
         answer = running(house).ask("next")
         print_json(answer) if as_json else say(answer)
 
+    @app.command("retry-now")
+    def retry_now(
+        profile: Annotated[str | None, typer.Argument(metavar="PROFILE", help="A profile's id.")] = None,
+        every: Annotated[bool, typer.Option("--all", help="Every profile.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Clear cooldown, circuit and the mark of a refused key; ask the provider what is left, where it can be."""
+        answer = running(house).ask("retry-now", profile=profile, all=every or None)
+        print_json(answer) if as_json else say(answer)
+
+
+def _register_pauses(app: typer.Typer, house: Starter) -> None:
+    """Those that take a profile out of use for a while, or all of them."""
+
     @app.command()
     def pause(
         profile: ProfileId,
@@ -115,14 +130,19 @@ def register(app: typer.Typer, house: Starter) -> None:
         )
         print_json(answer) if as_json else say(answer)
 
-    @app.command("retry-now")
-    def retry_now(
-        profile: Annotated[str | None, typer.Argument(metavar="PROFILE", help="A profile's id.")] = None,
-        every: Annotated[bool, typer.Option("--all", help="Every profile.")] = False,
+    @app.command("pause-all")
+    def pause_all(
+        for_: Annotated[str | None, typer.Option("--for", help="For this long, such as 30m or 2h.")] = None,
         as_json: AsJson = False,
     ) -> None:
-        """Clear cooldown, circuit and the mark of a refused key; ask the provider what is left, where it can be."""
-        answer = running(house).ask("retry-now", profile=profile, all=every or None)
+        """Let nothing pass for a while: every request is refused, and told why."""
+        answer = running(house).ask("pause-all", for_s=None if for_ is None else duration(for_))
+        print_json(answer) if as_json else say(answer)
+
+    @app.command("resume-all")
+    def resume_all(as_json: AsJson = False) -> None:
+        """End that: every profile is as it was before."""
+        answer = running(house).ask("resume-all")
         print_json(answer) if as_json else say(answer)
 
 

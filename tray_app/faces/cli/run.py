@@ -17,6 +17,7 @@ from tray_app.faces.cli.common import (
     print_table,
     profile_rows,
     running,
+    say,
 )
 
 Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="Listen on this port; 0 for any free one.")]
@@ -39,6 +40,8 @@ def register(app: typer.Typer, house: Starter) -> None:
             raise typer.Exit
         if context.invoked_subcommand is None:
             raise typer.Exit(house.start(tray=True, port=None))
+
+    _register_folder(app, house)
 
     @app.command()
     def serve(port: Port = None) -> None:
@@ -68,11 +71,13 @@ def register(app: typer.Typer, house: Starter) -> None:
     @app.command()
     def report(
         print_only: Annotated[bool, typer.Option("--print", help="Only print the one-time address.")] = False,
+        page: Annotated[str, typer.Option(help="report, or profiles: where keys are pasted.")] = "report",
+        profile: Annotated[str | None, typer.Option(help="With --page profiles: which one to look at.")] = None,
     ) -> None:
-        """Open the usage report in the browser."""
+        """Open the usage report in the browser, or another page."""
         from tray_app.host.browser import open_in_browser
 
-        url = running(house).ask("report")["url"]
+        url = running(house).ask("report", page=page, profile=profile)["url"]
         if print_only:
             print(url)
         elif open_in_browser(url):
@@ -109,6 +114,23 @@ def _tell(found: dict[str, Any], *, as_json: bool, for_waybar: bool) -> None:
         print_json(found)
     else:
         _show(found)
+
+
+def _register_folder(app: typer.Typer, house: Starter) -> None:
+    """Where the files are."""
+
+    @app.command()
+    def folder(
+        open_it: Annotated[bool, typer.Option("--open", help="Open it in the file manager.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Show where the history, the decisions log and the settings are kept."""
+        from tray_app.host.browser import open_folder
+
+        answer = running(house).ask("folder")
+        print_json(answer) if as_json else say(answer)
+        if open_it and not open_folder(answer["path"]):
+            print(f"no file manager could be opened; go to {answer['path']}")
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
-"""What the icon looks like, as data: shapes on a 100 by 100 board, one look for each state.
+"""What the icon looks like, as data: shapes on a 100 by 100 board, one set for each look.
 
-States differ in outline and in the sign inside, so that they are told apart without colour. Every
+Looks differ in outline and in the sign inside, so that they are told apart without colour. Every
 colour stands out from a white panel and from a black one. The same shapes become pixels (`icon`)
 and SVG (here), so the two cannot drift apart.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tray_app.control.views import AppState
 
@@ -22,6 +23,21 @@ RED = "#d8433c"
 GREY = "#7c848e"
 BLUE = "#4f7fc4"
 VIOLET = "#a45bcb"
+TEAL = "#118ca0"
+
+
+class Look(StrEnum):
+    """What the icon may look like: a state of the app, what passes, or a profile that only stands by."""
+
+    READY = AppState.READY.value
+    DEGRADED = AppState.DEGRADED.value
+    EXHAUSTED = AppState.EXHAUSTED.value
+    OFFLINE = AppState.OFFLINE.value
+    PAUSED = AppState.PAUSED.value
+    NEEDS_YOU = AppState.NEEDS_YOU.value
+    SWITCHED = "switched"  # another profile has just taken over
+    WAITING = "waiting"  # requests wait for a place
+    SPARE = "spare"  # for profiles in the menu
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,30 +105,49 @@ def _arrowhead(radius: float, angle: float, size: float, colour: str) -> Polygon
     return Polygon(tuple((base[0] + way[0] * by, base[1] + way[1] * by) for way, by in corners), colour)
 
 
-_LOOKS: dict[AppState, tuple[Shape, ...]] = {
+_LOOKS: dict[Look, tuple[Shape, ...]] = {
     # a disc with an O: all is well
-    AppState.READY: (Disc(_MIDDLE, 47, GREEN), _ring(23, 14, WHITE)),
-    # a diamond whose O has become an arrow: switched over
-    AppState.DEGRADED: (
+    Look.READY: (Disc(_MIDDLE, 47, GREEN), _ring(23, 14, WHITE)),
+    # an arrow that points on: another one serves from now on
+    Look.SWITCHED: (
+        *_rounded(((8, 20), (56, 20), (91, 50), (56, 80), (8, 80)), 14, GREEN),
+        Line((24, 34), (40, 50), 11, WHITE),
+        Line((40, 50), (24, 66), 11, WHITE),
+        Line((50, 34), (66, 50), 11, WHITE),
+        Line((66, 50), (50, 66), 11, WHITE),
+    ),
+    # an hourglass
+    Look.WAITING: (
+        *_rounded(((22, 14), (78, 14), (50, 52)), 12, TEAL),
+        *_rounded(((22, 86), (78, 86), (50, 48)), 12, TEAL),
+        Line((16, 9), (84, 9), 14, TEAL),
+        Line((16, 91), (84, 91), 14, TEAL),
+        Polygon(((36, 24), (64, 24), (50, 43)), WHITE),
+        Polygon(((50, 66), (68, 82), (32, 82)), WHITE),
+    ),
+    # an empty O: it could serve
+    Look.SPARE: (_ring(37, 16, GREEN),),
+    # a diamond whose O has become an arrow: some are out
+    Look.DEGRADED: (
         *_rounded(_around(4, 42, 0), 14, AMBER),
         Arc(_MIDDLE, 18, 11, -15, 240, WHITE),
         _arrowhead(18, 240, 15, WHITE),
     ),
     # a stop sign with a bar: nothing left
-    AppState.EXHAUSTED: (
+    Look.EXHAUSTED: (
         *_rounded(_around(8, 44, 22.5), 8, RED),
         Line((30, 50), (70, 50), 15, WHITE),
     ),
     # a hollow O, struck through: no way out
-    AppState.OFFLINE: (_ring(37, 16, GREY), Line((14, 14), (86, 86), 15, GREY)),
+    Look.OFFLINE: (_ring(37, 16, GREY), Line((14, 14), (86, 86), 15, GREY)),
     # a square with two bars
-    AppState.PAUSED: (
+    Look.PAUSED: (
         *_rounded(((13, 13), (87, 13), (87, 87), (13, 87)), 18, BLUE),
         Line((37, 33), (37, 67), 14, WHITE),
         Line((63, 33), (63, 67), 14, WHITE),
     ),
     # a triangle with an exclamation mark
-    AppState.NEEDS_YOU: (
+    Look.NEEDS_YOU: (
         *_rounded(((50, 13), (90, 85), (10, 85)), 17, VIOLET),
         Line((50, 38), (50, 58), 13, WHITE),
         Disc((50, 78), 7.5, WHITE),
@@ -120,14 +155,14 @@ _LOOKS: dict[AppState, tuple[Shape, ...]] = {
 }
 
 
-def shapes(state: AppState) -> tuple[Shape, ...]:
-    """The look of a state, in painting order."""
-    return _LOOKS[state]
+def shapes(look: Look | AppState) -> tuple[Shape, ...]:
+    """What is drawn, in painting order."""
+    return _LOOKS[Look(look.value)]
 
 
-def svg(state: AppState) -> str:
-    """The look of a state as a complete SVG document."""
-    body = "\n".join(f"  {_element(shape)}" for shape in shapes(state))
+def svg(look: Look | AppState) -> str:
+    """A look as a complete SVG document."""
+    body = "\n".join(f"  {_element(shape)}" for shape in shapes(look))
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">\n{body}\n</svg>\n'
 
 

@@ -23,6 +23,7 @@ class Availability:
     ok: bool
     line: str | None = None
     headless: bool = False
+    gtk: bool = False  # only GTK's icons can be shown
 
 
 def available(environ: Mapping[str, str] = os.environ) -> Availability:
@@ -51,6 +52,8 @@ def _available_on_linux(words: Texts, environ: Mapping[str, str]) -> Availabilit
         from tray_app.faces.tray import bus
     except ImportError as error:
         return Availability(False, words.no_library.format(reason=error))
+    if _only_gtk_can(environ):
+        return Availability(True, gtk=True)
     if not bus.addresses(environ):
         desktop = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
         return Availability(False, words.no_bus if desktop else words.no_session, headless=not desktop)
@@ -58,3 +61,21 @@ def _available_on_linux(words: Texts, environ: Mapping[str, str]) -> Availabilit
         return Availability(True, None if bus.has_owner(WATCHER, environ) else words.no_host)
     except bus.Lost as lost:
         return Availability(False, words.bus_refused.format(reason=lost))
+
+
+def _only_gtk_can(environ: Mapping[str, str]) -> bool:
+    """Whether nobody reads icons of our own, but an X11 tray is there, and PyGObject to fill it."""
+    from tray_app.faces.tray import bus, x11
+
+    try:
+        if bus.addresses(environ) and bus.has_owner(WATCHER, environ):
+            return False
+    except bus.Lost:
+        pass
+    if not x11.has_tray(environ):
+        return False
+    try:
+        from tray_app.faces.tray import gtk  # noqa: F401
+    except ImportError:
+        return False
+    return True

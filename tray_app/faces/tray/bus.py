@@ -39,19 +39,31 @@ def addresses(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Socket paths where the session bus may be: as the environment says, else the user's own bus."""
     said = environ.get("DBUS_SESSION_BUS_ADDRESS")
     if said:
-        try:
-            return tuple(get_connectable_addresses(said))  # type: ignore[no-untyped-call]
-        except (ValueError, RuntimeError):  # e.g. "autolaunch:", or a transport other than unix sockets
-            return ()
+        return _sockets(said)
     runtime = environ.get("XDG_RUNTIME_DIR")
     path = f"{runtime}/bus" if runtime else ""
     return (path,) if path and os.path.exists(path) else ()  # noqa: PTH110  # a socket's name, not a file's
 
 
+def _sockets(address: str) -> tuple[str, ...]:
+    try:
+        return tuple(get_connectable_addresses(address))  # type: ignore[no-untyped-call]
+    except (ValueError, RuntimeError):  # e.g. "autolaunch:", or a transport other than unix sockets
+        return ()
+
+
 def connect(environ: Mapping[str, str] = os.environ) -> Bus:
-    """A connection that has been accepted. Raises `Lost`."""
-    reason = "no session bus is named in the environment"
-    for address in addresses(environ):
+    """A connection to the session bus that has been accepted. Raises `Lost`."""
+    return _connected(addresses(environ), "no session bus is named in the environment")
+
+
+def connect_to(address: str) -> Bus:
+    """A connection to the bus at a D-Bus address. Raises `Lost`."""
+    return _connected(_sockets(address), "there is no unix socket in that address")
+
+
+def _connected(sockets: tuple[str, ...], reason: str) -> Bus:
+    for address in sockets:
         try:
             return Bus(prep_socket(address, timeout=_CONNECT_SECONDS))
         except (OSError, ValueError) as error:  # ValueError: jeepney's AuthenticationError

@@ -5,15 +5,17 @@ parent whose children changed, since Plasma re-reads only the level named. About
 "nothing to fetch"; after a "yes" Plasma would swallow that item's next LayoutUpdated.
 An open menu is not restructured: XFCE would not resize it. The change waits until the menu has closed,
 of which hosts made with libdbusmenu-gtk say nothing for the outermost menu: for that, a moment's patience.
+Times to come are told anew when the menu opens, before the host is answered, and while it may be looked at.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from tray_app.faces.tray.bus import Bus
-from tray_app.faces.tray.library import MenuItem
+from tray_app.faces.tray.library import Click
+from tray_app.faces.tray.menu import Item
 from tray_app.faces.tray.menu_tree import LAYOUT, ROOT, Tree, chosen
 from tray_app.faces.tray.objects import Body, CallError, Interface, Method, Property
 
@@ -21,28 +23,38 @@ INTERFACE = "com.canonical.dbusmenu"
 PATH = "/MenuBar"
 OPEN_SECONDS = 30.0  # a host that died with the menu open never says that it closed
 GLANCE_SECONDS = 3.0  # a host that says only that it is about to show the menu
+WATCHED_SECONDS = 120.0  # nobody reads a menu for longer without moving in it
 _NO_SUCH_ITEM = "org.freedesktop.DBus.Error.InvalidArgs"
 
 Later = Callable[[Callable[[], None]], None]
 
 
 class MenuObject:
-    """`later` runs work after the call in hand has been answered; `click` is told of items clicked."""
+    """`later` runs work after the call in hand has been answered; `click` is told what was clicked.
 
-    def __init__(self, bus: Bus, later: Later, click: Callable[[MenuItem], None]) -> None:
+    `opening` is called when a host begins to show the menu; it may call `update`.
+    """
+
+    def __init__(self, bus: Bus, later: Later, click: Click, opening: Callable[[], None]) -> None:
         self._bus = bus
         self._later = later
         self._click = click
+        self._opening = opening
         self._tree = Tree()
         self._open: set[int] = set()
-        self._waiting: tuple[MenuItem, ...] | None = None
+        self._waiting: tuple[Item, ...] | None = None
         self._waiting_since = 0.0
         self._glance_until = 0.0
+        self._watched_until = 0.0
         bus.export(PATH, self._interface())
 
-    def update(self, menu: Iterable[MenuItem]) -> None:
+    @property
+    def watched(self) -> bool:
+        """Whether somebody may be reading the menu now."""
+        return time.monotonic() < self._watched_until
+
+    def update(self, items: tuple[Item, ...]) -> None:
         """Show a new version, and signal what changed."""
-        items = tuple(menu)
         now = time.monotonic()
         changes = self._tree.update(items, structure=not self._open and now >= self._glance_until)
         if changes.properties:
@@ -80,10 +92,10 @@ class MenuObject:
 
     def _get_property(self, id_: int, name: str) -> Body:
         self._check(id_)
-        value = self._tree.nodes[id_].properties.get(name)
-        if value is None:
+        found = chosen(self._tree.nodes[id_].properties, [name])
+        if name not in found:
             raise CallError(_NO_SUCH_ITEM, f"item {id_} has no {name}")
-        return (value,)
+        return (found[name],)
 
     def _event(self, id_: int, event: str, _data: object, _timestamp: int) -> None:
         self._check(id_)
@@ -91,9 +103,12 @@ class MenuObject:
             case "clicked":
                 self._clicked(id_)
             case "opened":
+                self._begins(id_)
                 self._open.add(id_)
             case "closed":
                 self._open.discard(id_)
+                if id_ == ROOT:
+                    self._watched_until = 0.0
                 if not self._open and (id_ == ROOT or time.monotonic() >= self._glance_until):
                     self._later(self.release)
 
@@ -108,9 +123,16 @@ class MenuObject:
 
     def _about_to_show(self, id_: int) -> Body:
         self._check(id_)
+        self._begins(id_)
         if id_ == ROOT:
             self._glance_until = time.monotonic() + GLANCE_SECONDS
         return (False,)
+
+    def _begins(self, id_: int) -> None:
+        """A menu is to be shown: what it tells of times must be true. A submenu of a menu being read is no news."""
+        before, self._watched_until = self.watched, time.monotonic() + WATCHED_SECONDS
+        if id_ == ROOT or not before:
+            self._opening()
 
     def _about_to_show_group(self, ids: list[int]) -> Body:
         known = [id_ for id_ in ids if id_ in self._tree.nodes]
@@ -121,8 +143,10 @@ class MenuObject:
     def _clicked(self, id_: int) -> None:
         """A click closes the menu, on every desktop."""
         item = self._tree.nodes[id_].item
-        if item is not None and item.submenu is None and item.enabled:
-            self._later(lambda: self._click(item))
+        verb = item.verb if item is not None and item.enabled else None
+        self._watched_until = 0.0
+        if verb is not None:
+            self._later(lambda: self._click(verb))
         self._later(self.release)
 
     def _check(self, id_: int) -> None:

@@ -26,26 +26,15 @@ if sys.platform not in ("darwin", "win32"):
 from pystray._base import Icon as BaseIcon
 from pystray._base import Menu, MenuItem
 
-__all__ = ["BaseIcon", "KeyedItem", "Menu", "MenuItem", "build"]
+__all__ = ["BaseIcon", "Click", "Menu", "MenuItem", "build", "default_verb"]
 
 Click = Callable[[Verb], None]
 Action = Callable[[object, object], None]
 
 
-class KeyedItem(MenuItem):
-    """A pystray item that remembers the key of ours, so that it can be known again after an update."""
-
-    def __init__(self, item: Item, action: Menu | Action, label: str, default: bool) -> None:
-        checkable = item.kind in (Kind.RADIO, Kind.CHECK)
-        super().__init__(  # type: ignore[no-untyped-call]
-            label,
-            action,
-            checked=(lambda _: item.checked) if checkable else None,
-            radio=item.kind is Kind.RADIO,
-            default=default,
-            enabled=item.enabled,
-        )
-        self.key = item.key
+def default_verb(items: Iterable[Item]) -> Verb | None:
+    """What a left click on the icon itself asks for."""
+    return next((item.verb for item in items if item.default), None)
 
 
 def build(items: Iterable[Item], click: Click, *, default: bool = True, ampersands: bool = False) -> Menu:
@@ -59,8 +48,15 @@ def build(items: Iterable[Item], click: Click, *, default: bool = True, ampersan
         if item.kind is Kind.SEPARATOR:
             return Menu.SEPARATOR
         label = item.label.replace("&", "&&") if ampersands else item.label
-        action = submenu(item.children) if item.kind is Kind.SUBMENU else _action(item, click)
-        return KeyedItem(item, action, label, default and item.default)
+        checkable = item.kind in (Kind.RADIO, Kind.CHECK)
+        return MenuItem(  # type: ignore[no-untyped-call]
+            label,
+            submenu(item.children) if item.kind is Kind.SUBMENU else _action(item, click),
+            checked=(lambda _: item.checked) if checkable else None,
+            radio=item.kind is Kind.RADIO,
+            default=default and item.default,
+            enabled=item.enabled,
+        )
 
     def submenu(children: Iterable[Item]) -> Menu:
         return Menu(*map(one, children))  # type: ignore[no-untyped-call]

@@ -16,7 +16,9 @@ import AppKit
 from PyObjCTools import AppHelper
 
 from tray_app.faces.tray.icon import Picture
-from tray_app.faces.tray.library import Menu  # before any backend of pystray
+from tray_app.faces.tray.library import Click, build  # before any backend of pystray
+from tray_app.faces.tray.menu import Item
+from tray_app.faces.tray.notifications import Note, Unseen
 
 _darwin: Any = importlib.import_module("pystray._darwin")
 
@@ -25,10 +27,22 @@ _RETINA = 2
 
 
 class Icon(_darwin.Icon):  # type: ignore[misc]  # untyped
-    """A pystray icon. `icon` is a `Picture`. `post`, `end` and `notify` are for any thread."""
+    """A pystray icon. `icon` is a `Picture`, `menu` a tuple of our items.
 
-    def __init__(self, name: str, picture: Picture, title: str, menu: Menu, unseen: Callable[[str, str], None]) -> None:
-        super().__init__(name, picture, title, menu)
+    `post`, `end` and `notify` are for any thread. Nothing tells when the menu opens, so it is always taken for one
+    that is being read.
+    """
+
+    watched = True
+
+    def __init__(
+        self, name: str, picture: Picture, title: str, menu: tuple[Item, ...], click: Click, unseen: Unseen
+    ) -> None:
+        super().__init__(name, picture, title, build(menu, click, default=False))
+        self.opening: Callable[[], None] = lambda: None
+        self.woke: Callable[[], None] = lambda: None
+        self.session_ended: Callable[[str], None] = lambda _: None
+        self._click = click
         self._app.setActivationPolicy_(_ACCESSORY)
         self._unseen = unseen
 
@@ -37,6 +51,18 @@ class Icon(_darwin.Icon):  # type: ignore[misc]  # untyped
 
     def end(self) -> None:
         AppHelper.callAfter(self._stop)
+
+    @property
+    def menu(self) -> Any:
+        return self._menu
+
+    @menu.setter
+    def menu(self, items: tuple[Item, ...]) -> None:
+        _darwin.Icon.menu.fset(self, build(items, self._click, default=False))
+
+    def show_note(self, note: Note) -> None:
+        """Show a message. A click on it leads nowhere: `osascript` takes no answer."""
+        self.notify(note.message, note.title)
 
     def notify(self, message: str, title: str | None = None) -> None:
         """pystray runs `osascript` and waits for it, and fails without a title."""

@@ -1,7 +1,8 @@
 """SIGINT, SIGTERM and SIGHUP end the tray in order, whatever native loop the main thread is in.
 
 Python runs a handler only when the main thread comes back to bytecode, which a native loop may never do.
-So the C handler writes the signal's number to a socket, and a thread that sleeps on it asks for the stop.
+So the C handler writes the signal's number to a socket, and a thread that sleeps on it asks for the stop. A native
+loop may put its own socket in place of ours, so that it comes back to bytecode: then the Python handler writes it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def watched(stop: Callable[[str], None]) -> Iterator[None]:
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     thread = threading.Thread(target=_watch, args=(reader, stop), name="tray-signals", daemon=True)
-    with reader, writer, _caught(writer.fileno()):
+    with reader, writer, _caught(writer):
         thread.start()
         try:
             yield
@@ -33,12 +34,16 @@ def watched(stop: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _caught(fd: int) -> Iterator[None]:
+def _caught(writer: socket.socket) -> Iterator[None]:
+    def write(number: int, _frame: object) -> None:
+        with contextlib.suppress(BlockingIOError):
+            writer.send(bytes([number]))
+
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     # what is ignored stays ignored: that is what nohup and background jobs of a shell rely on
     heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    fd_before = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
-    before = {number: signal.signal(number, lambda *_: None) for number in heeded}
+    fd_before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    before = {number: signal.signal(number, write) for number in heeded}
     try:
         yield
     finally:

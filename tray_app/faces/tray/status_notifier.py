@@ -11,40 +11,52 @@ import contextlib
 import html
 import os
 import selectors
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
+from tray_app.faces.tray import session
 from tray_app.faces.tray.availability import WATCHER
 from tray_app.faces.tray.bus import DAEMON, Bus, Lost, connect
 from tray_app.faces.tray.dbus_menu import PATH as MENU_PATH
 from tray_app.faces.tray.dbus_menu import MenuObject
 from tray_app.faces.tray.icon import SIZES, Picture
-from tray_app.faces.tray.library import BaseIcon, Menu, MenuItem
+from tray_app.faces.tray.library import BaseIcon, Click, default_verb
 from tray_app.faces.tray.mailbox import Mailbox, Work
-from tray_app.faces.tray.notifications import Note, Notifier
+from tray_app.faces.tray.menu import Item
+from tray_app.faces.tray.notifications import Note, Notifier, Unseen
 from tray_app.faces.tray.objects import Body, CallError, Interface, Method, Property
 
 INTERFACE = "org.kde.StatusNotifierItem"
 PATH = "/StatusNotifierItem"
 WATCHER_PATH = "/StatusNotifierWatcher"
 _TOOLTIP = "(sa(iiay)ss)"
+LAST_WORDS_SECONDS = 0.3
 
 
 class Icon(BaseIcon):
     """A pystray icon. `icon` is a `Picture`; the first line of `title` is the tooltip's title.
 
-    `run` raises `Lost` where there is no bus, or when it goes away. Everything but `run`, `post` and
-    `end` is for the thread that runs: others `post` it.
+    `menu` is a tuple of our items. `run` raises `Lost` where there is no bus, or when it goes away. Everything but
+    `run`, `post` and `end` is for the thread that runs: others `post` it.
     """
 
-    def __init__(self, name: str, picture: Picture, title: str, menu: Menu, unseen: Callable[[str, str], None]) -> None:
-        super().__init__(name, picture, title, menu)  # type: ignore[no-untyped-call]
+    def __init__(
+        self, name: str, picture: Picture, title: str, menu: tuple[Item, ...], click: Click, unseen: Unseen
+    ) -> None:
+        super().__init__(name, picture, title)  # type: ignore[no-untyped-call]
+        self._shown: tuple[Item, ...] = menu
+        self.opening: Callable[[], None] = lambda: None
+        self.woke: Callable[[], None] = lambda: None
+        self.session_ended: Callable[[str], None] = lambda _: None
+        self._click = click
         self._unseen = unseen
         self._mail = Mailbox()
         self._ended = False
         self._watcher = ""  # the unique name of the one we are registered with
         self._service = f"{INTERFACE}-{os.getpid()}-1"
         self._bus: Bus | None = None
+        self._machine: Bus | None = None  # the system's
         self._menu_object: MenuObject | None = None
         self._notifier: Notifier | None = None
 
@@ -57,16 +69,24 @@ class Icon(BaseIcon):
         self._ended = True
         self._mail.wake()
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody may be reading the menu now."""
+        return self._menu_object is not None and self._menu_object.watched
+
     def run(self, setup: Callable[[Any], None] | None = None) -> None:
         try:
             # before pystray starts its thread, which would wait for ever if we failed later
             self._bus = connect()
             with contextlib.closing(self._bus):
                 self._open(self._bus)
+                self._machine = session.listen(self.woke, self.session_ended)
                 super().run(setup)  # type: ignore[no-untyped-call]
         finally:
             self._running = False
             self._bus = None
+            if self._machine is not None:
+                self._machine.close()
             self._mail.close()
 
     # the loop
@@ -77,25 +97,48 @@ class Icon(BaseIcon):
         with selectors.DefaultSelector() as selector:
             selector.register(self._mail, selectors.EVENT_READ)
             selector.register(self._bus, selectors.EVENT_READ)
+            if self._machine is not None:
+                self._machine.flush()
+                selector.register(self._machine, selectors.EVENT_READ)
             while not self._ended:
-                self._turn(selector, self._bus, self._menu_object)
+                self._turn(selector, self._bus, self._menu_object, self._menu_object.seconds_held())
+            self._say_last(selector, self._bus, self._menu_object)
 
-    def _turn(self, selector: selectors.BaseSelector, bus: Bus, menu: MenuObject) -> None:
+    def _say_last(self, selector: selectors.BaseSelector, bus: Bus, menu: MenuObject) -> None:
+        """A message that was sent on its way before the end is shown, if the daemon takes it at once."""
+        until = time.monotonic() + LAST_WORDS_SECONDS
+        self._mail.drain()
+        while self._notifier is not None and self._notifier.busy and (left := until - time.monotonic()) > 0:
+            self._turn(selector, bus, menu, left)
+
+    def _turn(self, selector: selectors.BaseSelector, bus: Bus, menu: MenuObject, at_most: float | None) -> None:
         """Send what is to be sent, sleep, take in what has come, and answer before anything else."""
         bus.flush()
         selector.modify(bus, selectors.EVENT_READ | (selectors.EVENT_WRITE if bus.unsent else 0))
-        ready = {key.fileobj: events for key, events in selector.select(menu.seconds_held())}
+        ready = {key.fileobj: events for key, events in selector.select(at_most)}
         if ready.get(bus, 0) & selectors.EVENT_READ:
             bus.receive()
+        if self._machine in ready:
+            self._hear(selector, self._machine)
         if menu.seconds_held() == 0:
             menu.release()
         bus.flush()
         self._mail.drain()
 
+    def _hear(self, selector: selectors.BaseSelector, machine: Bus) -> None:
+        """The system bus may go, and the tray stays."""
+        try:
+            machine.receive()
+            machine.flush()
+        except Lost:
+            selector.unregister(machine)
+            machine.close()
+            self._machine = None
+
     def _open(self, bus: Bus) -> None:
         """Put our objects on the bus, then watch for tray hosts."""
-        self._menu_object = MenuObject(bus, self._mail.post, self._clicked)
-        self._notifier = Notifier(bus, self, self._unseen)
+        self._menu_object = MenuObject(bus, self._mail.post, self._click, self._begin_to_show)
+        self._notifier = Notifier(bus, self._click, self._unseen)
         bus.export(PATH, self._interface())
         bus.call(DAEMON, "/org/freedesktop/DBus", DAEMON, "RequestName", "su", (self._service, 4))
         bus.listen(DAEMON, "NameOwnerChanged", self._owner_changed, f"arg0='{WATCHER}'")
@@ -140,11 +183,15 @@ class Icon(BaseIcon):
 
     def _update_menu(self) -> None:
         if self._menu_object is not None:
-            self._menu_object.update(self._menu or ())
+            self._menu_object.update(self._shown)
+
+    def show_note(self, note: Note) -> None:
+        """Show a message beside the icon."""
+        if self._notifier is not None:
+            self._notifier.send(note, self._picture() if note.look is None else Picture(note.look))
 
     def _notify(self, message: str, title: str | None = None) -> None:
-        if self._notifier is not None:
-            self._notifier.send(Note(title or self._name, message, self._picture()))
+        self.show_note(Note(title or self._name, message))
 
     def _remove_notification(self) -> None:
         """Notifications go by themselves."""
@@ -152,8 +199,18 @@ class Icon(BaseIcon):
     def _stop(self) -> None:
         self.end()
 
-    def _clicked(self, item: MenuItem) -> None:
-        self._handler(item)()  # type: ignore[no-untyped-call]
+    def _begin_to_show(self) -> None:
+        self.opening()
+
+    @property
+    def menu(self) -> Any:
+        """A tuple of our items. pystray would make its own of them, at ten times the cost."""
+        return self._shown
+
+    @menu.setter
+    def menu(self, items: tuple[Item, ...]) -> None:
+        self._shown = items
+        self._update_menu()
 
     # the object
 
@@ -162,7 +219,9 @@ class Icon(BaseIcon):
             self._bus.emit(PATH, INTERFACE, signal, signature, body)
 
     def _activate(self, _x: int, _y: int) -> None:
-        self._mail.post(self)  # after the answer: a host may wait for that
+        verb = default_verb(self._shown)
+        if verb is not None:
+            self._mail.post(lambda: self._click(verb))  # after the answer: a host may wait for that
 
     def _tooltip(self) -> tuple[str, list[Any], str, str]:
         title, _, text = self._title.partition("\n")
@@ -176,7 +235,7 @@ class Icon(BaseIcon):
 
     def _is_only_menu(self) -> bool:
         """Otherwise a left click must do something: XFCE and waybar take no other answer to Activate."""
-        return not any(item.default for item in self._menu or ())
+        return default_verb(self._shown) is None
 
     def _interface(self) -> Interface:
         at = ("i", "i")

@@ -13,13 +13,17 @@ from collections.abc import Callable
 from typing import Any
 
 from tray_app.faces.tray.icon import Picture
-from tray_app.faces.tray.library import Menu  # before any backend of pystray
+from tray_app.faces.tray.library import Click, build  # before any backend of pystray
+from tray_app.faces.tray.menu import Item
+from tray_app.faces.tray.notifications import Note, Unseen
 
 _win32: Any = importlib.import_module("pystray._win32")
 win32: Any = importlib.import_module("pystray._util.win32")
 
 _WM_WORK = win32.WM_USER + 42  # pystray itself uses 10 and 11
 _WM_ENDSESSION = 0x0016
+_WM_POWERBROADCAST = 0x0218
+_PBT_APMRESUMEAUTOMATIC = 0x0012
 _LONGEST_TITLE = 127  # of the tooltip; longer ones raise ValueError, as do the next two
 _LONGEST_MESSAGE = 255
 _LONGEST_MESSAGE_TITLE = 63
@@ -27,10 +31,19 @@ _IMAGE_SIZE = 64
 
 
 class Icon(_win32.Icon):  # type: ignore[misc]  # untyped
-    """A pystray icon. `icon` is a `Picture`. `post` and `end` are for any thread."""
+    """A pystray icon. `icon` is a `Picture`, `menu` a tuple of our items. `post` and `end` are for any thread."""
 
-    def __init__(self, name: str, picture: Picture, title: str, menu: Menu, unseen: Callable[[str, str], None]) -> None:
-        super().__init__(name, picture.image(_IMAGE_SIZE), _clip(title, _LONGEST_TITLE), menu)
+    watched = False  # what an open menu says cannot be changed here
+
+    def __init__(
+        self, name: str, picture: Picture, title: str, menu: tuple[Item, ...], click: Click, unseen: Unseen
+    ) -> None:
+        shown = build(menu, click, ampersands=True)
+        super().__init__(name, picture.image(_IMAGE_SIZE), _clip(title, _LONGEST_TITLE), shown)
+        self.opening: Callable[[], None] = lambda: None
+        self.woke: Callable[[], None] = lambda: None
+        self.session_ended: Callable[[str], None] = lambda _: None
+        self._click = click
         self._unseen = unseen
         self._work: deque[Callable[[], None]] = deque()
         self._menu_is_open = False
@@ -38,6 +51,7 @@ class Icon(_win32.Icon):  # type: ignore[misc]  # untyped
         self._ended = False
         self._message_handlers[_WM_WORK] = lambda *_: self._do_work()
         self._message_handlers[_WM_ENDSESSION] = self._on_end_of_session
+        self._message_handlers[_WM_POWERBROADCAST] = self._on_power
 
     def post(self, work: Callable[[], None]) -> None:
         self._work.append(work)
@@ -47,6 +61,10 @@ class Icon(_win32.Icon):  # type: ignore[misc]  # untyped
         self._ended = True
         if self._hwnd:
             self._stop()
+
+    def show_note(self, note: Note) -> None:
+        """Show a message. A click on it leads nowhere: pystray hears of none."""
+        self.notify(note.message, note.title)
 
     def notify(self, message: str, title: str | None = None) -> None:
         try:
@@ -70,6 +88,14 @@ class Icon(_win32.Icon):  # type: ignore[misc]  # untyped
     def title(self, title: str) -> None:
         _win32.Icon.title.fset(self, _clip(title, _LONGEST_TITLE))
 
+    @property
+    def menu(self) -> Any:
+        return self._menu
+
+    @menu.setter
+    def menu(self, items: tuple[Item, ...]) -> None:
+        _win32.Icon.menu.fset(self, build(items, self._click, ampersands=True))
+
     def _mark_ready(self) -> None:
         """The window is there now: work and a stop that were asked for earlier can be delivered."""
         super()._mark_ready()
@@ -91,12 +117,18 @@ class Icon(_win32.Icon):  # type: ignore[misc]  # untyped
 
     def _on_notify(self, wparam: int, lparam: int) -> None:
         """A click: for a right one this returns only when the menu has closed."""
+        if lparam == win32.WM_RBUTTONUP:
+            self.opening()
         self._menu_is_open = True
         try:
             super()._on_notify(wparam, lparam)
         finally:
             self._menu_is_open = False
             self._do_work()
+
+    def _on_power(self, wparam: int, _lparam: int) -> None:
+        if wparam == _PBT_APMRESUMEAUTOMATIC:
+            self.woke()
 
     def _on_end_of_session(self, wparam: int, _lparam: int) -> None:
         if wparam:

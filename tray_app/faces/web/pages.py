@@ -36,6 +36,9 @@ def build(service: Service, sessions: Sessions) -> Starlette:
     )
 
 
+_PAGES = {"profiles": "/profiles"}  # what a ticket may lead to, beside the report
+
+
 class _Pages:
     def __init__(self, service: Service, sessions: Sessions) -> None:
         self._service = service
@@ -47,7 +50,7 @@ class _Pages:
     async def report(self, request: Request) -> Response:
         ticket = request.query_params.get("ticket")
         if ticket is not None:
-            return await self._let_in(ticket)
+            return await self._let_in(ticket, _PAGES.get(request.query_params.get("page", ""), "/report"))
         if not self._sessions.has_session(request.scope["headers"]):
             return await self._signed_out()
         if not self._service.cell.pool.members and "all" not in request.query_params:
@@ -61,11 +64,11 @@ class _Pages:
     async def _signed_out(self) -> Response:
         return await signed_out()
 
-    async def _let_in(self, ticket: str) -> Response:
+    async def _let_in(self, ticket: str, where: str) -> Response:
         session = self._sessions.redeem(ticket)
         if session is None:
             return await self._signed_out()
-        response = RedirectResponse("/report", 303, headers={"cache-control": "no-store"})
+        response = RedirectResponse(where, 303, headers={"cache-control": "no-store"})
         response.set_cookie(COOKIE, session, httponly=True, samesite="strict", path="/")
         return response
 
