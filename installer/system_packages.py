@@ -24,6 +24,8 @@ NEEDED = {
     "dunst": "notifications",
     "chromium": "the report as a browser shows it",
     "nginx-light": "a proxy between client and app",
+    "prometheus": "its promtool, which judges the metrics",
+    "tmux": "the live view in a terminal",
     "sqlite3": "reading the history as a person would",
     "desktop-file-utils": "checking menu and autostart entries",
     "debootstrap": "a bare machine to try the two commands on",

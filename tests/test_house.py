@@ -136,13 +136,13 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 def test_the_command_line_starts_without_the_heavy_libraries() -> None:
-    code = "import sys, tray_app.faces.cli; print([m for m in ('sqlmodel','sqlalchemy','httpx','starlette','rich.console','PIL') if m in sys.modules])"
+    code = "import sys, tray_app.faces.cli; print([m for m in ('sqlmodel','sqlalchemy','httpx','starlette','rich.console','PIL','mcp','textual','pydantic') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_the_running_app_holds_no_library_that_it_may_never_need() -> None:
-    code = "import sys, tray_app.app; print([m for m in ('sqlmodel','sqlalchemy','httpx','starlette','jinja2','PIL','keyring','aiohttp') if m in sys.modules])"
+    code = "import sys, tray_app.app; print([m for m in ('sqlmodel','sqlalchemy','httpx','starlette','jinja2','PIL','keyring','aiohttp','mcp','textual','pydantic') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -26,10 +26,12 @@ from tray_app.agents import opencode
 from tray_app.agents.found import Finding
 from tray_app.control.client_verbs import Clients
 from tray_app.control.connecting import Connecting
+from tray_app.control.feed import Feed
 from tray_app.control.live import Live
 from tray_app.control.login_watch import LoginWatch
 from tray_app.control.registry import Registry
 from tray_app.control.service import About, Service
+from tray_app.control.tally import Tally
 from tray_app.core.affinity import Conversations
 from tray_app.core.cost import Price
 from tray_app.core.policy import Rules
@@ -123,7 +125,10 @@ class App:
         self.url = ports.url_of(self.bound.host, self.bound.port)
         self.local_url = ports.local_url(self.bound.host, self.bound.port)
         self.started_at = now_ms()
-        self.sessions = Sessions(self.admin_token, time.monotonic)
+        self.sessions = Sessions(self.admin_token, time.monotonic, self._client_of)
+        self.instance = secrets.token_hex(8)
+        self.feed = Feed(self.listeners, self.instance)
+        self.tally = Tally()
         self.conversations = Conversations()
         self.admission: Admission[Step] = Admission(now_ms, self._changed)
         self.knowledge = Knowledge(self.cell, self.record, lambda: self._rules, now_ms)
@@ -174,6 +179,8 @@ class App:
             lambda: self.admission.since,
             str(self.home.decisions),
             Clients(self.connecting, self.registry, lambda: self.local_url, lambda: self._routes, self._discovers),
+            self.feed,
+            self.tally,
         )
 
     # -- facts
@@ -181,6 +188,7 @@ class App:
     def record(self, fact: Fact) -> None:
         """Every fact of the house passes here: to the ledger, to what faces are shown, to listeners."""
         self.writer.record(fact)
+        self.tally.see(fact)
         if self.live.see(fact):
             self._changed()
         if self._prober is not None and isinstance(fact, RequestEnded):
@@ -380,7 +388,7 @@ class App:
             lambda: self.settings.proxy.max_body_mb * 1024 * 1024,
             random.getrandbits,
         )
-        health = {"app": "o-switcher", "version": __version__, "instance": secrets.token_hex(8)}
+        health = {"app": "o-switcher", "version": __version__, "instance": self.instance}
         return Door(means, house, answering(Site(lambda: self.service, self.sessions, health)))
 
     # -- running
@@ -440,6 +448,7 @@ class App:
         if self.logins is not None:
             self.logins.close()
         self._prober.close()
+        self.feed.close()
         self.cut = await serving.close(GRACE_S)
         upstream.close()
         words = f"stopped; {self.cut} answers were cut" if self.cut else "stopped"

@@ -340,6 +340,9 @@ WRONG = [
         "give the key again",
         id="another origin without the key",
     ),
+    pytest.param(
+        "profiles-set", {"profile": "openrouter-a", "priority": 1 << 70}, "bad_argument", "1000000", id="priority"
+    ),
     pytest.param("profiles-set", {"profile": "openrouter-a"}, "bad_argument", "what to change", id="nothing to change"),
     pytest.param(
         "profiles-rename", {"profile": "openrouter-a", "label": "b"}, "conflict", "exists", id="rename onto another"

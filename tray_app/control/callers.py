@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tray_app.host.home import LOCK_NAME
 from tray_app.host.instance import Running, find_running, lives
 
 TIMEOUT_S = 30.0
+QUIET_S = 45.0  # live events come with a sign of life every 15 s
 
 
 class NotRunning(Exception):
@@ -42,6 +45,15 @@ class HttpCaller:
         """What that address of the admin API shows."""
         return self._call("GET", path, None)
 
+    def follow(self, after: str | None = None) -> Following:
+        """The app's live events from now on, or from what came after the event with the id `after`.
+
+        Raises:
+            Refused: too many follow already.
+            NotRunning: the app cannot be reached.
+        """
+        return Following(self, after)
+
     def alive(self) -> bool:
         """Whether our app answers at that address."""
         try:
@@ -65,6 +77,55 @@ class HttpCaller:
             raise NotRunning(f"O-Switcher does not answer at {self.running.url}") from error
         finally:
             connection.close()
+
+
+class Following:
+    """Live events as they come: `for event in caller.follow(): ...`. Ends with the app, or by `close`, from any thread.
+
+    Each is a line of the decisions log, with its `id` besides: give the last one to `follow` to miss nothing.
+    """
+
+    def __init__(self, caller: HttpCaller, after: str | None) -> None:
+        host = caller.running.url.removeprefix("http://")
+        self._where = caller.running.url
+        self._connection = http.client.HTTPConnection(host, timeout=QUIET_S)
+        headers = {"authorization": f"Bearer {caller.running.admin_token}"}
+        if after is not None:
+            headers["last-event-id"] = after
+        try:
+            self._connection.request("GET", "/api/v1/events", headers=headers)
+            self._socket = self._connection.sock
+            self._response = self._connection.getresponse()
+            if self._response.status != 200:
+                _understood(self._response.status, self._response.read())
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise NotRunning(f"O-Switcher does not answer at {self._where}") from error
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        try:
+            fields: dict[bytes, bytes] = {}
+            while line := self._response.readline():
+                if line == b"\n":
+                    if b"data" in fields:
+                        yield {"id": fields.get(b"id", b"").decode(), **msgspec.json.decode(fields[b"data"])}
+                    fields = {}
+                elif not line.startswith(b":"):
+                    name, _, value = line.rstrip(b"\n").partition(b": ")
+                    fields[name] = value
+        except (OSError, ValueError, http.client.HTTPException):
+            return  # the app is gone, or nobody wants any more
+        finally:
+            self._response.close()
+            self._connection.close()
+
+    def close(self) -> None:
+        """End it."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def _understood(status: int, data: bytes) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from tray_app.agents.catalog import discover
 from tray_app.agents.found import Found
+from tray_app.control.answers import ClientToken
 from tray_app.control.callers import NotRunning
 from tray_app.control.connecting import Asked, Connecting, where_of
 from tray_app.control.registry import Registry
@@ -33,7 +34,7 @@ class Clients:
     routes: Callable[[], Iterable[str]]
     discovering: Callable[[], bool]
 
-    def token(self, client: str = "default", revoke: bool = False) -> dict[str, object]:
+    def token(self, client: str = "default", revoke: bool = False) -> ClientToken:
         """A client's local token; or it counts no longer."""
         if not client.replace("-", "").replace("_", "").isalnum() or not client.isascii() or len(client) > 40:
             raise Refused("bad_argument", "a client's name is made of letters, digits, '-' and '_'")

@@ -3,50 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from tray_app.control.answers import Changed, Done, Renamed
 from tray_app.control.registry import Registry
 from tray_app.control.verbs import Argument, Refused
 
 
-def add(registry: Registry, **given: Argument) -> dict[str, Any]:
+def add(registry: Registry, **given: Argument) -> Done:
     """Add a key as a profile."""
     profile = registry.add(**given)  # type: ignore[arg-type]
     return {"profile": profile.id, "message": f"{profile.id} was added (key ending in {profile.key_tail or '?'})"}
 
 
-def adopt(registry: Registry, **given: Argument) -> dict[str, Any]:
+def adopt(registry: Registry, **given: Argument) -> Done:
     """Take over a key that was found."""
     profile = registry.take(**given)  # type: ignore[arg-type]
     return {"profile": profile.id, "message": f"{profile.id} was taken over from {profile.source}"}
 
 
-def confirm(registry: Registry, profile: str) -> dict[str, Any]:
+def confirm(registry: Registry, profile: str) -> Changed:
     """Let a profile's key go to where its provider is now."""
     url = registry.confirm(profile).base_url
     return {"profile": profile, "message": f"{profile}: its key may go to {url} now", "changed": f"goes to {url}"}
 
 
-def remove(registry: Registry, profile: str) -> dict[str, Any]:
+def remove(registry: Registry, profile: str) -> Done:
     """Forget a profile and its key."""
     registry.remove(profile)
     return {"profile": profile, "message": f"{profile} and its key were removed"}
 
 
-def bring_back(registry: Registry, profile: str) -> dict[str, Any]:
+def bring_back(registry: Registry, profile: str) -> Done:
     """Have back a profile that was removed."""
     registry.bring_back(profile)
     return {"profile": profile, "message": f"{profile} is back, with its key"}
 
 
-def rename(registry: Registry, profile: str, label: str) -> dict[str, Any]:
+def rename(registry: Registry, profile: str, label: str) -> Renamed:
     """Give a profile another label."""
     new = registry.rename(profile, label)
     return {"profile": new, "message": f"{profile} is called {new} now", "was": profile}
 
 
-def change(registry: Registry, profile: str, **given: Argument) -> dict[str, Any]:
+def change(registry: Registry, profile: str, **given: Argument) -> Changed:
     """Change a profile's key, account, address, priority or tags."""
+    registry.require(profile)
     if not given:
         raise Refused("bad_argument", "say what to change: --key, --account, --base-url, --priority or --tag")
     registry.change(profile, **given)  # type: ignore[arg-type]
@@ -54,7 +55,7 @@ def change(registry: Registry, profile: str, **given: Argument) -> dict[str, Any
     return {"profile": profile, "message": f"{profile}: {changed} changed", "changed": changed}
 
 
-PROFILE_VERBS: Mapping[str, Callable[..., dict[str, Any]]] = {
+PROFILE_VERBS: Mapping[str, Callable[..., Done | Renamed | Changed]] = {
     "profiles-add": add,
     "profiles-adopt": adopt,
     "profiles-confirm": confirm,

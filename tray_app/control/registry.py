@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tray_app.agents.found import Found
-from tray_app.control.verbs import Refused
+from tray_app.control.verbs import LABEL, MOST_PRIORITY, Refused
 from tray_app.core.address import BadAddress, Origin, base_of
 from tray_app.core.pool import Cell, Member
 from tray_app.core.providers import BUILT_IN, Provider, canonical
@@ -33,7 +33,7 @@ CHOICE = "choice"  # under this name the operator's choice is remembered
 HALT = "halt"  # and under this one that everything is paused
 _OF_PROVIDER = " account "  # in the name of an account that the provider has told
 _MOVED = "its provider's address is now "  # so begins the mark of a key that may not go there yet
-_LABEL = re.compile(r"^[a-z0-9][a-z0-9._-]{0,39}$")
+_LABEL = re.compile(LABEL)
 
 
 class Standing(StrEnum):
@@ -216,7 +216,7 @@ class Registry:
             label=label,
             base_url=self.fit_address(base_url or known.base_url),
             account=account,
-            priority=priority,
+            priority=_fit_priority(priority),
             tags=_tags(tags),
             added_at=self.clock(),
             follows=base_url is None,
@@ -304,7 +304,7 @@ class Registry:
             base_url=url,
             account=entry.account if account is None else account,
             source=entry.source if secret is None else "cli",
-            priority=entry.priority if priority is None else priority,
+            priority=entry.priority if priority is None else _fit_priority(priority),
             tags=entry.tags if tags is None else _tags(tags),
             added_at=entry.added_at,
             follows=entry.follows and base_url is None,
@@ -345,6 +345,14 @@ class Registry:
             return self.vault.token(client)
         except VaultError as error:
             raise Refused("unavailable", str(error)) from error
+
+    def require(self, profile: str) -> None:
+        """Nothing, if there is such a profile.
+
+        Raises:
+            Refused: there is none.
+        """
+        self._entry(profile)
 
     def revoke(self, client: str) -> bool:
         """Let that client's token count no longer; whether there was one."""
@@ -464,7 +472,7 @@ class Registry:
         return found
 
     def _fit_label(self, label: str) -> str:
-        if not _LABEL.match(label):
+        if not _LABEL.fullmatch(label):
             raise Refused("bad_argument", f"the label {label!r} must be lower-case letters, digits, '-', '_' or '.'")
         return label
 
@@ -514,6 +522,12 @@ def unknown_profile(profile: str, known: Iterable[str]) -> Refused:
     """The error for a profile that is not there."""
     listed = ", ".join(known) or "none yet"
     return Refused("not_found", f"no profile is called {profile!r}; known are: {listed}")
+
+
+def _fit_priority(priority: int) -> int:
+    if abs(priority) > MOST_PRIORITY:
+        raise Refused("bad_argument", f"a priority is from {-MOST_PRIORITY} to {MOST_PRIORITY}")
+    return priority
 
 
 def _tags(text: str) -> tuple[str, ...]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tray_app.control.verbs import Argument, Refused
-from tray_app.core.history import RUNNING, Wanted
-from tray_app.core.values import Outcome
-
-OUTCOMES = (*(outcome.value for outcome in Outcome), RUNNING)
+from tray_app.control.verbs import LATEST_MS, OUTCOMES, Argument, Refused
+from tray_app.core.history import Wanted
 
 
 def wanted(given: Mapping[str, Argument]) -> Wanted:
@@ -18,7 +15,7 @@ def wanted(given: Mapping[str, Argument]) -> Wanted:
         Refused: one of them can mean nothing.
     """
     since, outcome = given.get("since"), _text(given, "outcome")
-    if isinstance(since, int) and abs(since) >= 1 << 53:
+    if isinstance(since, int) and abs(since) > LATEST_MS:
         raise Refused("bad_argument", "since is no time in milliseconds since 1970")
     if outcome is not None and outcome not in OUTCOMES:
         raise Refused("bad_argument", f"no outcome is called {outcome!r}; there are: {', '.join(OUTCOMES)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -14,16 +14,33 @@ import msgspec
 from tray_app.agents.found import Finding, Found
 from tray_app.agents.wiring.clients import has_files
 from tray_app.control import archive, discovery, summary
+from tray_app.control.answers import (
+    Administered,
+    Changed,
+    Chosen,
+    Cleared,
+    Done,
+    Folder,
+    Halted,
+    KeyStanding,
+    KeyStore,
+    LaunchAtLogin,
+    Link,
+    Renamed,
+    Said,
+)
 from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, noted, takes_over
 from tray_app.control.discovery import FoundView
+from tray_app.control.feed import Feed
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, HALT, Registry, Standing, unknown_profile
 from tray_app.control.searching import wanted
-from tray_app.control.verbs import Argument, Refused, verb_named
-from tray_app.control.views import AskedView, ClientView, ReportView, Status
+from tray_app.control.tally import Tally
+from tray_app.control.verbs import LONGEST_S, MAX_LIMIT, PAGES, Argument, Refused, verb_named
+from tray_app.control.views import AskedView, ClientView, ProfileView, QuotaView, ReportView, Status
 from tray_app.core.affinity import Conversations
-from tray_app.core.history import Hour, PastRequest, Trace
+from tray_app.core.history import Hour, PastRequest, Trace, UsageTotal
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell, Choice, Halt, Member
 from tray_app.core.probes import Told
@@ -47,8 +64,6 @@ if TYPE_CHECKING:
     from tray_app.ledger.writer import Health
     from tray_app.proxy.key_check import KeyCheck
 
-MAX_LIMIT = 10_000
-PAGES = ("report", "profiles")  # what a one-time address may lead to
 HOUR_MS = 3_600_000
 
 
@@ -91,6 +106,8 @@ class Service:
     waiting_since: Callable[[], int | None]
     decisions_path: str
     clients: Clients
+    feed: Feed
+    tally: Tally
 
     # -- what is shown
 
@@ -129,6 +146,27 @@ class Service:
             self.live.clients,
         )
 
+    def profile(self, profile: str) -> ProfileView:
+        """One profile as it is shown.
+
+        Raises:
+            Refused: there is none of that name.
+        """
+        self._member(profile)
+        return next(view for view in self.status().profiles if view.id == profile)
+
+    def quotas(self) -> tuple[QuotaView, ...]:
+        """Every allowance that is known, without anybody being asked."""
+        pool, now = self.cell.pool, self.clock()
+        return tuple(view for name in pool.members for view in summary.quota_views(pool, name, now))
+
+    async def usage(self) -> Sequence[UsageTotal]:
+        """All tokens and costs that the history knows of, by profile and model; at most some seconds old."""
+        return await self.tally.usage(self._usage)
+
+    def _usage(self) -> Sequence[UsageTotal]:
+        return self.history().usage_totals()
+
     async def report_view(self) -> ReportView:
         """What the usage report shows now."""
         now = self.clock()
@@ -164,14 +202,14 @@ class Service:
             raise unknown_profile(profile, self.cell.pool.members)
         return member
 
-    def _use(self, actor: str, profile: str, strict: bool = False) -> dict[str, object]:
+    def _use(self, actor: str, profile: str, strict: bool = False) -> Chosen:
         return self._choose(actor, "use", Choice(profile, strict=strict))
 
-    def _pin(self, actor: str, profile: str, for_s: float | None = None, strict: bool = False) -> dict[str, object]:
+    def _pin(self, actor: str, profile: str, for_s: float | None = None, strict: bool = False) -> Chosen:
         until = None if for_s is None else self.clock() + round(_span(for_s, "a pin") * 1000)
         return self._choose(actor, "pin", Choice(profile, pinned=True, strict=strict, until_at=until))
 
-    def _choose(self, actor: str, verb: str, choice: Choice) -> dict[str, object]:
+    def _choose(self, actor: str, verb: str, choice: Choice) -> Chosen:
         """Let that profile serve, from the next request on and in every conversation of its provider."""
         profile = choice.profile_id
         member = self._member(profile)
@@ -195,7 +233,7 @@ class Service:
             if other.profile.provider == member.profile.provider and name != member.profile.id:
                 self.conversations.leave(name)
 
-    def _unpin(self, actor: str) -> dict[str, object]:
+    def _unpin(self, actor: str) -> Done:
         choice = self.cell.pool.choice
         if choice is None:
             raise Refused("conflict", "nothing is pinned or preferred")
@@ -231,7 +269,7 @@ class Service:
         ready = self.cell.pool.routable(provider, None, self.clock())
         return ready[0].profile.id if ready else None
 
-    def _next(self, actor: str) -> dict[str, object]:
+    def _next(self, actor: str) -> Chosen:
         active = summary.active_profile(self.cell.pool, self.providers(), self.clock())
         if active is None:
             raise Refused("conflict", "no profile can serve now, so there is no next one; see: o-switcher status")
@@ -243,9 +281,7 @@ class Service:
                 return self._use(actor, candidate)
         raise Refused("conflict", f"{active} is the only profile of {provider} that can serve now")
 
-    def _pause(
-        self, actor: str, profile: str, for_s: float | None = None, until_reset: bool = False
-    ) -> dict[str, object]:
+    def _pause(self, actor: str, profile: str, for_s: float | None = None, until_reset: bool = False) -> Administered:
         member = self._member(profile)
         until, detail = None, "until resumed"
         if until_reset:
@@ -257,13 +293,13 @@ class Service:
             until, detail = self.clock() + round(_span(for_s, "a pause") * 1000), f"for {in_words(for_s)}"
         return self._administer(actor, "pause", profile, Admin.PAUSED, until, detail)
 
-    def _pause_all(self, actor: str, for_s: float | None = None) -> dict[str, object]:
+    def _pause_all(self, actor: str, for_s: float | None = None) -> Halted:
         until = None if for_s is None else self.clock() + round(_span(for_s, "a pause") * 1000)
         detail = "until resumed" if for_s is None else f"for {in_words(for_s)}"
         self._halt(actor, "pause-all", Halt(until), detail)
         return {"until_at": until, "message": f"everything is paused {detail}; requests are refused and told why"}
 
-    def _resume_all(self, actor: str) -> dict[str, object]:
+    def _resume_all(self, actor: str) -> Said:
         if not self.cell.pool.halted(self.clock()):
             raise Refused(
                 "conflict", "not everything is paused; one profile is resumed with: o-switcher resume PROFILE"
@@ -276,21 +312,21 @@ class Service:
         self.registry.remember_halt()
         self._act(actor, verb, None, detail)
 
-    def _resume(self, actor: str, profile: str) -> dict[str, object]:
+    def _resume(self, actor: str, profile: str) -> Administered:
         return self._administer(actor, "resume", profile, Admin.ENABLED, None, None)
 
-    def _enable(self, actor: str, profile: str) -> dict[str, object]:
+    def _enable(self, actor: str, profile: str) -> Administered:
         return self._administer(actor, "enable", profile, Admin.ENABLED, None, None)
 
-    def _drain(self, actor: str, profile: str) -> dict[str, object]:
+    def _drain(self, actor: str, profile: str) -> Administered:
         return self._administer(actor, "drain", profile, Admin.DRAINING, None, None)
 
-    def _disable(self, actor: str, profile: str) -> dict[str, object]:
+    def _disable(self, actor: str, profile: str) -> Administered:
         return self._administer(actor, "disable", profile, Admin.DISABLED, None, None)
 
     def _administer(
         self, actor: str, verb: str, profile: str, admin: Admin, until: int | None, detail: str | None
-    ) -> dict[str, object]:
+    ) -> Administered:
         member = self._member(profile)
         self.cell.set(self.cell.pool.administered(profile, admin, until))
         self.record(ProfileSeen(member.profile, admin, until, self.clock(), new=False))
@@ -303,7 +339,7 @@ class Service:
             "message": f"{profile} is {said}" + (f" {detail}" if detail else ""),
         }
 
-    async def _retry_now(self, actor: str, profile: str | None = None, all: bool = False) -> dict[str, object]:
+    async def _retry_now(self, actor: str, profile: str | None = None, all: bool = False) -> Cleared:
         if (profile is None) == (not all):
             raise Refused("bad_argument", "name one profile, or say --all")
         names = list(self.cell.pool.members) if profile is None else [self._member(profile).profile.id]
@@ -383,11 +419,13 @@ class Service:
         history = await asyncio.to_thread(self.history)
         return summary.unknown_lines(await asyncio.to_thread(history.unknown_answers))
 
-    def _profile(self, verb: str, actor: str, given: Mapping[str, Argument]) -> dict[str, Any]:
+    def _profile(self, verb: str, actor: str, given: Mapping[str, Argument]) -> Done | Renamed | Changed:
         done = PROFILE_VERBS[verb](self.registry, **given)
-        detail = done.get("changed") or (f"was {done['was']}" if "was" in done else None)
-        if "was" in done:
-            self.conversations.rename(done["was"], done["profile"])
+        news: Mapping[str, object] = done
+        was, changed = news.get("was"), news.get("changed")
+        detail = f"was {was}" if was else None if changed is None else str(changed)
+        if was:
+            self.conversations.rename(str(was), done["profile"])
         self._act(actor, verb, done["profile"], detail)
         return done
 
@@ -408,7 +446,7 @@ class Service:
         self.live.clients = tuple(ClientView(one.client, one.title, one.connected) for one in views)
         self.cell.set(self.cell.pool)  # the tray shows it
 
-    def _report(self, actor: str, page: str = "report", profile: str | None = None) -> dict[str, object]:
+    def _report(self, actor: str, page: str = "report", profile: str | None = None) -> Link:
         if page not in PAGES:
             raise Refused("bad_argument", f"there is no page {page!r}; there are: {', '.join(PAGES)}")
         if profile is not None and page != "profiles":
@@ -416,17 +454,17 @@ class Service:
         place = "" if profile is None else f"#{self._member(profile).profile.id}"
         return {"url": self.ticket(page) + place}
 
-    def _folder(self, actor: str) -> dict[str, object]:
+    def _folder(self, actor: str) -> Folder:
         files = (self.about.history_path, self.decisions_path, self.about.config_path)
         return {"path": str(PurePath(self.about.history_path).parent), "files": files, "message": "\n".join(files)}
 
-    async def _move_keys(self, actor: str, store: str) -> dict[str, object]:
+    async def _move_keys(self, actor: str, store: str) -> KeyStore:
         done = await asyncio.to_thread(self.registry.move_keys, self.keys, store)
         self.registry.catch_up()
         self._act(actor, "move-keys", None, str(done["store"]))
-        return done
+        return KeyStore(store=str(done["store"]), message=str(done["message"]))
 
-    def _known_key(self, actor: str, mark: str, base_url: str) -> dict[str, object]:
+    def _known_key(self, actor: str, mark: str, base_url: str) -> KeyStanding:
         standing, profile = self.registry.standing(mark, base_url)
         return {"standing": standing.value, "profile": profile}
 
@@ -444,7 +482,7 @@ class Service:
         self._act(actor, "profiles-adopt", profile.id)
         return profile.id
 
-    def _autostart(self, actor: str, enabled: bool | None = None) -> dict[str, object]:
+    def _autostart(self, actor: str, enabled: bool | None = None) -> LaunchAtLogin:
         if enabled is not None:
             try:
                 self.autostart.set(enabled)
@@ -459,7 +497,7 @@ class Service:
     def _status(self, actor: str) -> Status:
         return self.status()
 
-    def _stop(self, actor: str) -> dict[str, object]:
+    def _stop(self, actor: str) -> Said:
         self._act(actor, "stop", None)
         self.stop()
         return {"message": "stopping"}
@@ -506,7 +544,7 @@ def _report_view(history: History, status: Status, day_at: int, now: int) -> Rep
 
 
 def _span(for_s: float, what: str) -> float:
-    if not 0 < for_s <= 366 * 86_400:
+    if not 0 < for_s <= LONGEST_S:
         raise Refused("bad_argument", f"{what} lasts more than nothing and at most a year")
     return for_s
 

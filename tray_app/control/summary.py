@@ -48,7 +48,7 @@ def _view(
     resting = member.resting(now, None)
     reason, resets_at, source = None, None, None
     rests = tuple(
-        RestView(one.scope.value, one.model, one.reason, one.until_at, one.source.value)
+        RestView(one.scope.value, one.model, one.reason, one.until_at, one.source.value, one.error_class.value)
         for one in member.cooldowns
         if one.until_at > now
     )

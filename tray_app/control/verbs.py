@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tray_app.core.history import RUNNING
 from tray_app.core.redact import redact
+from tray_app.core.values import Outcome
 
 Argument = str | int | float | bool | None
+
+MAX_LIMIT = 10_000  # rows of one answer
+LONGEST_S = 366 * 86_400  # of a pause or a pin
+LATEST_MS = (1 << 53) - 1  # times beyond it are no whole numbers to JavaScript
+MOST_PRIORITY = 1_000_000
+OUTCOMES = (*(outcome.value for outcome in Outcome), RUNNING)
+PAGES = ("report", "profiles")  # what a one-time address may lead to
+LABEL = "^[a-z0-9][a-z0-9._-]{0,39}$"
+KEY_LETTERS = r"^\s*[!-~]+\s*$"
+CLIENT = "^[-_]*[A-Za-z0-9][A-Za-z0-9_-]*$"
+CLIENT_LONGEST = 40
 
 
 class Refused(Exception):
@@ -25,21 +38,40 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One argument of a verb. `kind` is `str`, `int`, `float` or `bool`."""
+    """One argument of a verb. `kind` is `str`, `int`, `float` or `bool`; `bounds` say more in JSON Schema's words."""
 
     name: str
     kind: type
     help: str
     required: bool = False
+    bounds: Mapping[str, object] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One thing that can be asked for."""
+    """One thing that can be asked for. `reads`: it changes nothing. `together` says what only all arguments show."""
 
     name: str
     summary: str
     parameters: tuple[Parameter, ...] = ()
+    reads: bool = False
+    together: Mapping[str, object] = field(default_factory=dict)
+
+    def schema(self) -> dict[str, object]:
+        """The arguments as JSON Schema. None stands for an argument that is not given."""
+        plain = self.plain_schema()
+        properties = {one.name: _schema(one, nullable=not one.required) for one in self.parameters}
+        return {**plain, "properties": properties, **self.together}
+
+    def plain_schema(self) -> dict[str, object]:
+        """The same in the few words that every language model's tools understand."""
+        return {
+            "type": "object",
+            "properties": {one.name: _schema(one, nullable=False) for one in self.parameters},
+            "required": [one.name for one in self.parameters if one.required],
+            "additionalProperties": False,
+        }
 
     def checked(self, arguments: Mapping[str, object]) -> dict[str, Argument]:
         """`arguments`, each known and of its kind.
@@ -66,20 +98,46 @@ def _of_kind(verb: str, parameter: Parameter, value: object) -> Argument:
     kind = parameter.kind
     fits = isinstance(value, kind) and not (kind is not bool and isinstance(value, bool))
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _as_float(verb, parameter.name, value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)  # 1.0 is a whole number in JSON
     if not fits or not isinstance(value, str | int | float | bool):
         raise Refused("bad_argument", f"{verb}: {parameter.name} must be of kind {kind.__name__}")
     return value
 
 
+def _as_float(verb: str, name: str, value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise Refused("bad_argument", f"{verb}: {name} is too large") from None
+
+
+_KINDS = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+def _schema(parameter: Parameter, *, nullable: bool) -> dict[str, object]:
+    kind = _KINDS[parameter.kind]
+    kinds: object = [kind, "null"] if nullable else kind
+    schema: dict[str, object] = {"type": kinds, "description": parameter.help, **parameter.bounds}
+    if parameter.choices:
+        schema["enum"] = [*parameter.choices, *([None] if nullable else [])]
+    return schema
+
+
 _PROFILE = Parameter("profile", str, "a profile's id, such as openrouter-main", required=True)
+_PRIORITY = Parameter(
+    "priority", int, "higher is preferred", bounds={"minimum": -MOST_PRIORITY, "maximum": MOST_PRIORITY}
+)
 _STRICT = Parameter("strict", bool, "nobody else may serve, even if it fails")
 _CLIENT = Parameter("client", str, "a client, such as opencode, claude-code or codex", required=True)
 _DRY_RUN = Parameter("dry_run", bool, "only show what would be done")
-_FOR = Parameter("for_s", float, "seconds after which it ends by itself")
+_FOR = Parameter(
+    "for_s", float, "seconds after which it ends by itself", bounds={"exclusiveMinimum": 0, "maximum": LONGEST_S}
+)
 
 _TABLE = (
-    Verb("status", "one screen of state"),
+    Verb("status", "one screen of state", reads=True),
     Verb("use", "prefer a profile; failover stays on unless strict", (_PROFILE, _STRICT)),
     Verb("pin", "hold a profile in use; failover stays on unless strict", (_PROFILE, _FOR, _STRICT)),
     Verb("unpin", "end what was pinned or preferred"),
@@ -88,6 +146,7 @@ _TABLE = (
         "quota",
         "ask the providers what is left, and show what is known",
         (Parameter("profile", str, "a profile's id; all of them without it"),),
+        reads=True,
     ),
     Verb(
         "pause",
@@ -107,32 +166,52 @@ _TABLE = (
             Parameter("profile", str, "a profile's id"),
             Parameter("all", bool, "every profile"),
         ),
+        together={
+            "oneOf": [
+                {
+                    "required": ["profile"],
+                    "properties": {"profile": {"type": "string"}, "all": {"enum": [False, None]}},
+                },
+                {"required": ["all"], "properties": {"profile": {"type": "null"}, "all": {"const": True}}},
+            ]
+        },
     ),
-    Verb("inspect", "the full trace of a request", (Parameter("request_id", str, "a request's id", required=True),)),
+    Verb(
+        "inspect",
+        "the full trace of a request",
+        (Parameter("request_id", str, "a request's id", required=True),),
+        reads=True,
+    ),
     Verb(
         "history",
         "recent requests",
         (
-            Parameter("limit", int, "how many"),
+            Parameter("limit", int, "how many", bounds={"minimum": 1, "maximum": MAX_LIMIT}),
             Parameter("profile", str, "only this profile's; * stands for anything"),
             Parameter("model", str, "only this model's; * stands for anything"),
             Parameter("client", str, "only this client's; * stands for anything"),
-            Parameter("outcome", str, "only those that ended so: served, failed, ..., or running"),
+            Parameter("outcome", str, "only those that ended so, or run still", choices=OUTCOMES),
             Parameter("id", str, "only those whose id begins so"),
-            Parameter("since", int, "only those from this time on, ms since the epoch"),
+            Parameter(
+                "since",
+                int,
+                "only those from this time on, ms since the epoch",
+                bounds={"minimum": -LATEST_MS, "maximum": LATEST_MS},
+            ),
             Parameter("before", str, "only those older than the request of this id: the next page"),
         ),
+        reads=True,
     ),
     Verb(
         "profiles-add",
         "add a key as a profile",
         (
             Parameter("provider", str, "the provider's name, such as openrouter", required=True),
-            Parameter("label", str, "what to call this key, such as main", required=True),
-            Parameter("secret", str, "the key", required=True),
+            Parameter("label", str, "what to call this key, such as main", required=True, bounds={"pattern": LABEL}),
+            Parameter("secret", str, "the key", required=True, bounds={"pattern": KEY_LETTERS}),
             Parameter("account", str, "profiles of one account share its limits"),
             Parameter("base_url", str, "another address than the provider's own"),
-            Parameter("priority", int, "higher is preferred"),
+            _PRIORITY,
             Parameter("tags", str, "policy tags, separated by commas"),
         ),
     ),
@@ -142,7 +221,7 @@ _TABLE = (
         (
             Parameter("provider", str, "the provider's name, such as openrouter", required=True),
             Parameter("label", str, "what to call it; a number is added where it is taken", required=True),
-            Parameter("secret", str, "the key", required=True),
+            Parameter("secret", str, "the key", required=True, bounds={"pattern": KEY_LETTERS}),
             Parameter("base_url", str, "another address than the provider's own"),
             Parameter("source", str, "where it was found"),
         ),
@@ -171,26 +250,26 @@ _TABLE = (
     Verb(
         "profiles-rename",
         "give a profile another label",
-        (_PROFILE, Parameter("label", str, "the new label", required=True)),
+        (_PROFILE, Parameter("label", str, "the new label", required=True, bounds={"pattern": LABEL})),
     ),
     Verb(
         "profiles-set",
         "change a profile",
         (
             _PROFILE,
-            Parameter("secret", str, "a new key"),
+            Parameter("secret", str, "a new key", bounds={"pattern": KEY_LETTERS}),
             Parameter("account", str, "profiles of one account share its limits"),
             Parameter("base_url", str, "another address; of another origin only together with a new key"),
-            Parameter("priority", int, "higher is preferred"),
+            _PRIORITY,
             Parameter("tags", str, "policy tags, separated by commas"),
         ),
     ),
-    Verb("unknown-answers", "the kinds of errors that no rule knew, without anything of yours"),
+    Verb("unknown-answers", "the kinds of errors that no rule knew, without anything of yours", reads=True),
     Verb(
         "token",
         "a client's local token, made if it has none",
         (
-            Parameter("client", str, "the client's name"),
+            Parameter("client", str, "the client's name", bounds={"pattern": CLIENT, "maxLength": CLIENT_LONGEST}),
             Parameter("revoke", bool, "let it count no longer"),
         ),
     ),
@@ -210,16 +289,22 @@ _TABLE = (
         "put back what stood in a client's files before",
         (_CLIENT, _DRY_RUN, Parameter("force", bool, "also where somebody has changed our values since")),
     ),
-    Verb("connections", "which clients are pointed at the proxy"),
+    Verb("connections", "which clients are pointed at the proxy", reads=True),
     Verb(
         "report",
         "a one-time address of the usage report, or of another page",
         (
-            Parameter("page", str, "report, or profiles: where keys are pasted"),
+            Parameter("page", str, "report, or profiles: where keys are pasted", choices=PAGES),
             Parameter("profile", str, "with profiles: which one to look at"),
         ),
+        together={
+            "anyOf": [
+                {"properties": {"profile": {"type": "null"}}},
+                {"required": ["page"], "properties": {"page": {"const": "profiles"}}},
+            ]
+        },
     ),
-    Verb("folder", "where the history, the logs and the settings are kept"),
+    Verb("folder", "where the history, the logs and the settings are kept", reads=True),
     Verb("autostart", "launch at login", (Parameter("enabled", bool, "on or off; neither: only tell"),)),
     Verb("stop", "stop the app"),
 )

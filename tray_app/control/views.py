@@ -64,6 +64,7 @@ class RestView:
     reason: str
     resets_at: int
     source: str  # values.Source
+    error_class: str = ""  # values.ErrorClass
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,22 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageTotal:
+    """What a profile and a model came to since the history began. `unpriced` are attempts of unknown cost."""
+
+    profile_id: str
+    model: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    cost_usd: float
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
 class Numbers:
     """The sums of a period. `saved` are requests served only because another profile stepped in."""
 

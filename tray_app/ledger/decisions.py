@@ -218,6 +218,12 @@ def line_of(fact: Fact) -> bytes | None:
     return None if made is None else _encoder.encode(made) + b"\n"
 
 
+def event_of(fact: Fact) -> tuple[str, bytes] | None:
+    """The same as an event: its name and its JSON object, or None where it is no decision."""
+    made = _MAKERS.get(type(fact), _pool)(fact)
+    return None if made is None else (made.event, _encoder.encode(made))
+
+
 @lru_cache(maxsize=4)
 def _second(at_s: int) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.")

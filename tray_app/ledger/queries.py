@@ -28,6 +28,7 @@ from tray_app.core.history import (
     Share,
     Trace,
     UnknownKind,
+    UsageTotal,
     Wanted,
 )
 from tray_app.core.ids import request_id, time_of
@@ -112,6 +113,11 @@ class History:
                 for profile_id, requests, served, duration in rows
             ]
 
+    def usage_totals(self) -> list[UsageTotal]:
+        """Tokens and costs by profile and model, since the history began."""
+        with self._session() as session:
+            return [UsageTotal(*row) for row in session.execute(text(_TOTALS))]
+
     def numbers(self, since: int) -> Numbers:
         """Sums of all requests that started at or after `since` (ms).
 
@@ -155,6 +161,12 @@ _SHARES = f"{_SUMS} SELECT profile_id, sum(requests), sum(served), sum(duration_
 _HOURS = """
 SELECT hour_at, sum(requests), sum(served), sum(failovers) FROM usage_hour WHERE hour_at >= :since
 GROUP BY hour_at ORDER BY hour_at
+"""
+_TOTALS = """
+SELECT profile_id, model, sum(requests), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+       coalesce(sum(cache_read_tokens), 0), coalesce(sum(cache_write_tokens), 0), coalesce(sum(reasoning_tokens), 0),
+       coalesce(sum(cost_usd), 0), sum(unpriced)
+FROM usage_hour GROUP BY profile_id, model
 """
 _OF_REQUESTS = """
 SELECT count(*), sum(outcome = 'served'), sum(outcome = 'served' AND failovers > 0), sum(outcome = 'client_cancelled'),

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
+from tray_app.core.problem import problem_ending
 from tray_app.proxy.listener import Answering, Exchange, Left, TooLarge
 
 Message = MutableMapping[str, Any]
@@ -22,10 +23,8 @@ def answering(app: App) -> Answering:
         except Left:
             return
         except TooLarge:
-            words = b"the body is too large for a page"
-            exchange.begin(
-                413, ((b"content-type", b"text/plain"), (b"content-length", b"%d" % len(words))), words, over=True
-            )
+            refusal = problem_ending(413, "too_large", "the body is too large for a page")
+            exchange.begin(refusal.status, refusal.headers, refusal.body, over=True)
             return
         talk = _Talk(exchange, body)
         await app(talk.scope(), talk.receive, talk.send)

@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 from tray_app.core import ids
 from tray_app.core.affinity import Opening, conversation_from, opening_of
 from tray_app.core.ending import Ending, refused
+from tray_app.core.problem import problem_ending
 from tray_app.core.providers import Provider, canonical, protocol_of
 from tray_app.core.redact import brief, redact
 from tray_app.core.values import Call, Headers, Outcome, Protocol, RequestEnded, RequestStarted
@@ -143,6 +144,8 @@ class Door:
     async def _refuse(self, exchange: Exchange, refusal: _Refusal) -> None:
         """Say no; a client of ours finds it in the history too."""
         now, ending = self._means.clock(), refusal.ending
+        if exchange.path.startswith(_ADMIN):
+            ending = problem_ending(ending.status, "refused", refusal.words)
         request_id = ids.request_id(now, self._house.random_bits(ids.RANDOM_BITS))
         if refusal.client is not None:
             path = brief(exchange.path[:200].decode("latin-1")) or ""
@@ -242,6 +245,9 @@ _ELSEWHERE = (b"cross-site", b"same-site")  # another port of this host is anoth
 
 
 _FACES = frozenset({"", "healthz", "api", "report", "metrics", "help", "static", "favicon.ico"})
+
+
+_ADMIN = (b"/api/", b"/metrics", b"/v1/quota-stats")  # what scripts ask, and expect problem+json of
 
 
 def _token(heads: Heads) -> bytes | None:

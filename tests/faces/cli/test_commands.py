@@ -170,7 +170,7 @@ def test_profiles_can_be_kept_without_the_app(cold: Run, tmp_path: Path) -> None
         pytest.param(("profiles", "add", "openrouter", "--label", "x"), "", 1, "no key came", id="no key"),
         pytest.param(("profiles", "add", "nobody", "--label", "x"), "k" * 20, 1, "known are", id="unknown provider"),
         pytest.param(("profiles", "remove", "x"), "", 1, "none yet", id="unknown profile"),
-        pytest.param(("profiles", "set", "x"), "", 1, "what to change", id="nothing to change"),
+        pytest.param(("profiles", "set", "x"), "", 1, "none yet", id="nothing to change of nobody"),
         pytest.param(("inspect", "x"), "", 1, "no request", id="unknown request"),
         pytest.param(("dance",), "", 2, "dance", id="unknown command"),
         pytest.param(("pin",), "", 2, "PROFILE", id="pin nothing"),

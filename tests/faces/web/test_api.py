@@ -78,7 +78,7 @@ def test_without_a_session_the_page_says_how_to_come_in(browser: httpx.Client) -
         pytest.param("POST", "/api/v1/verbs/use", b"{", 422, id="broken JSON"),
         pytest.param("POST", "/api/v1/verbs/use", b"[]", 422, id="no object"),
         pytest.param("POST", "/api/v1/verbs/use", b'{"profile": "x"}', 404, id="unknown profile"),
-        pytest.param("POST", "/api/v1/verbs/use", b" " * 70_000, 422, id="too large"),
+        pytest.param("POST", "/api/v1/verbs/use", b" " * 70_000, 413, id="too large"),
         pytest.param("GET", "/api/v1/requests?limit=x", None, 422, id="no number"),
         pytest.param("GET", "/api/v1/requests/none", None, 404, id="unknown request"),
         pytest.param("GET", "/static/../keys.json", None, 404, id="out of the folder"),
@@ -97,7 +97,7 @@ def test_verbs_take_json_only_so_that_no_form_can_ask(rig: Rig, browser: httpx.C
     answer = browser.post(
         "/api/v1/verbs/stop", content=b"", headers={"content-type": "application/x-www-form-urlencoded"}
     )
-    assert answer.status_code == 422
+    assert answer.status_code == 415
     crossed = browser.post("/api/v1/verbs/stop", json={}, headers={"origin": "http://evil.example"})
     assert crossed.status_code == 403
     assert rig.chat().status_code == 200
@@ -115,3 +115,63 @@ def test_static_files_are_ours_and_packed(browser: httpx.Client) -> None:
     script = browser.get("/static/report.js")
     assert script.status_code == 200 and "javascript" in script.headers["content-type"]
     assert script.headers["content-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/status", "/api/v1/profiles", "/api/v1/profiles/openrouter-a", "/api/v1/quota", "/api/v1/requests"]
+)
+def test_who_has_the_latest_state_is_only_told_so(admin: httpx.Client, path: str) -> None:
+    first = admin.get(path)
+    tag = first.headers["etag"]
+    assert first.status_code == 200 and tag.startswith('"')
+    for asked in (tag, f"W/{tag}", f'"other", {tag}'):
+        again = admin.get(path, headers={"if-none-match": asked})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert admin.get(path, headers={"if-none-match": '"other"'}).status_code == 200
+
+
+def test_a_changed_state_has_another_tag(rig: Rig, admin: httpx.Client) -> None:
+    tag = admin.get("/api/v1/profiles").headers["etag"]
+    connect(rig.home.running).ask("use", profile="openrouter-a")
+    changed = admin.get("/api/v1/profiles", headers={"if-none-match": tag})
+    assert changed.status_code == 200 and changed.headers["etag"] != tag
+    connect(rig.home.running).ask("unpin")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "code"),
+    [
+        pytest.param("GET", "/api/v1/requests?limit=1&limit=2", {}, 422, "bad_argument", id="given twice"),
+        pytest.param("GET", "/api/v1/requests?colour=red", {}, 422, "bad_argument", id="unknown parameter"),
+        pytest.param("GET", "/v1/quota-stats?colour=red", {}, 422, "bad_argument", id="unknown parameter of readers"),
+        pytest.param("GET", "/api/v1/profiles/nobody", {}, 404, "not_found", id="unknown profile"),
+        pytest.param("GET", "/api/v1/status", {"host": "far.example"}, 421, "refused", id="another host"),
+        pytest.param("GET", "/metrics", {"origin": "http://evil.example"}, 403, "refused", id="another site"),
+        pytest.param("POST", "/api/v1/verbs/next", {"content-type": "text/json"}, 415, "not_json", id="no JSON"),
+        pytest.param(
+            "POST", "/api/v1/verbs/next", {"content-type": "application/jsonp"}, 415, "not_json", id="like JSON"
+        ),
+    ],
+)
+def test_problems_have_a_code_for_programs(
+    admin: httpx.Client, method: str, path: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    answer = admin.request(method, path, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_wrong_method_is_told_the_right_ones(admin: httpx.Client) -> None:
+    assert admin.put("/api/v1/status").headers["allow"] == "GET, HEAD"
+    assert admin.get("/api/v1/verbs/next").headers["allow"] == "POST"
+
+
+def test_a_body_over_a_megabyte_is_a_problem_too(admin: httpx.Client) -> None:
+    answer = admin.post("/api/v1/verbs/use", content=b" " * 1_100_000, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_a_page_may_not_have_a_token(rig: Rig, browser: httpx.Client) -> None:
+    browser.get(ticket_of(rig))
+    answer = browser.post("/api/v1/verbs/token", json={})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")

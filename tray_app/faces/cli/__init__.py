@@ -18,6 +18,7 @@ from tray_app.faces.cli import (
     configuration,
     doctor,
     history,
+    live,
     operate,
     practice,
     profiles,
@@ -66,7 +67,7 @@ def build(house: Starter) -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for family in (run, operate, profiles, clients, history, archive, configuration, doctor, classify, practice):
+    for family in (run, operate, profiles, clients, history, archive, configuration, doctor, classify, practice, live):
         family.register(app, house)
     return app
 

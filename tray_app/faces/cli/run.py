@@ -61,13 +61,12 @@ def register(app: typer.Typer, house: Starter) -> None:
         print("O-Switcher still finishes what it is doing")
 
     @app.command()
-    def status(as_json: AsJson = False) -> None:
+    def status(
+        as_json: AsJson = False,
+        for_waybar: Annotated[bool, typer.Option("--waybar", help="One line of JSON for a status bar.")] = False,
+    ) -> None:
         """Show one screen of state."""
-        found = running(house).ask("status")
-        if as_json:
-            print_json(found)
-            return
-        _show(found)
+        _tell(running(house).ask("status"), as_json=as_json, for_waybar=for_waybar)
 
     @app.command()
     def report(
@@ -104,6 +103,17 @@ def register(app: typer.Typer, house: Starter) -> None:
                 raise Refused("unavailable", f"launch at login could not be changed: {error}") from error
         state = {True: "on", False: "off", None: "not offered on this system"}[here.enabled()]
         print(f"launch at login is {state}")
+
+
+def _tell(found: dict[str, Any], *, as_json: bool, for_waybar: bool) -> None:
+    if for_waybar:
+        from tray_app.faces.cli.waybar import waybar_line
+
+        print(waybar_line(found))
+    elif as_json:
+        print_json(found)
+    else:
+        _show(found)
 
 
 def _register_folder(app: typer.Typer, house: Starter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
@@ -12,9 +13,18 @@ MAX_SESSIONS = 64
 
 
 class Sessions:
-    """Tickets are good once and for 30 s; the session that a ticket becomes lasts as long as the app."""
+    """Tickets are good once and for 30 s; the session that a ticket becomes lasts as long as the app.
 
-    def __init__(self, admin_token: str, ticks: Callable[[], float]) -> None:
+    `client_of` names the client of a local token's SHA-256, or None.
+    """
+
+    def __init__(
+        self,
+        admin_token: str,
+        ticks: Callable[[], float],
+        client_of: Callable[[bytes], str | None] = lambda digest: None,
+    ) -> None:
+        self._client_of = client_of
         self._admin_token = admin_token.encode()
         self._ticks = ticks
         self._tickets: dict[str, float] = {}
@@ -36,6 +46,15 @@ class Sessions:
         session = secrets.token_urlsafe(32)
         self._sessions = [*self._sessions[-MAX_SESSIONS + 1 :], session]
         return session
+
+    def client(self, headers: list[tuple[bytes, bytes]]) -> str | None:
+        """The client whose local token comes along, or None."""
+        for name, value in headers:
+            if name == b"authorization" and value[:7].lower() == b"bearer ":
+                return self._client_of(hashlib.sha256(value[7:].strip()).digest())
+            if name == b"x-api-key":
+                return self._client_of(hashlib.sha256(value.strip()).digest())
+        return None
 
     def has_token(self, headers: list[tuple[bytes, bytes]]) -> bool:
         """Whether the admin token comes along."""
