@@ -13,8 +13,10 @@ import re
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -126,6 +128,9 @@ COMMANDS: Mapping[str, list[str]] = {
     "quota": ["quota", "quota --json", "quota STRAY"],
     "pause": ["pause CANARY", "pause STRAY"],
     "resume": ["resume CANARY", "resume STRAY"],
+    "pause-all": ["pause-all --for STRAY", "pause-all --for 1m"],
+    "resume-all": ["resume-all"],
+    "folder": ["folder STRAY"],  # alone it opens a window
     "drain": ["drain CANARY", "drain STRAY"],
     "disable": ["disable CANARY", "disable STRAY"],
     "enable": ["enable CANARY", "enable STRAY"],
@@ -269,10 +274,13 @@ def drive_the_faces(served: Served, heard: Heard) -> None:
     """Every verb and every page, as asked and with a key in the place of each argument."""
     caller = served.caller()
     admin = {"authorization": f"Bearer {caller.running.admin_token}"}
-    with httpx.Client(base_url=served.url, timeout=30, trust_env=False) as client:
+    with (
+        httpx.Client(base_url=served.url, timeout=30, trust_env=False) as client,
+        listening(served.url, admin, heard),
+    ):
         paths = client.get("/api/v1/openapi.json").json()["paths"]
         for path, methods in paths.items():
-            if "get" in methods:
+            if "get" in methods and path != "/api/v1/events":  # which goes on for ever
                 heard.answer(path, client.get(path.replace("{request_id}", STRAY), headers=admin))
         for verb in VERBS.values():
             if verb.name == "stop":
@@ -290,6 +298,29 @@ def drive_the_faces(served: Served, heard: Heard) -> None:
             heard.answer(page, client.get(page))
     with httpx.Client(base_url=served.url, trust_env=False) as stranger:
         heard.answer("a stranger", stranger.get("/api/v1/status", headers={"authorization": f"Bearer {STRAY}"}))
+
+
+@contextmanager
+def listening(url: str, admin: dict[str, str], heard: Heard) -> Iterator[None]:
+    """What the live events say meanwhile."""
+    parts: list[bytes] = []
+
+    def listen(events: httpx.Response) -> None:
+        with suppress(httpx.HTTPError):
+            parts.extend(events.iter_raw())
+
+    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        with client.stream("GET", "/api/v1/events", headers=admin) as events:
+            assert events.status_code == 200
+            ear = threading.Thread(target=listen, args=(events,), daemon=True)
+            ear.start()
+            yield
+            caller_gone = time.monotonic() + 2
+            while not parts and time.monotonic() < caller_gone:
+                time.sleep(0.02)
+            events.stream.close()  # type: ignore[union-attr]
+    assert parts, "no event was heard"
+    heard.add("live events", b"".join(parts).decode())
 
 
 def look_at_processes(served: Served, heard: Heard) -> None:

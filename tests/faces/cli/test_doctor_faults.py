@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -23,10 +22,14 @@ from tests.host.test_keyring import InMemory, use
 from tests.rig import Key, Rig, key_of, running
 from tray_app.control import doctor as room
 from tray_app.control.doctor import Doctor
+from tray_app.core.ids import request_id
 from tray_app.core.providers import BUILT_IN
+from tray_app.core.values import Outcome, RequestEnded, RequestStarted
 from tray_app.host import instance
 from tray_app.host.home import find_home
 from tray_app.host.vault import open_vault
+from tray_app.ledger.batch import Unfinished, write
+from tray_app.ledger.database import open_for_writing
 
 FILE = '[secrets]\nstore = "file"\n'
 ANY_PORT = "[proxy]\nport = 0\n"
@@ -304,13 +307,10 @@ def test_a_home_that_may_not_be_written_is_told(monkeypatch: pytest.MonkeyPatch)
 def test_a_clock_that_was_set_back_is_told(sandbox: Sandbox, run: Run) -> None:
     run("profiles", "list")
     later = round((time.time() + 3600) * 1000)
-    with closing(sqlite3.connect(sandbox.home / "history.db")) as connection:
-        columns = {row[1]: (row[2], row[3]) for row in connection.execute("PRAGMA table_info(request)")}
-        needed = {name: "x" if "CHAR" in kind.upper() else 0 for name, (kind, notnull) in columns.items() if notnull}
-        row = {**needed, "id": "future", "started_at": later}
-        marks = ", ".join("?" * len(row))
-        connection.execute(f"INSERT INTO request ({', '.join(row)}) VALUES ({marks})", list(row.values()))
-        connection.commit()
+    begun = RequestStarted(request_id(later, 1), later, "test", "openrouter", "openai_chat", "/x", "m", False, 2)
+    ended = RequestEnded(begun.id, later, Outcome.SERVED, 200, "openrouter", "openrouter-a", 0, 0, 0, 1, 1, 2)
+    with closing(open_for_writing(sandbox.home / "history.db", later).connection) as connection:
+        write(connection, [begun, ended], Unfinished())
     (line,) = [line for line in run("doctor").out.splitlines() if line[3:].startswith("clock:")]
     assert line.startswith("!! clock: the clock of this machine is 60 min behind the latest record") or "59 min" in line
     assert line.endswith("timedatectl set-ntp true, or set it by hand")

@@ -11,6 +11,7 @@ import typer
 
 from tray_app.control.callers import NotRunning
 from tray_app.control.verbs import Refused
+from tray_app.core.redact import redact
 from tray_app.faces.cli import (
     archive,
     classify,
@@ -107,6 +108,7 @@ def _usage(error: Exception) -> int:
     """Errors of the command's own words are shown by the library; anything else is a bug and is raised."""
     shown = getattr(error, "show", None)
     if shown is not None:
+        error.message = redact(str(getattr(error, "message", "")))  # type: ignore[attr-defined]  # a key may be in it
         shown()
         return int(getattr(error, "exit_code", USAGE))
     if type(error).__name__ in ("Abort", "Exit"):

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from tray_app.core.redact import redact
 from tray_app.faces.cli.common import AsJson, Starter, print_json, since
 
 STEPS = 1000
@@ -38,7 +39,7 @@ def register(app: typer.Typer, house: Starter) -> None:
 
         with _bar(f"exporting {what}") as progress:
             done = archive.export_to(house.home(), out, what, form, start, force=force, progress=progress)
-        print(f"{done.rows} {'row' if done.rows == 1 else 'rows'} of {what}: {done.file}", file=sys.stderr)
+        print(redact(f"{done.rows} {'row' if done.rows == 1 else 'rows'} of {what}: {done.file}"), file=sys.stderr)
 
     @app.command()
     def backup(
@@ -54,7 +55,9 @@ def register(app: typer.Typer, house: Starter) -> None:
         if as_json:
             print_json(made)
         else:
-            print(f"{made.file}: {made.size / 1e6:.1f} MB, looked through and sound; bring it back with: restore")
+            print(
+                redact(f"{made.file}: {made.size / 1e6:.1f} MB, looked through and sound; bring it back with: restore")
+            )
 
     @app.command()
     def restore(
@@ -69,7 +72,7 @@ def register(app: typer.Typer, house: Starter) -> None:
             print_json(done)
             return
         kept = f"; the one before is kept as {done.former}" if done.former else ""
-        print(f"{done.file} is {file} now, with {done.requests} requests{kept}")
+        print(redact(f"{done.file} is {file} now, with {done.requests} requests{kept}"))
 
 
 def _print_all(house: Starter, what: str, form: str, start: int | None) -> None:
