@@ -60,7 +60,7 @@ def test_a_package_receives_one_stream_as_if_nothing_had_happened(
         assert rig.rows("SELECT outcome FROM request") == [{"outcome": "served"}]
 
 
-BROKE = "O-Switcher: the connection to the provider broke in the middle of its answer"
+BROKE = "O-Switcher: server error: the connection to the provider broke in the middle of its answer"
 ENDS = [
     ("chat_stream", "APIError", BROKE),
     ("responses_stream", "APIConnectionError", ""),  # of this protocol's error event it makes an event like others

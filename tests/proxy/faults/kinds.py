@@ -304,13 +304,13 @@ def garbage(protocol: Protocol, stream: bool) -> Iterator[Variant]:
 
 
 def packed_badly(protocol: Protocol, stream: bool) -> Iterator[Variant]:
-    """gzip: whole, cut and spoilt. Streams are passed on packed; what is not streamed is looked into."""
+    """gzip: whole, cut and spoilt. It is passed on packed, and looked into all the same."""
 
     def made(who: str, spoil: Callable[[bytes], bytes], *, is_good: bool) -> Made:
         data = spoil(packed(b"".join(parts_of(protocol, who, stream=stream))))
         kind = content_type(protocol, stream=stream)
         sent = wire([data], kind, Framing.LENGTH, headers="content-encoding: gzip\r\n")
-        if is_good or stream:  # a stream is not unpacked: what it holds is for its client to see
+        if is_good:
             return Play((sent.data,)), Effect(Kind.GOOD, body=data, packed=True)
         return Play((sent.data,)), Effect(Kind.BAD, _C.SERVER_ERROR, ambiguous=True)
 

@@ -7,7 +7,7 @@ what is wrong with what really came. None of them knows the faults by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from tests.proxy.faults import answers, readers
@@ -168,8 +168,6 @@ def _calls(of: Playing, names: tuple[str, ...], *, goes_on: bool) -> Iterator[tu
     for name in names:
         for time in range(1, RETRIES + 2):
             effect = of(name, time)
-            if effect.kind is Kind.ERROR and not goes_on:
-                effect = replace(effect, cls=_C.MID_STREAM_ERROR)  # it went to the client, and nobody asked its meaning
             yield name, effect
             ambiguous += effect.ambiguous
             if effect.kind in _BREAKS and goes_on and effect.streamed:
