@@ -621,12 +621,6 @@ def test_a_long_stream_of_text_is_held_packed() -> None:
     telling = told.read(Protocol.CHAT)
     assert telling.continuable and telling.text == "".join(pieces)
     assert sum(map(len, told._packed)) < 30_000 and told._packed
-    before = len(told._parts)
-    told.slow()
-    assert before and told._parts == [] and told.read(Protocol.CHAT) == telling
-    packed = len(told._packed)
-    told.slow()
-    assert len(told._packed) == packed
 
 
 def test_of_a_slow_clients_stream_less_is_held() -> None:

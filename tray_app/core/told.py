@@ -21,8 +21,7 @@ from msgspec import Struct
 from tray_app.core.sse import Event, Sign, Splitter, sign_of
 from tray_app.core.values import Protocol
 
-BLOCK_BYTES = 65_536  # are packed together, to a twentieth of that as a rule
-SLOW_BLOCK_BYTES = 8_192  # and already so many where the client is slow: there may be many such
+BLOCK_BYTES = 8_192  # are packed together, to a twentieth of that as a rule: memory that is used again stays near
 KEPT_BYTES = 40_960  # of one stream, packed: some 2,500 tokens of chat chunks, twice that of Anthropic's
 SLOW_KEPT_BYTES = 16_384
 EACH_BYTES = 48  # what a chunk costs besides its own bytes
@@ -107,7 +106,7 @@ class Told:
     def slow(self) -> None:
         """The client is slow: from now on as little is held as may be."""
         self._limit = min(self._limit, SLOW_KEPT_BYTES)
-        if self._size >= SLOW_BLOCK_BYTES or self._kept > self._limit:
+        if self._kept > self._limit:
             self._pack()
 
     def _pack(self) -> None:
