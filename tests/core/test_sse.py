@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from tests.core.build import unhurried
 from tray_app.core import errorbody
-from tray_app.core.sse import KEPT, EndWatch, Event, Sign, Splitter, error_in, is_readable, sign_of, whole_to
+from tray_app.core.sse import (
+    KEPT,
+    EndWatch,
+    Event,
+    Sign,
+    Splitter,
+    error_in,
+    is_readable,
+    latest_from,
+    sign_of,
+    whole_to,
+)
 from tray_app.core.values import Protocol
 
 BOM = b"\xef\xbb\xbf"
@@ -567,3 +578,13 @@ def test_what_comes_before_an_error_is_told_apart(protocol: Protocol, events: by
 )
 def test_where_there_is_no_error_none_is_found(events: bytes) -> None:
     assert error_in(events, Protocol.CHAT) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "start"),
+    [(1, b"\n\ndata: c\n\n"), (2, b"\n\ndata: b\n\ndata: c\n\n"), (3, None), (9, None)],
+)
+def test_the_latest_events_are_found_from_the_end(count: int, start: bytes | None) -> None:
+    events = b"data: a\n\ndata: b\n\ndata: c\n\n"
+    assert events[latest_from(events, count) :] == (start or events)
+    assert latest_from(b"", count) == latest_from(b"data", count) == 0

@@ -298,6 +298,36 @@ def test_a_slow_reader_holds_the_writer_back() -> None:
     run(talk, floods)
 
 
+def test_a_client_is_quick_that_took_its_latest_stream_at_once_and_slow_readers_are_not() -> None:
+    quick: list[bool] = []
+
+    async def streams(exchange: Exchange) -> None:
+        quick.append(exchange.quick)
+        exchange.begin(200, (), b"x")
+        for _ in range(200 if exchange.path == b"/flood" else 1):
+            if exchange.slow:
+                await exchange.drained()
+            exchange.write(b"y" * 65_536 if exchange.path == b"/flood" else b"y")
+        exchange.end()
+
+    async def talk(found: Place) -> None:
+        reader, writer = await found.connect(limit=4096)
+        for path in (b"/", b"/flood", b"/", b"/"):
+            writer.write(request(path=path))
+            if path == b"/flood":
+                await asyncio.sleep(0.2)
+            await reader.readuntil(b"0\r\n\r\n") if path == b"/" else await _to_the_end(reader)
+        assert quick == [False, True, False, True]
+
+    run(talk, streams)
+
+
+async def _to_the_end(reader: asyncio.StreamReader) -> None:
+    last = b""
+    while not last.endswith(b"\r\n0\r\n\r\n"):
+        last = (last + await reader.read(65_536))[-16:]
+
+
 @pytest.mark.parametrize(
     ("name", "begun"),
     [

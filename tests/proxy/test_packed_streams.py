@@ -81,13 +81,14 @@ def test_one_without_an_answer_is_left_for_the_next_profile(tmp_path: Path, firs
             assert (len(one.bodies), len(two.bodies)) == (1, 1)
 
 
-@pytest.mark.parametrize("fault", ["cut short", "spoilt", "ended half-way"])
+@pytest.mark.parametrize("fault", ["cut short", "spoilt", "ended half-way", "without its last bytes"])
 def test_one_that_breaks_off_after_content_never_ends_as_if_it_were_whole(tmp_path: Path, fault: str) -> None:
     stream = WHOLE.replace(DONE, b"") + b"".join(chunk(f"{n} {hash(str(n))}") for n in range(400))
     packed = gzip.compress(stream + DONE)
     sent = {
         "cut short": packed[: len(packed) // 2],
         "spoilt": packed[: len(packed) // 2] + bytes(len(packed) // 2),
+        "without its last bytes": packed[:-6],
         "ended half-way": gzip.compress(chunk("a") * 30),
     }[fault]
     with speaking(Speaker(pieces(sent, 500), encoding="gzip")) as (one,):

@@ -67,6 +67,13 @@ def test_an_error_in_mid_stream_passes_as_the_provider_sent_it_where_it_is_not_g
         assert rig.calls() == {"only": 1}
 
 
+def test_a_limit_that_is_named_in_mid_stream_rests_the_profile_also_where_nobody_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path, script_of(only='{do="error_in_stream", code=402, after=3}'), settings=OFF) as rig:
+        read(rig)
+        assert rig.rows("SELECT error_class FROM attempt") == [{"error_class": "quota_exhausted"}]
+        assert rig.phase("openrouter-only") == "cooling"
+
+
 def test_a_stream_that_goes_silent_ends_after_idle(tmp_path: Path) -> None:
     settings = "[timeouts]\nidle = 0.4\n" + OFF
     with running(tmp_path, script_of(only='{do="hang", when="mid_stream", after=3}'), settings=settings) as rig:

@@ -113,6 +113,14 @@ class Sign(StrEnum):
     END = "end"  # the terminator
 
 
+def latest_from(events: bytes, count: int) -> int:
+    """Where the latest `count` events begin, with the blank line before them; 0 where there are no more."""
+    at = len(events)
+    for _ in range(count):
+        at = events.rfind(b"\n\n", 0, max(at - 1, 0))
+    return max(at, 0)
+
+
 def error_in(events: bytes, protocol: Protocol) -> tuple[bytes, bytes] | None:
     """What comes before the first event that is an error, and what that holds; None if there is none."""
     splitter, at = Splitter(protocol), 0
@@ -340,9 +348,7 @@ class EndWatch:
         if self.ended_by in ends.errors:
             return True
         tail = self._tail()
-        events = tail.rsplit(b"\n\n", _LATEST)
-        if len(events) > _LATEST:  # an error stands among the last of them, and a search through all takes longer
-            tail = b"\n\n".join(events[1:])
+        tail = tail[latest_from(tail, LATEST) :]
         return b'error"' in tail and any(mark in tail for mark in ends.errors)
 
 
@@ -357,7 +363,7 @@ def _is_event(rest: bytes, ends: _Ends) -> bool:
 _FINISH = (b'"finish_reason":"', b'"finish_reason": "')
 _ERROR = (b'"error":{', b'"error": {', b'"error":"', b'"error": "')
 _TAIL = 8192
-_LATEST = 6  # events
+LATEST = 6  # events among which an error stands: little follows one, and a search through all takes longer
 KEPT = 16_384  # bytes of a stream's end: what it says of its usage stands there
 _LONGEST_MARK = 24
 

@@ -418,12 +418,9 @@ def _failure_of(leg: _Leg) -> Broken | None:
     return None
 
 
-def _may_fail(events: bytes, latest: int = 6) -> bool:
-    """Whether an error may stand among the latest events: little follows one, and to search all takes long."""
-    at = len(events)
-    for _ in range(latest):
-        at = events.rfind(b"\n\n", 0, max(at - 1, 0))
-    return events.find(b'error"', max(at, 0)) >= 0
+def _may_fail(events: bytes, latest: int = sse.LATEST) -> bool:
+    """Whether an error may stand among the latest events."""
+    return events.find(b'error"', sse.latest_from(events, latest)) >= 0
 
 
 def _is_finished(leg: _Leg, telling: Telling) -> bool:
