@@ -528,7 +528,11 @@ def build(
     claimed = _claim(home)
     try:
         bound = _bind(chosen, port)
-        return _build(home, chosen, claimed, bound, environ, project or Path.cwd())
+        try:
+            return _build(home, chosen, claimed, bound, environ, project or Path.cwd())
+        except BaseException:
+            bound.sock.close()
+            raise
     except BaseException:
         claimed.release()
         raise

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -35,7 +35,7 @@ from tray_app.control.feed import Feed
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, HALT, Registry, Standing, unknown_profile
-from tray_app.control.searching import wanted
+from tray_app.control.searching import answered, wanted
 from tray_app.control.tally import Tally
 from tray_app.control.verbs import LONGEST_S, MAX_LIMIT, PAGES, Argument, Refused, verb_named
 from tray_app.control.views import AskedView, ClientView, ProfileView, QuotaView, ReportView, Status
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from tray_app.proxy.key_check import KeyCheck
 
 HOUR_MS = 3_600_000
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +166,20 @@ class Service:
         return await self.tally.usage(self._usage)
 
     def _usage(self) -> Sequence[UsageTotal]:
-        return self.history().usage_totals()
+        return answered(self.history, self.about.history_path, lambda history: history.usage_totals())
 
     async def report_view(self) -> ReportView:
         """What the usage report shows now."""
-        now = self.clock()
-        history = await asyncio.to_thread(self.history)
-        return await asyncio.to_thread(_report_view, history, self.status(), self.live.day_at, now)
+        now, status, day_at = self.clock(), self.status(), self.live.day_at
+        return await self.ask_history(lambda history: _report_view(history, status, day_at, now))
+
+    async def ask_history(self, question: Callable[[History], _Answer]) -> _Answer:
+        """What the history answers to `question`, which is asked while nobody else is kept waiting.
+
+        Raises:
+            Refused: the history cannot be read.
+        """
+        return await asyncio.to_thread(answered, self.history, self.about.history_path, question)
 
     # -- what is asked
 
@@ -380,8 +388,7 @@ class Service:
         return bool(cooldowns) or member.reauth is not None
 
     async def _inspect(self, actor: str, request_id: str) -> Trace:
-        history = await asyncio.to_thread(self.history)
-        trace = await asyncio.to_thread(history.trace, request_id)
+        trace = await self.ask_history(lambda history: history.trace(request_id))
         if trace is None:
             raise Refused("not_found", f"no request has the id {request_id!r}; list them with: o-switcher history")
         return trace
@@ -395,8 +402,7 @@ class Service:
         if not 1 <= limit <= MAX_LIMIT:
             raise Refused("bad_argument", f"--limit must be from 1 to {MAX_LIMIT}")
         asked = wanted(given)
-        history = await asyncio.to_thread(self.history)
-        return await asyncio.to_thread(history.recent, limit, asked)
+        return await self.ask_history(lambda history: history.recent(limit, asked))
 
     async def export(self, what: str, form: str, since: int | None) -> AsyncIterator[bytes]:
         """All of one kind, oldest first, in pieces; each is read while nobody else is kept waiting.
@@ -416,8 +422,7 @@ class Service:
         return pieces()
 
     async def _unknown_answers(self, actor: str) -> list[dict[str, object]]:
-        history = await asyncio.to_thread(self.history)
-        return summary.unknown_lines(await asyncio.to_thread(history.unknown_answers))
+        return summary.unknown_lines(await self.ask_history(lambda history: history.unknown_answers()))
 
     def _profile(self, verb: str, actor: str, given: Mapping[str, Argument]) -> Done | Renamed | Changed:
         done = PROFILE_VERBS[verb](self.registry, **given)

@@ -9,9 +9,10 @@ RUNNING = "running"  # stands for the outcome of a request that goes on
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which requests. In `profile`, `model` and `client`, a `*` stands for anything.
+    """Which requests. In `profile`, `model`, `client` and `provider`, a `*` stands for anything.
 
-    `since` is in ms, `before` the id that a page ends before, `prefix` how ids begin.
+    From `since` on and before `until` (ms). `before` is the id that a page ends before, `after` the one that it follows,
+    `prefix` how ids begin. `error_class`, and words of `error`, are those of one of the request's calls.
     """
 
     profile: str | None = None
@@ -21,6 +22,11 @@ class Wanted:
     prefix: str | None = None
     since: int | None = None
     before: str | None = None
+    provider: str | None = None
+    error_class: str | None = None
+    error: str | None = None
+    until: int | None = None
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,14 @@ class PastRequest:
     reasoning_tokens: int | None = None
     cost_usd: float | None = None
     cost_source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Requests, the newest first. `reached`: the search went no further than this id; None: it went to its end."""
+
+    requests: list[PastRequest]
+    reached: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

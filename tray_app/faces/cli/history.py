@@ -38,20 +38,25 @@ def register(app: typer.Typer, house: Starter) -> None:
         prefix: Annotated[str | None, typer.Option("--id", help="Only those whose id begins so.")] = None,
         before: Annotated[str | None, typer.Option(help="Only those older than this request: the next page.")] = None,
         since_: Annotated[str | None, typer.Option("--since", help="From this time on: 2h, 2026-11-25, ...")] = None,
+        provider: Annotated[str | None, typer.Option(help="Only this provider's; * stands for anything.")] = None,
+        class_: Annotated[str | None, typer.Option("--class", help="Only those of which a call failed so.")] = None,
+        error: Annotated[str | None, typer.Option(help="Only those of which a call's error says this.")] = None,
+        until: Annotated[str | None, typer.Option(help="Up to this time: 2h, 2026-11-25, ...")] = None,
         limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 20,
         follow: Annotated[bool, typer.Option("--follow", help="Go on showing new ones.")] = False,
         as_json: AsJson = False,
     ) -> None:
         """Show recent requests."""
-        start = None if since_ is None else since(since_)
+        start, end = (None if text is None else since(text) for text in (since_, until))
         with anyone(house) as caller:
             wanted = {"profile": profile, "model": model, "client": client, "outcome": outcome, "id": prefix}
-            found = caller.ask("history", limit=limit, since=start, before=before, **wanted)
+            wanted |= {"provider": provider, "error_class": class_, "error": error}
+            found = caller.ask("history", limit=limit, since=start, until=end, before=before, **wanted)
             if as_json and not follow:
                 print_json(found)
                 return
             if not found and not follow:
-                print("no requests yet" if not any((before, start, *wanted.values())) else "no such requests")
+                print("no requests yet" if not any((before, start, end, *wanted.values())) else "no such requests")
                 return
             print_table(COLUMNS, [_row(request) for request in reversed(found)])
             if follow:

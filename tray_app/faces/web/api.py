@@ -18,7 +18,7 @@ from tray_app.faces.web.sessions import Sessions
 
 _TOKEN_ONLY = frozenset({"token"})  # what it gives opens the proxy, so no page may have it
 _ACTORS = frozenset({"cli", "api", "mcp", "web", "tray", "top"})
-_NUMBERS = frozenset({"limit", "since"})
+_NUMBERS = frozenset({"limit", "since", "until"})
 READER = "prometheus"  # the client whose token, which lasts, may read /metrics
 
 
