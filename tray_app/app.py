@@ -39,7 +39,16 @@ from tray_app.core.pool import Cell
 from tray_app.core.probes import Told
 from tray_app.core.providers import Provider
 from tray_app.core.storm import Storms
-from tray_app.core.values import Fact, Lifecycle, OperatorActed, Profile, RequestEnded
+from tray_app.core.values import (
+    AttemptStarted,
+    Fact,
+    Lifecycle,
+    OperatorActed,
+    Profile,
+    RequestEnded,
+    RequestStarted,
+    RouteSelected,
+)
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.site import Site
 from tray_app.host import instance, logs, ports, settings
@@ -70,6 +79,7 @@ GRACE_S = 5.0
 REARM_S = 300.0
 TIDY_AFTER_S = 60.0  # a start has other things to do; from then on once a day
 DAY_MS = 86_400_000
+_BEGINNINGS = frozenset({RequestStarted, RouteSelected, AttemptStarted})  # nothing to count or to show yet
 LEAP_MS = 2_000  # the clocks of a machine drift apart slowly; this much at once was somebody's doing
 
 
@@ -188,11 +198,12 @@ class App:
     def record(self, fact: Fact) -> None:
         """Every fact of the house passes here: to the ledger, to what faces are shown, to listeners."""
         self.writer.record(fact)
-        self.tally.see(fact)
-        if self.live.see(fact):
-            self._changed()
-        if self._prober is not None and isinstance(fact, RequestEnded):
-            self._prober.served()
+        if type(fact) not in _BEGINNINGS:
+            self.tally.see(fact)
+            if self.live.see(fact):
+                self._changed()
+            if self._prober is not None and isinstance(fact, RequestEnded):
+                self._prober.served()
         for listener in self.listeners:
             listener(fact)
 

@@ -274,13 +274,14 @@ class EndWatch:
     where quotes are escaped and lines do not break.
     """
 
-    __slots__ = ("_edge", "_ends", "_kept", "_recent", "ended_by")
+    __slots__ = ("_edge", "_ends", "_failed", "_kept", "_recent", "ended_by")
 
     def __init__(self, protocol: Protocol) -> None:
         self._ends = _ENDS_OF.get(protocol)
         self._edge = b""
         self._recent: deque[bytes] = deque()
         self._kept = 0
+        self._failed: bool | None = None  # as it was judged last; None once more has passed
         self.ended_by = b""  # the terminator that has passed
 
     def passed(self, data: bytes) -> None:
@@ -295,7 +296,7 @@ class EndWatch:
         size = self._kept + len(data)
         while size - len(recent[0]) > KEPT:
             size -= len(recent.popleft())
-        self._kept = size
+        self._kept, self._failed = size, None
         self._edge = (self._edge + data if len(data) < _LONGEST_MARK else data)[-_LONGEST_MARK:]
 
     def ending(self, data: bytes) -> bytes:
@@ -331,6 +332,8 @@ class EndWatch:
         ends = self._ends
         if ends is None:
             return True
+        if self.ended_by and self._edge.endswith(b"\n\n"):
+            return True  # nearly always
         last = b"\n" + self.last
         end = whole_to(last, ndjson=ends.lines)
         marks, events = ends.terminators + ends.others, last[:end][-_TAIL:]
@@ -342,9 +345,11 @@ class EndWatch:
     @property
     def failed(self) -> bool:
         """Whether the provider ended the stream with an error of its own."""
-        ends = self._ends
-        if ends is None:
-            return False
+        if self._failed is None:
+            self._failed = self._ends is not None and self._ends_in_error(self._ends)
+        return self._failed
+
+    def _ends_in_error(self, ends: _Ends) -> bool:
         if self.ended_by in ends.errors:
             return True
         tail = self._tail()
