@@ -21,6 +21,7 @@ from tests.rig import CHAT, MODEL, script_of
 from tests.whole.processes import environment, prepared
 from tray_app.control.callers import HttpCaller, connect
 from tray_app.control.verbs import Refused
+from tray_app.faces.tray.texts import ENGLISH
 from tray_app.host.home import Home
 from tray_app.host.instance import find_running
 from tray_app.simulator.script import parse
@@ -120,6 +121,7 @@ def showing(tmp_path: Path, script: str = SCRIPT, settings: str = "") -> Iterato
         try:
             until(lambda: desk.items, "no icon came", 20)
             until(lambda: find_running(home.running) is not None, "the app did not announce itself", 20)
+            until(lambda: desk.labels()[0] != ENGLISH.starting, "the icon does not follow the app")
             yield Shown(process, home, daemon, desk, token, opened, env)
         finally:
             if process.poll() is None:
@@ -309,7 +311,7 @@ def test_after_a_kill_nothing_is_left_that_the_next_start_does_not_put_right(sho
     again = shown.start()
     try:
         assert until(lambda: shown.desk.items, "no icon came", 20) == [f"{ITEM}-{again.pid}-1"]
-        until(lambda: shown.caller().alive(), "it does not answer")
+        until(lambda: find_running(shown.home.running), "it does not announce itself")
         assert shown.ask() == "openrouter-main"
     finally:
         again.terminate()
