@@ -6,9 +6,11 @@ it starts. Where the desktop is lost the app goes on, and the icon comes back wi
 
 from __future__ import annotations
 
+import queue
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.faces.tray.app import EndKind, Tray
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
     from tray_app.control.news import NewsKind
     from tray_app.control.views import Status
     from tray_app.faces.tray.menu import Arguments
+    from tray_app.host.watch import Watch
 
 Say = Callable[[str], None]
 
 ICON_S = 1.0  # a desktop that takes longer to show an icon does not hold the app up
+FIRST_LOOK_S = 0.25  # a desktop that is lost may be back at once, and
+LONGEST_LOOK_S = 60.0  # is looked for more and more seldom, where the kernel does not tell of it
 LATEST_S = 3.0  # a start that hangs, such as on a locked keyring, does not hold up the end
 
 
@@ -41,10 +46,14 @@ class _Desktop:
         self._app: App | None = None
         self._status: Status | None = None
         self._refusal: str | None = None
-        self._stop = threading.Event()
+        self._ending = False
         self._shown = threading.Event()
+        # for the main thread while there is no tray: it ends, or there may be a bus. A signal's handler may put, too
+        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._absent = False
+        self._watch: Watch | None = None
         self._clicks = _Clicks(self._quit)
-        self._tray = Tray(lambda: self._status, self._clicks.ask, woke=self._woke, shown=self._shown.set)
+        self._tray = Tray(lambda: self._status, self._clicks.ask, woke=self._woke, shown=self._is_shown)
 
     def run(self) -> int:
         for number in ending_signals():
@@ -52,7 +61,7 @@ class _Desktop:
         starter = threading.Thread(target=self._start, name="starter", daemon=True)
         starter.start()
         self._show()
-        self._stop.set()
+        self._end()
         starter.join(LATEST_S)
         if self._refusal is not None:
             self._say(self._refusal)
@@ -63,8 +72,12 @@ class _Desktop:
 
         return end(self._app, self._say)
 
+    def _end(self) -> None:
+        self._ending = True
+        self._news.put(None)
+
     def _quit(self) -> None:
-        self._stop.set()
+        self._end()
         self._tray.stop("asked to stop")
 
     def _woke(self) -> None:
@@ -75,11 +88,46 @@ class _Desktop:
     # the main thread
 
     def _show(self) -> None:
-        """Show the icon until the app is to stop."""
-        end = self._tray.run()
-        if end.kind is EndKind.LOST:
-            self._say(f"the tray is gone ({end.reason}); O-Switcher goes on without it. See: o-switcher status")
-            self._stop.wait()
+        """Show the icon until the app is to stop; again whenever the desktop was lost and may be back."""
+        pause = FIRST_LOOK_S
+        while (end := self._tray.run()).kind is EndKind.LOST and not self._ending:
+            if not self._absent:
+                self._say(f"the tray is gone ({end.reason}); O-Switcher goes on, and the icon comes back with the bus")
+                self._absent, pause = True, FIRST_LOOK_S
+                self._shown.set()  # the start need not wait for it
+                self._watch_for_bus()
+            pause = FIRST_LOOK_S if self._told(pause) else min(2 * pause, LONGEST_LOOK_S)
+        self._watch_no_more()
+
+    def _told(self, within_s: float) -> bool:
+        """Wait for news while there is no tray; False where none come."""
+        try:
+            self._news.get(timeout=within_s)
+        except queue.Empty:
+            return False
+        return True
+
+    def _is_shown(self) -> None:
+        if self._absent:
+            self._absent = False
+            self._watch_no_more()
+            self._say("the tray is back")
+        self._shown.set()
+
+    def _watch_for_bus(self) -> None:
+        """Have the kernel tell when a session bus makes its socket anew."""
+        from tray_app.faces.tray import bus
+        from tray_app.host.watch import Watch
+
+        app, paths = self._app, [Path(place) for place in bus.places() if not place.startswith("\0")]
+        if app is not None and paths:
+            self._watch = watch = Watch([(path.parent, (path.name,)) for path in paths], lambda: self._news.put(None))
+            app.in_loop(lambda: watch.start(app.loop))
+
+    def _watch_no_more(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None and self._app is not None:
+            self._app.in_loop(watch.close)
 
     # the thread that starts the app
 
@@ -87,11 +135,11 @@ class _Desktop:
         self._shown.wait(ICON_S)
         try:
             self._app = app = self._build()
-            if self._stop.is_set():
+            if self._ending:
                 return
             from tray_app.app import begin
 
-            app.on_stop = self._stop.set
+            app.on_stop = self._end
             begin(app, self._say)
             self._connect(app)
         except CannotStart as error:
@@ -118,7 +166,7 @@ class _Desktop:
             tray.repaint()
 
         def stopped() -> None:
-            self._stop.set()
+            self._end()
             tray.farewell(app.cut)
 
         app.on_change = changed
@@ -129,7 +177,7 @@ class _Desktop:
         self._clicks.hand_to(
             ThreadCaller(app.loop, service.perform, lambda verb, result: _done(app, tray, verb, result), "tray")
         )
-        if app.failure is not None or self._stop.is_set():  # it ended before anybody listened
+        if app.failure is not None or self._ending:  # it ended before anybody listened
             stopped()
 
 
