@@ -56,6 +56,7 @@ from tray_app.host.autostart import autostart_here
 from tray_app.host.home import Home
 from tray_app.host.settings import Settings
 from tray_app.host.vault import Vault, VaultError, open_vault
+from tray_app.host.watch import Watch
 from tray_app.ledger import database
 from tray_app.ledger.prices import PriceList
 from tray_app.ledger.retention import Limits
@@ -328,6 +329,8 @@ class App:
             self.record(Lifecycle("config.reload", now_ms(), words))
         else:
             self.registry.refresh()
+            if self.logins is not None:
+                self.logins.follow()
             self.record(Lifecycle("config.reload", now_ms(), "the changed settings are in force"))
             if self.settings.history != before:
                 self._tidy()
@@ -445,8 +448,11 @@ class App:
         self._prober.arm()
         if self.logins is not None:
             self.logins.start(self._loop)
+        settings_file = Watch([(self.home.config.parent, (self.home.config.name,))], self.reload)
+        settings_file.start(self._loop)
         ready.set()
         await self._ended.wait()
+        settings_file.close()
         if self.logins is not None:
             self.logins.close()
         self._prober.close()
