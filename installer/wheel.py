@@ -7,6 +7,7 @@ import python_version  # noqa: F401, I001  # first: it refuses a Python that can
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,7 @@ def build(python: str, out: Path, kinds: tuple[str, ...] = KINDS) -> list[Path]:
         )
         if done.returncode != 0:
             raise Problem(f"hatchling could not build it: {(done.stderr or done.stdout).strip()[-1000:]}")
-        return [path.replace(out / path.name) for path in sorted(Path(folder).iterdir())]
+        return [Path(shutil.move(path, out / path.name)) for path in sorted(Path(folder).iterdir())]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ import sys
 
 def main() -> None:
     """Run the command line."""
+    from tray_app.host.packed import settle
+
+    settle()
     from tray_app.faces.cli import main as run
     from tray_app.host.logs import guard_traces
     from tray_app.house import House

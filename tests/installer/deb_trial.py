@@ -101,7 +101,7 @@ def try_in(trial: Trial, earlier: Path, package: Path) -> None:
     need("\nExec=/usr/bin/o-switcher\n" in entry, f"at login it would start: {entry}")
 
     said = trial.install(package)
-    need(f"still is version {EARLIER}" in said, f"the update does not say what it leaves: {said}")
+    need(f"is still version {EARLIER}" in said, f"the update does not say what it leaves: {said}")
     need(len(trial.kept()) == 3, f"after the update there is only {trial.kept()}")
     said = trial.timed("start of a command", "o-switcher", "--version")
     need(EARLIER not in said and "Setting up" not in said, f"after the update it says: {said}")
