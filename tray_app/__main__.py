@@ -12,8 +12,10 @@ from collections.abc import Sequence
 def main() -> None:
     """Run the command line."""
     from tray_app.host.logs import guard_traces
+    from tray_app.host.packed import settle
     from tray_app.house import House
 
+    settle()
     guard_traces()
     house, argv = House(), sys.argv[1:]
     if _is_plain_start(argv):
