@@ -16,7 +16,7 @@ from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, note
 from tray_app.control.connecting import Connecting
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import Registry
-from tray_app.control.searching import answered, wanted
+from tray_app.control.searching import answered, traced, wanted
 from tray_app.control.verbs import Argument, Refused, verb_named
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
@@ -97,10 +97,10 @@ class ColdCaller:
         return {"standing": standing, "profile": profile}
 
     def _inspect(self, given: Mapping[str, Argument]) -> object:
-        trace = self._answered(lambda history: history.trace(str(given["request_id"])))
-        if trace is None:
-            raise Refused("not_found", f"no request has the id {given['request_id']!r}")
-        return trace
+        from tray_app.ledger.queries import History
+
+        path, log = self._home.history, str(self._home.decisions)
+        return traced(lambda: History(path), str(path), log, str(given["request_id"]), _now())
 
     def _unknown_answers(self, _: Mapping[str, Argument]) -> object:
         return summary.unknown_lines(self._answered(lambda history: history.unknown_answers()))

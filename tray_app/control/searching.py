@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tray_app.control.verbs import CLASSES, LATEST_MS, OUTCOMES, Argument, Refused
-from tray_app.core.history import Wanted
+from tray_app.core.history import Trace, Wanted
 
 if TYPE_CHECKING:
     from tray_app.ledger.queries import History
@@ -27,6 +29,21 @@ def answered(history: Callable[[], History], path: str, question: Callable[[Hist
     except UNREADABLE as error:
         words = getattr(error, "orig", None) or error  # without the statement
         raise Refused("unavailable", f"{path} cannot be read now: {words}; see: o-switcher doctor") from error
+
+
+def traced(history: Callable[[], History], path: str, log: str, request_id: str, now: int) -> Trace:
+    """All that is known of a request: by the history at `path`, and by the decisions log.
+
+    Raises:
+        Refused: there is no such request, or the history cannot be read.
+    """
+    from tray_app.ledger.decided import decided
+
+    trace = answered(history, path, lambda history: history.trace(request_id))
+    if trace is None:
+        raise Refused("not_found", f"no request has the id {request_id!r}; list them with: o-switcher history")
+    began, ended = trace.request.started_at, trace.request.ended_at
+    return replace(trace, decisions=decided(Path(log), request_id, began, now if ended is None else ended))
 
 
 def wanted(given: Mapping[str, Argument]) -> Wanted:

@@ -35,7 +35,7 @@ from tray_app.control.feed import Feed
 from tray_app.control.live import Live
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, HALT, Registry, Standing, unknown_profile
-from tray_app.control.searching import answered, wanted
+from tray_app.control.searching import answered, traced, wanted
 from tray_app.control.tally import Tally
 from tray_app.control.verbs import LONGEST_S, MAX_LIMIT, PAGES, Argument, Refused, verb_named
 from tray_app.control.views import AskedView, ClientView, ProfileView, QuotaView, ReportView, Status
@@ -388,10 +388,16 @@ class Service:
         return bool(cooldowns) or member.reauth is not None
 
     async def _inspect(self, actor: str, request_id: str) -> Trace:
-        trace = await self.ask_history(lambda history: history.trace(request_id))
-        if trace is None:
-            raise Refused("not_found", f"no request has the id {request_id!r}; list them with: o-switcher history")
-        return trace
+        return await self.trace(request_id)
+
+    async def trace(self, request_id: str) -> Trace:
+        """All that is known of a request.
+
+        Raises:
+            Refused: there is no such request, or the history cannot be read.
+        """
+        path, log = self.about.history_path, self.decisions_path
+        return await asyncio.to_thread(traced, self.history, path, log, request_id, self.clock())
 
     async def _history(
         self,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tray_app.core.score import Score
+
 RUNNING = "running"  # stands for the outcome of a request that goes on
 
 
@@ -128,13 +130,31 @@ class PastSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision about a request, out of the decisions log. `event` is the log's name for it, times are in ms."""
+
+    at: int
+    event: str
+    profile: str | None = None
+    reason: str | None = None
+    model: str | None = None
+    error_class: str | None = None
+    scope: str | None = None
+    delay_ms: int | None = None
+    until_at: int | None = None
+    waiting: int | None = None
+    score: Score | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
-    """All that is known of one request."""
+    """All that is known of one request. `decisions` are kept less long than the rest."""
 
     request: PastRequest
     attempts: tuple[PastAttempt, ...]
     failovers: tuple[PastFailover, ...]
     segments: tuple[PastSegment, ...] = ()
+    decisions: tuple[Decided, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

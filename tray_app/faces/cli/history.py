@@ -75,7 +75,7 @@ def register(app: typer.Typer, house: Starter) -> None:
         if as_json:
             print_json(trace)
             return
-        print("\n".join(trace_lines(trace)))
+        print("\n".join(_told(trace)))
 
     @app.command()
     def rebuild(as_json: AsJson = False) -> None:
@@ -121,70 +121,11 @@ def _row(request: dict[str, Any]) -> list[str]:
     ]
 
 
-def trace_lines(trace: dict[str, Any]) -> list[str]:
+def _told(trace: dict[str, Any]) -> list[str]:
     """A trace as lines for people."""
-    request = trace["request"]
-    began = request["started_at"]
-    streamed = "streamed" if request["stream"] else "not streamed"
-    lines = [
-        f"request {request['id']}  {clock(began)}  {request['client']}",
-        f"  {request['protocol']} {request['path']}  model {request['model'] or '-'}, {streamed}",
-    ]
-    events = [(attempt["started_at"], 1, _attempt_line(attempt, began)) for attempt in trace["attempts"]]
-    events += [(switch["at"], 0, _switch_line(switch, began)) for switch in trace["failovers"]]
-    events += [(part["started_at"], 2, _segment_line(part, began)) for part in trace["segments"]]
-    lines += [line for _, _, line in sorted(events, key=lambda event: event[:2])]
-    outcome = request["outcome"] or "still running"
-    status = f" with status {request['status_code']}" if request["status_code"] else ""
-    lines.append(
-        f"  {outcome}{status} after {span(request['duration_ms']) or '?'} by {request['profile_id'] or 'nobody'}"
-    )
-    if request["wait_ms"]:
-        lines.append(f"  waited {span(request['wait_ms'])} in all")
-    if request["reason"]:
-        lines.append(f"  because {request['reason']}")
-    return lines
+    import msgspec
 
+    from tray_app.control import tracing
+    from tray_app.core.history import Trace
 
-def _attempt_line(attempt: dict[str, Any], began: int) -> str:
-    parts = [f"  +{attempt['started_at'] - began:>6} ms  call {attempt['seq']} to {attempt['profile_id']}:"]
-    if attempt["error_class"]:
-        parts.append(f"{attempt['error_class']} ({attempt['error_scope']})")
-    else:
-        parts.append(attempt["outcome"] or "running")
-    if attempt["status_code"]:
-        parts.append(f"status {attempt['status_code']}")
-    if attempt["reason"]:
-        parts.append(f"- {attempt['reason']}")
-    if attempt["input_tokens"] is not None or attempt["output_tokens"] is not None:
-        parts.append(_usage_words(attempt))
-    if attempt["retry_after_s"] is not None:
-        parts.append(f"[come back in {attempt['retry_after_s']:g} s]")
-    if attempt["error_message"] and attempt["error_message"] != attempt["reason"]:
-        parts.append(f'"{attempt["error_message"]}"')
-    return " ".join(parts)
-
-
-def _usage_words(attempt: dict[str, Any]) -> str:
-    """`[1,200 tokens in (800 from the cache), 30 out, $0.0041]`; what is not known is said to be so."""
-    read = attempt["cache_read_tokens"]
-    cached = f" ({read:,} from the cache)" if read else ""
-    tokens_in, tokens_out = (
-        "?" if attempt[name] is None else f"{attempt[name]:,}" for name in ("input_tokens", "output_tokens")
-    )
-    cost = "cost unknown" if attempt["cost_usd"] is None else f"${attempt['cost_usd']:.6f}".rstrip("0").rstrip(".")
-    return f"[{tokens_in} tokens in{cached}, {tokens_out} out, {cost}]"
-
-
-def _switch_line(switch: dict[str, Any], began: int) -> str:
-    before = switch["from_profile"] or "none"
-    return f"  +{switch['at'] - began:>6} ms  switched {before} -> {switch['to_profile']}: {switch['reason']}"
-
-
-def _segment_line(part: dict[str, Any], began: int) -> str:
-    repeated = f", {part['overlap_dropped']:,} repeated ones left out" if part["overlap_dropped"] else ""
-    ended = "" if part["end"] == "served" else f", then it was {part['end']}"
-    return (
-        f"  +{part['started_at'] - began:>6} ms  part {part['seq']} of the stream from {part['profile_id']}: "
-        f"{part['chars'] or 0:,} characters{repeated}{ended}"
-    )
+    return tracing.lines(msgspec.convert(trace, Trace), clock)
