@@ -158,6 +158,52 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class EventsWanted:
+    """Which events. `kind` is a group or, of quotas, what happened; in `profile` a `*` stands for anything.
+
+    From `since` on and before `until` (ms); `before` and `after` are the ids that a page ends before, or follows.
+    """
+
+    kind: str | None = None
+    profile: str | None = None
+    since: int | None = None
+    until: int | None = None
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvent:
+    """Something that happened besides requests. `group` is `failover`, `quota` or `operator`; the rest as it applies."""
+
+    id: str
+    at: int
+    group: str
+    kind: str
+    profile: str | None = None
+    from_profile: str | None = None
+    request_id: str | None = None
+    manual: bool | None = None
+    reason: str | None = None
+    scope: str | None = None
+    until_at: int | None = None
+    source: str | None = None
+    limit_value: float | None = None
+    remaining: float | None = None
+    unit: str | None = None
+    actor: str | None = None
+    verb: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events, the newest first. `reached`: the search went no further, and goes on from there; None: to its end."""
+
+    events: list[PastEvent]
+    reached: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hour:
     """Sums of one hour, from its beginning `at`."""
 

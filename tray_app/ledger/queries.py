@@ -19,6 +19,8 @@ from sqlmodel import Session, SQLModel, col, select
 
 from tray_app.core import histogram
 from tray_app.core.history import (
+    Events,
+    EventsWanted,
     Found,
     Hour,
     Numbers,
@@ -34,6 +36,7 @@ from tray_app.core.history import (
 )
 from tray_app.ledger.batch import HOUR_MS
 from tray_app.ledger.database import uri_of
+from tray_app.ledger.happenings import happened
 from tray_app.ledger.packing import DAY_MS
 from tray_app.ledger.search import Ask, Patience, Search, first_id
 from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, SegmentRow, UnknownAnswerRow
@@ -98,6 +101,11 @@ class History:
         query = select(FailoverRow).order_by(col(FailoverRow.id).desc()).limit(limit)
         with self._session() as session:
             return [_value(PastFailover, row) for row in session.exec(query)]
+
+    def events(self, limit: int, wanted: EventsWanted = EventsWanted()) -> Events:  # noqa: B008 - a frozen value
+        """What happened besides requests."""
+        with self._session() as session:
+            return happened(_asking(session), limit, wanted)
 
     def unknown_answers(self) -> list[UnknownKind]:
         """The kinds of errors that no rule knew, the latest first."""

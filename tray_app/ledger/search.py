@@ -49,12 +49,13 @@ class Search:
         self._up = wanted.after is not None
         self._low, self._high = _bounds(wanted)
         self._given: dict[str, object] = {}
+        self._needed: list[str] = []  # statements that find something, if the search can
         self._terms = ["r.id >= :low", "r.id < :high", *self._conditions()]
         self._faults = list(self._of_errors())
 
     def ids(self, limit: int, patience: Patience = lambda: True) -> Ids:
         """The first `limit` ids, as far as patience goes."""
-        if self._low >= self._high:
+        if self._low >= self._high or not all(any(self._ask(sql, self._given)) for sql in self._needed):
             return Ids([])
         wanted = self._wanted
         by_hours = (wanted.profile, wanted.model, wanted.client, wanted.provider) != (None,) * 4
@@ -89,7 +90,7 @@ class Search:
             yield "r.id > :after"
         kinds = list(self._like(model=wanted.model, client=wanted.client, provider=wanted.provider))
         if kinds:
-            yield f"r.kind IN (SELECT id FROM request_kind WHERE {' AND '.join(kinds)})"  # noqa: S608 - words of ours
+            yield f"r.kind IN ({self._those('request_kind', kinds)})"
         ends = list(self._like(profile_id=wanted.profile))
         if wanted.outcome == RUNNING:
             yield "r.ended IS NULL"
@@ -98,7 +99,12 @@ class Search:
             self._given["outcome"] = wanted.outcome
             yield "r.ending < 0" if wanted.outcome != "served" else "r.ending > 0"
         if ends:
-            yield f"r.ending IN (SELECT id FROM request_end WHERE {' AND '.join(ends)})"  # noqa: S608 - words of ours
+            yield f"r.ending IN ({self._those('request_end', ends)})"
+
+    def _those(self, table: str, terms: list[str]) -> str:
+        sql = f"SELECT id FROM {table} WHERE {' AND '.join(terms)}"  # noqa: S608 - words of ours
+        self._needed.append(f"{sql} LIMIT 1")
+        return sql
 
     def _like(self, **columns: str | None) -> Iterator[str]:
         for column, value in columns.items():
@@ -110,6 +116,7 @@ class Search:
         """What must be true of one of the request's calls."""
         if self._wanted.error_class is not None:
             self._given["error_class"] = self._wanted.error_class
+            self._needed.append("SELECT id FROM attempt_fault WHERE error_class = :error_class LIMIT 1")
             yield "f.error_class = :error_class"
         if self._wanted.error is not None:
             self._given["error"] = f"%{_plain(self._wanted.error)}%"
