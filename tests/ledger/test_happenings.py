@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from tests.ledger.facts import BACKUP, MAIN, T0, id_of, rest
+from tray_app.control.searching import events_wanted
+from tray_app.control.verbs import Refused
 from tray_app.core.history import EventsWanted, PastEvent
 from tray_app.core.values import (
     CircuitChanged,
@@ -25,7 +27,7 @@ from tray_app.core.values import (
     ReauthChanged,
 )
 from tray_app.ledger import batch, database
-from tray_app.ledger.happenings import happened, is_event_id
+from tray_app.ledger.happenings import happened
 from tray_app.ledger.queries import History
 
 SPARE = "openrouter-spare"
@@ -159,6 +161,7 @@ def test_no_page_looks_at_all_events(connection: sqlite3.Connection) -> None:
         ("1-f-0", True),
         ("1760000400000-q-12", True),
         ("", False),
+        ("1-f-0\n", False),
         ("1-x-1", False),
         ("1-f", False),
         ("1-f-", False),
@@ -170,4 +173,8 @@ def test_no_page_looks_at_all_events(connection: sqlite3.Connection) -> None:
     ],
 )
 def test_only_ids_of_events_page_on(text: str, right: bool) -> None:
-    assert is_event_id(text) is right
+    if right:
+        assert events_wanted({"before": text}).before == events_wanted({"after": text}).after == text
+        return
+    with pytest.raises(Refused, match="no event can have the id"):
+        events_wanted({"before": text})

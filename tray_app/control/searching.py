@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tray_app.control.verbs import CLASSES, LATEST_MS, OUTCOMES, Argument, Refused
-from tray_app.core.history import Trace, Wanted
+from tray_app.core.history import QUOTA_KINDS, EventsWanted, Found, Trace, Wanted
 
 if TYPE_CHECKING:
     from tray_app.ledger.queries import History
 
+EVENT_KINDS = ("failover", "quota", *QUOTA_KINDS, "operator")
+_EVENT_ID = re.compile("[0-9]{1,16}-[foq]-[0-9]{1,16}", re.ASCII)
 _Answer = TypeVar("_Answer")
 
 
@@ -44,6 +47,33 @@ def traced(history: Callable[[], History], path: str, log: str, request_id: str,
         raise Refused("not_found", f"no request has the id {request_id!r}; list them with: o-switcher history")
     began, ended = trace.request.started_at, trace.request.ended_at
     return replace(trace, decisions=decided(Path(log), request_id, began, now if ended is None else ended))
+
+
+def found(history: History, asked: Wanted, limit: int, patience_s: float) -> Found:
+    """So many of the wanted requests, as far as that time of the processor allows to look."""
+    from tray_app.ledger.search import cpu_s
+
+    return history.found(limit, asked, cpu_s(patience_s))
+
+
+def events_wanted(given: Mapping[str, Argument]) -> EventsWanted:
+    """The arguments of a search for events.
+
+    Raises:
+        Refused: one of them can mean nothing.
+    """
+    before, after = _text(given, "before"), _text(given, "after")
+    for cursor in (before, after):
+        if cursor is not None and _EVENT_ID.fullmatch(cursor) is None:
+            raise Refused("bad_argument", f"no event can have the id {cursor!r}")
+    return EventsWanted(
+        _one_of(given, "kind", EVENT_KINDS),
+        _text(given, "profile"),
+        _moment(given, "since"),
+        _moment(given, "until"),
+        before,
+        after,
+    )
 
 
 def wanted(given: Mapping[str, Argument]) -> Wanted:

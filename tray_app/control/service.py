@@ -36,12 +36,12 @@ from tray_app.control.live import Live
 from tray_app.control.overview import report_view, span_of
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, HALT, Registry, Standing, unknown_profile
-from tray_app.control.searching import answered, traced, wanted
+from tray_app.control.searching import answered, events_wanted, found, traced, wanted
 from tray_app.control.tally import Tally
 from tray_app.control.verbs import LONGEST_S, MAX_LIMIT, PAGES, Argument, Refused, verb_named
 from tray_app.control.views import AskedView, ClientView, ProfileView, QuotaView, ReportView, Selection, Status
 from tray_app.core.affinity import Conversations
-from tray_app.core.history import PastRequest, Trace, UsageTotal
+from tray_app.core.history import Choices, Events, Found, PastRequest, Trace, UsageTotal
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell, Choice, Halt, Member
 from tray_app.core.probes import Told
@@ -415,13 +415,33 @@ class Service:
         asked = wanted(given)
         return await self.ask_history(lambda history: history.recent(limit, asked))
 
-    async def export(self, what: str, form: str, since: int | None) -> AsyncIterator[bytes]:
-        """All of one kind, oldest first, in pieces; each is read while nobody else is kept waiting.
+    async def found(self, asked: Mapping[str, Argument], limit: int, patience_s: float) -> tuple[Found, Choices]:
+        """Requests by the arguments of `history`, as far as so much time of the processor allows; and whom there are.
+
+        Raises:
+            Refused: an argument can mean nothing, or the history cannot be read.
+        """
+        search = wanted(asked)
+        return await self.ask_history(
+            lambda history: (found(history, search, limit, patience_s), history.choices())
+        )
+
+    async def happened(self, asked: Mapping[str, Argument], limit: int) -> tuple[Events, Choices]:
+        """What happened besides requests, by the arguments of `searching.events_wanted`; and whom there are.
+
+        Raises:
+            Refused: an argument can mean nothing, or the history cannot be read.
+        """
+        search = events_wanted(asked)
+        return await self.ask_history(lambda history: (history.events(limit, search), history.choices()))
+
+    async def export(self, what: str, form: str, asked: Mapping[str, Argument]) -> AsyncIterator[bytes]:
+        """What is asked for of one kind, oldest first, in pieces; each is read while nobody else is kept waiting.
 
         Raises:
             Refused: it cannot be done.
         """
-        pages = await asyncio.to_thread(archive.exported, Path(self.about.history_path), what, form, since)
+        pages = await asyncio.to_thread(archive.exported, Path(self.about.history_path), what, form, asked)
         first = await asyncio.to_thread(next, pages)
 
         async def pieces() -> AsyncIterator[bytes]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tray_app.core.score import Score
 
+QUOTA_KINDS = ("exhausted", "cooldown", "warned", "reset", "probe", "reauth")  # what happens to a quota
 RUNNING = "running"  # stands for the outcome of a request that goes on
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tray_app.core.history import Events, EventsWanted, PastEvent
+from tray_app.core.history import QUOTA_KINDS, Events, EventsWanted, PastEvent
 from tray_app.ledger.search import Ask
 
 LOOKED_AT = 20_000  # rows of each table, for one page
@@ -67,8 +67,6 @@ _SOURCES: Mapping[str, _Source] = {
         ("profile_id",),
     ),
 }
-GROUPS = tuple(source.group for source in _SOURCES.values())
-QUOTA_KINDS = ("exhausted", "cooldown", "warned", "reset", "probe", "reauth")
 
 
 def happened(ask: Ask, limit: int, wanted: EventsWanted, looked_at: int = LOOKED_AT) -> Events:
@@ -92,13 +90,6 @@ def happened(ask: Ask, limit: int, wanted: EventsWanted, looked_at: int = LOOKED
 def _place(event: PastEvent) -> tuple[int, str, int]:
     at, letter, number = event.id.split("-")
     return int(at), letter, int(number)
-
-
-def is_event_id(text: str) -> bool:
-    """Whether that can be an event's id."""
-    at, _, rest = text.partition("-")
-    letter, _, number = rest.partition("-")
-    return letter in _SOURCES and all(part.isascii() and part.isdigit() and len(part) < 17 for part in (at, number))
 
 
 class _Reading:
