@@ -28,6 +28,7 @@ class Words:
     nobody: str
     quotas: Mapping[str, str]
     until: str
+    resets: str
     left: str
     left_of: str
     stated: str
@@ -54,6 +55,7 @@ ENGLISH = Words(
         "reauth": "{profile} needs another key",
     },
     until=" until {time}",
+    resets=", resets {time}",
     left=", {left} {unit} left",
     left_of=", {left} of {limit} {unit} left",
     stated="stated by the provider",
@@ -105,6 +107,7 @@ RUSSIAN = Words(
         "reauth": "{profile}: нужен другой ключ",
     },
     until=" до {time}",
+    resets=", сброс {time}",
     left=", осталось {left} {unit}",
     left_of=", осталось {left} из {limit} {unit}",
     stated="сообщил провайдер",
@@ -160,7 +163,8 @@ def _quota(event: PastEvent, clock: Callable[[int], str], words: Words) -> str:
     known = words.quotas.get(event.kind)
     said = known.format(profile=event.profile) if known else f"{event.profile}: {event.kind}"
     if event.until_at is not None:
-        said += words.until.format(time=clock(event.until_at))
+        frame = words.until if event.kind == "cooldown" else words.resets
+        said += frame.format(time=clock(event.until_at))
     if event.remaining is not None:
         unit = words.wording.units.get(event.unit or "", event.unit or "")
         left = wording.number_words(event.remaining, words.wording)

@@ -7,7 +7,7 @@ Pure. One table for each language; reasons, names and what providers said come f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from tray_app.core.history import Decided, PastAttempt, PastFailover, PastReques
 from tray_app.core.score import Score
 from tray_app.core.values import Outcome
 
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
 GAP_MS = 20  # between two calls: less is no wait, but the work in between
 
 
@@ -29,6 +30,19 @@ class Kind(StrEnum):
     WAIT = "wait"
     SWITCH = "switch"
     PART = "part"
+
+
+# Of the same millisecond: what came of a call, before what was done about it.
+_ORDER = (
+    Kind.QUEUED,
+    Kind.TURNED_AWAY,
+    Kind.REST,
+    Kind.WAIT,
+    Kind.SWITCH,
+    Kind.CHOSEN,
+    Kind.CALL,
+    Kind.PART,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,9 @@ class Words:
     point: str  # before decimals
     milliseconds: str
     seconds: str
+    minutes: str
+    hours: str
+    days: str
     request: str
     asked: str
     streamed: str
@@ -88,6 +105,7 @@ class Words:
     waited: str
     because: str
     forgotten: str
+    outcomes: Mapping[str, str]  # those that stand in no table are said as they are
 
 
 ENGLISH = Words(
@@ -95,6 +113,9 @@ ENGLISH = Words(
     point=".",
     milliseconds="{n} ms",
     seconds="{n} s",
+    minutes="{n} min",
+    hours="{n} h",
+    days="{n} d",
     request="request {id}  {time}  {client}",
     asked="{protocol} {path}  model {model}, {how}",
     streamed="streamed",
@@ -127,6 +148,7 @@ ENGLISH = Words(
     waited="waited {time} in all",
     because="because {reason}",
     forgotten="the scores of these choices are no longer in the decisions log",
+    outcomes={},
 )
 
 RUSSIAN = Words(
@@ -134,6 +156,9 @@ RUSSIAN = Words(
     point=",",
     milliseconds="{n} мс",
     seconds="{n} с",
+    minutes="{n} мин",
+    hours="{n} ч",
+    days="{n} д",
     request="запрос {id}  {time}  {client}",
     asked="{protocol} {path}  модель {model}, {how}",
     streamed="потоком",
@@ -166,6 +191,14 @@ RUSSIAN = Words(
     waited="всего в ожидании {time}",
     because="причина: {reason}",
     forgotten="оценок этого выбора в журнале решений уже нет",
+    outcomes={
+        Outcome.SERVED: "успешно",
+        Outcome.FAILED: "не удалось",
+        Outcome.EXHAUSTED: "ключи исчерпаны",
+        Outcome.REFUSED: "отклонено",
+        Outcome.CLIENT_CANCELLED: "отменено клиентом",
+        Outcome.INTERRUPTED: "прервано",
+    },
 )
 
 
@@ -179,7 +212,7 @@ def steps(trace: Trace, words: Words = ENGLISH) -> tuple[Step, ...]:
         *(_part(one, began, words) for one in trace.segments),
         *_gaps(trace, words),
     ]
-    return tuple(sorted(found, key=lambda step: step.after_ms))
+    return tuple(sorted(found, key=lambda step: (step.after_ms, _ORDER.index(step.kind))))
 
 
 def lines(trace: Trace, clock: Callable[[int], str], words: Words = ENGLISH) -> list[str]:
@@ -189,10 +222,9 @@ def lines(trace: Trace, clock: Callable[[int], str], words: Words = ENGLISH) -> 
     how = words.streamed if request.stream else words.whole
     model = request.model or words.no_model
     told.append("  " + words.asked.format(protocol=request.protocol, path=request.path, model=model, how=how))
-    width = len(words.milliseconds.format(n="")) + 7
     for step in steps(trace, words):
         after = words.milliseconds.format(n=f"{step.after_ms:>6}")
-        told.append(f"  +{after:<{width - 1}} {step.text}")
+        told.append(f"  +{after}  {step.text}")
     if trace.attempts and not any(one.score for one in trace.decisions):
         told.append(f"  ({words.forgotten})")
     return [*told, *(f"  {line}" for line in ending(request, words))]
@@ -202,7 +234,7 @@ def ending(request: PastRequest, words: Words = ENGLISH) -> Iterator[str]:
     """How the request ended, and why."""
     status = words.with_status.format(status=request.status_code) if request.status_code else ""
     took = "?" if request.duration_ms is None else span(request.duration_ms, words)
-    by, outcome = request.profile_id or words.by, request.outcome or words.going_on
+    by, outcome = request.profile_id or words.by, _outcome(request.outcome, words) or words.going_on
     yield words.ended.format(outcome=outcome, status=status, time=took, profile=by)
     if request.wait_ms:
         yield words.waited.format(time=span(request.wait_ms, words))
@@ -211,10 +243,16 @@ def ending(request: PastRequest, words: Words = ENGLISH) -> Iterator[str]:
 
 
 def span(ms: int, words: Words = ENGLISH) -> str:
-    """A length of time as `12 ms` or `3.4 s`."""
+    """A length of time as `12 ms`, `3.4 s`, `38 min`, `5 h` or `3 d`."""
     if ms < 1000:
         return words.milliseconds.format(n=ms)
-    return words.seconds.format(n=_figure(f"{ms / 1000:,.1f}", words))
+    if ms < 120_000:
+        return words.seconds.format(n=_figure(f"{(ms + 50) // 100 / 10:.1f}", words))
+    if ms < 120 * _MINUTE_MS:
+        return words.minutes.format(n=round(ms / _MINUTE_MS))
+    if ms < 48 * _HOUR_MS:
+        return words.hours.format(n=round(ms / _HOUR_MS))
+    return words.days.format(n=_count(round(ms / _HOUR_MS / 24), words))
 
 
 def usage(attempt: PastAttempt | PastRequest, words: Words = ENGLISH) -> str:
@@ -246,7 +284,7 @@ def _call(attempt: PastAttempt, began: int, words: Words) -> Step:
 
 def _call_words(attempt: PastAttempt, words: Words) -> Iterator[str]:
     scope = f" ({attempt.error_scope})" if attempt.error_scope else ""
-    what = f"{attempt.error_class}{scope}" if attempt.error_class else attempt.outcome or words.running
+    what = f"{attempt.error_class}{scope}" if attempt.error_class else _outcome(attempt.outcome, words) or words.running
     yield words.call.format(number=attempt.seq, profile=attempt.profile_id, what=what)
     if attempt.status_code:
         yield words.status.format(status=attempt.status_code)
@@ -274,7 +312,7 @@ def _part(part: PastSegment, began: int, words: Words) -> Step:
         profile=part.profile_id,
         chars=_count(part.chars or 0, words),
         repeated=words.repeated.format(n=_count(dropped, words)) if dropped else "",
-        ended="" if served else words.broken_off.format(end=part.end),
+        ended="" if served else words.broken_off.format(end=_outcome(part.end, words)),
     )
     took = None if part.ended_at is None else part.ended_at - part.started_at
     return Step(Kind.PART, part.started_at - began, took, text, part.profile_id, served, part.seq)
@@ -311,7 +349,7 @@ def _until_chosen(queued: Decided, trace: Trace) -> int | None:
 
 def _score(score: Score, words: Words) -> str:
     def term(value: float) -> str:
-        return _figure(f"{value:.2f}", words)
+        return _figure(f"{round(value, 2) + 0.0:.2f}", words)  # never "-0.00"
 
     return words.score.format(
         total=term(score.total),
@@ -332,6 +370,10 @@ def _gaps(trace: Trace, words: Words) -> Iterator[Step]:
         if gap >= GAP_MS:
             yield Step(Kind.WAIT, before - began, gap, words.gap.format(time=span(gap, words)))
         before = attempt.ended_at or attempt.started_at
+
+
+def _outcome(outcome: str | None, words: Words) -> str | None:
+    return outcome and words.outcomes.get(outcome, outcome)
 
 
 # -- figures

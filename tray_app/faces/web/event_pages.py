@@ -41,7 +41,7 @@ _CIRCUITS = {"circuit-open": "open", "circuit-half-open": "probing", "circuit-cl
 
 def routes(service: Service, sessions: Sessions) -> list[Route]:
     """The address of the page."""
-    return [Route(HERE, _Events(service, sessions).list, methods=["GET"])]
+    return [Route(HERE, _Events(service, sessions).index, methods=["GET"])]
 
 
 def shape_of(event: PastEvent) -> str:
@@ -54,7 +54,7 @@ class _Events:
         self._service = service
         self._sessions = sessions
 
-    async def list(self, request: Request) -> Response:
+    async def index(self, request: Request) -> Response:
         if not self._sessions.has_session(request.scope["headers"]):
             return await signed_out(request)
         locale = language_of(request)
@@ -95,14 +95,14 @@ class _Events:
             reached=None if found.reached is None else int(found.reached.partition("-")[0]),
             choices=choices,
             trouble=None if refused is None else refused.message,
-            filters=filters,
+            filters={name: filters.get(name, "") for name in FILTERS},
             narrowed=bool(plain),
             fields={name: listing.field_of(plain.get(name, "")) for name in _MOMENTS},
             ways=listing.ways(HERE, filters, _ids(found), found.reached),
             live=filters.keys() <= set(FILTERS) - {"until"} and refused is None,
-            kinds=EVENT_KINDS,
+            kinds=[(one, w.kinds[one]) for one in EVENT_KINDS],
             files=() if refused is not None else _files(plain, w),
-            here=HERE,
+            base=HERE,
             requests=REQUESTS,
             now=self._service.clock(),
         )

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from tray_app.control import archive, tracing
 from tray_app.control.service import Service
 from tray_app.control.verbs import CLASSES, OUTCOMES, Refused
-from tray_app.core.history import Choices, Found, Trace
+from tray_app.core.history import RUNNING, Choices, Found, Trace
 from tray_app.core.ids import time_of
 from tray_app.faces.web import listing, waterfall
 from tray_app.faces.web.answering import STATUS
@@ -21,6 +21,7 @@ from tray_app.faces.web.drawing import drawn, signed_out
 from tray_app.faces.web.request_texts import Words, words_for
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.shell import language_of
+from tray_app.faces.web.shell_texts import words_for as shell_words_for
 
 HERE = "/report/requests"
 FILTERS = ("profile", "model", "client", "provider", "outcome", "error_class", "error", "id", "since", "until")
@@ -31,7 +32,7 @@ def routes(service: Service, sessions: Sessions) -> list[Route]:
     """The addresses of the pages."""
     pages = _Requests(service, sessions)
     return [
-        Route(HERE, pages.list, methods=["GET"]),
+        Route(HERE, pages.index, methods=["GET"]),
         Route(f"{HERE}/{{request_id}}", pages.one, methods=["GET"]),
     ]
 
@@ -62,7 +63,7 @@ class _Requests:
 
     # -- the list
 
-    async def list(self, request: Request) -> Response:
+    async def index(self, request: Request) -> Response:
         if not self._sessions.has_session(request.scope["headers"]):
             return await signed_out(request)
         w = words_for(language_of(request))
@@ -74,7 +75,8 @@ class _Requests:
         return await self._shown(request, filters, said, w)
 
     async def _shown(self, request: Request, filters: listing.Filters, said: _Said, w: Words) -> Response:
-        found, status = said.found, self._service.status()
+        found, status, shell = said.found, self._service.status(), shell_words_for(language_of(request))
+        names = {**shell.outcomes, RUNNING: shell.running}
         plain = {name: text for name, text in filters.items() if name in FILTERS}
         return await drawn(
             request,
@@ -87,16 +89,16 @@ class _Requests:
             reached=_reached(found.reached),
             choices=said.choices,
             trouble=said.trouble,
-            filters=filters,
+            filters={name: filters.get(name, "") for name in FILTERS},
             narrowed=bool(plain),
             more=bool(plain.keys() - {"profile", "model", "client", "outcome", "since"}),
             fields={name: listing.field_of(plain.get(name, "")) for name in _MOMENTS},
             ways=listing.ways(HERE, filters, _ids(found), found.reached),
             live=filters.keys() <= set(FILTERS) - {"until"} and said.trouble is None,
-            outcomes=OUTCOMES,
-            classes=CLASSES,
+            outcomes=[(one, names.get(one, one)) for one in OUTCOMES],
+            classes=[(one, one) for one in CLASSES],
             files=_files(plain, w) if said.trouble is None else (),
-            here=HERE,
+            base=HERE,
             money=lambda usd: tracing.money(usd, w.tracing),
             now=self._service.clock(),
         )
@@ -114,7 +116,7 @@ class _Requests:
         if not self._sessions.has_session(request.scope["headers"]):
             return await signed_out(request)
         w, state = words_for(language_of(request)), self._service.status().state
-        given: dict[str, Any] = {"w": w, "here": HERE, "trouble": None, "now": self._service.clock()}
+        given: dict[str, Any] = {"w": w, "base": HERE, "trouble": None, "now": self._service.clock()}
         try:
             trace = await self._service.trace(request.path_params["request_id"])
         except Refused as refused:
@@ -129,7 +131,7 @@ def _told(trace: Trace, w: Words, now: int) -> dict[str, object]:
     steps = tracing.steps(trace, w.tracing)
     length = waterfall.length_of(steps, request.duration_ms, max(now - request.started_at, 0))
     return {
-        "request": request,
+        "one": request,
         "bars": waterfall.bars(steps, length),
         "ticks": waterfall.ticks(length),
         "ending": tuple(tracing.ending(request, w.tracing)),
@@ -137,7 +139,6 @@ def _told(trace: Trace, w: Words, now: int) -> dict[str, object]:
         "upstream": tuple(one for one in trace.attempts if one.upstream_request_id),
         "span": lambda ms: tracing.span(ms, w.tracing),
         "money": lambda usd: tracing.money(usd, w.tracing),
-        "whole": waterfall.WHOLE,
     }
 
 

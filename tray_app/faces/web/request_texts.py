@@ -38,7 +38,6 @@ class Words:
     found: str
     newest_first: str
     time: str
-    request: str
     attempts: str
     failovers: str
     first_byte: str
@@ -112,7 +111,6 @@ ENGLISH = Words(
     found="Requests",
     newest_first="newest first",
     time="Time",
-    request="Request",
     attempts="Calls",
     failovers="Switches",
     first_byte="First byte",
@@ -186,7 +184,6 @@ RUSSIAN = Words(
     found="Запросы",
     newest_first="сначала новые",
     time="Время",
-    request="Запрос",
     attempts="Вызовов",
     failovers="Переключений",
     first_byte="Первый байт",
