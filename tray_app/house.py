@@ -28,11 +28,17 @@ class House:
         except app.CannotStart as error:
             print(error, file=sys.stderr)
             return 1
-        if not tray or not self._can_show_tray():
-            return app.run(built, show=None, say=_say)
-        from tray_app.desktop import run_tray
+        show = None
+        if tray and self._can_show_tray():
+            from tray_app.desktop import run_tray
 
-        return app.run(built, show=run_tray, say=_say)
+            show = run_tray
+        code = app.run(built, show=show, say=_say)
+        if built.again:
+            from tray_app.host.again import start_again
+
+            return start_again()
+        return code
 
     def _can_show_tray(self) -> bool:
         from tray_app.faces.tray.app import available

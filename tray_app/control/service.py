@@ -108,6 +108,7 @@ class Service:
     clients: Clients
     feed: Feed
     tally: Tally
+    restart: Callable[[], None]
 
     # -- what is shown
 
@@ -502,6 +503,11 @@ class Service:
         self.stop()
         return {"message": "stopping"}
 
+    def _restart(self, actor: str) -> Said:
+        self._act(actor, "restart", None)
+        self.restart()
+        return {"message": "restarting"}
+
     # -- what happens by itself
 
     def expire(self) -> None:
@@ -588,4 +594,5 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "folder": Service._folder,
     "autostart": Service._autostart,
     "stop": Service._stop,
+    "restart": Service._restart,
 }
