@@ -28,6 +28,7 @@ class House:
         except app.CannotStart as error:
             print(error, file=sys.stderr)
             return 1
+        self._mend_login(built.notices)
         show = None
         if tray and self._can_show_tray():
             from tray_app.desktop import run_tray
@@ -39,6 +40,15 @@ class House:
 
             return start_again()
         return code
+
+    def _mend_login(self, notices: list[str]) -> None:
+        from tray_app.host.autostart import autostart_here, follow
+
+        try:
+            if follow(autostart_here()):
+                notices.append("launch at login starts this O-Switcher now; the one that it was to start is gone")
+        except OSError as error:
+            notices.append(f"launch at login leads to a program that is gone, and could not be changed: {error}")
 
     def _can_show_tray(self) -> bool:
         from tray_app.faces.tray.app import available

@@ -56,6 +56,7 @@ from tray_app.core.values import (
     ProfileSeen,
     ReauthChanged,
 )
+from tray_app.host.autostart import told as told_of_login
 from tray_app.host.vault import fingerprint
 
 if TYPE_CHECKING:
@@ -491,9 +492,7 @@ class Service:
                 raise Refused("unavailable", f"launch at login could not be changed: {error}") from error
             self._act(actor, "autostart", None, "on" if enabled else "off")
             self.cell.set(self.cell.pool)  # the tray shows it
-        state = self.autostart.enabled()
-        words = {True: "on", False: "off", None: "not offered on this system"}[state]
-        return {"enabled": state, "message": f"launch at login is {words}"}
+        return {"enabled": self.autostart.enabled(), "message": told_of_login(self.autostart)}
 
     def _status(self, actor: str) -> Status:
         return self.status()

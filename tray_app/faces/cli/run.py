@@ -92,9 +92,10 @@ def register(app: typer.Typer, house: Starter) -> None:
     @app.command()
     def autostart(
         what: Annotated[str, typer.Argument(help="enable, disable or status")],
+        as_json: AsJson = False,
     ) -> None:
         """Launch at login: enable, disable or status."""
-        from tray_app.host.autostart import autostart_here
+        from tray_app.host.autostart import autostart_here, told
 
         if what not in ("enable", "disable", "status"):
             raise Refused("bad_argument", "say: o-switcher autostart enable, disable or status")
@@ -104,8 +105,10 @@ def register(app: typer.Typer, house: Starter) -> None:
                 here.set(what == "enable")
             except OSError as error:
                 raise Refused("unavailable", f"launch at login could not be changed: {error}") from error
-        state = {True: "on", False: "off", None: "not offered on this system"}[here.enabled()]
-        print(f"launch at login is {state}")
+        if as_json:
+            print_json({"enabled": here.enabled(), "program": here.program(), "words": told(here)})
+        else:
+            print(told(here))
 
 
 def _tell(found: dict[str, Any], *, as_json: bool, for_waybar: bool) -> None:
