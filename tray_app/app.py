@@ -115,6 +115,7 @@ class App:
     on_change: Callable[[], None] = lambda: None
     on_stop: Callable[[], None] = lambda: None
     cut: int = 0  # answers that the end has cut short
+    again: bool = False  # once it has stopped, it is to be started anew
     survey: Callable[[Mapping[str, Provider]], list[Finding]] = lambda _: []
     logins: LoginWatch | None = None
     _thread: threading.Thread | None = None
@@ -183,6 +184,7 @@ class App:
             Clients(self.connecting, self.registry, lambda: self.local_url, lambda: self._routes, self._discovers),
             self.feed,
             self.tally,
+            restart=self.request_restart,
         )
 
     # -- facts
@@ -471,6 +473,11 @@ class App:
         if loop is not None and ended is not None:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(ended.set)
+
+    def request_restart(self) -> None:
+        """Ask the app to stop, and whoever started it to start it anew; from any thread."""
+        self.again = True
+        self.request_stop()
 
     def stop(self) -> None:
         """Stop, and wait until everything is written and given back."""

@@ -21,7 +21,7 @@ from tray_app.control.verbs import Refused
 from tray_app.control.views import AppState
 from tray_app.core.values import Phase
 from tray_app.host import ports, settings
-from tray_app.host.autostart import autostart_here
+from tray_app.host.autostart import autostart_here, words_on
 from tray_app.host.home import Home
 from tray_app.host.settings import Settings
 from tray_app.host.vault import Vault, VaultError, open_vault
@@ -46,6 +46,7 @@ class Doctor:
     home: Home
     version: str
     autostart: Callable[[], bool | None] = lambda: autostart_here().enabled()
+    switched_off: Callable[[], str | None] = lambda: autostart_here().switched_off()
     at_login: Callable[[], str | None] = lambda: autostart_here().program()
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
@@ -217,8 +218,8 @@ class Doctor:
             words = f"launch at login starts {program}, which is not there any more"
             yield Check("login", False, words, "o-switcher autostart enable")
             return
-        words = {True: "on", False: "off", None: "not offered on this system"}[state]
-        yield Check("login", True, f"launch at login is {words}")
+        who = self.switched_off() if state is False else None
+        yield Check("login", True, f"launch at login is {words_on(state)}" + (f": {who}" if who else ""))
 
     # -- profiles
 

@@ -56,6 +56,7 @@ from tray_app.core.values import (
     ProfileSeen,
     ReauthChanged,
 )
+from tray_app.host.autostart import told as told_of_login
 from tray_app.host.vault import fingerprint
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Service:
     clients: Clients
     feed: Feed
     tally: Tally
+    restart: Callable[[], None]
 
     # -- what is shown
 
@@ -490,9 +492,7 @@ class Service:
                 raise Refused("unavailable", f"launch at login could not be changed: {error}") from error
             self._act(actor, "autostart", None, "on" if enabled else "off")
             self.cell.set(self.cell.pool)  # the tray shows it
-        state = self.autostart.enabled()
-        words = {True: "on", False: "off", None: "not offered on this system"}[state]
-        return {"enabled": state, "message": f"launch at login is {words}"}
+        return {"enabled": self.autostart.enabled(), "message": told_of_login(self.autostart)}
 
     def _status(self, actor: str) -> Status:
         return self.status()
@@ -501,6 +501,11 @@ class Service:
         self._act(actor, "stop", None)
         self.stop()
         return {"message": "stopping"}
+
+    def _restart(self, actor: str) -> Said:
+        self._act(actor, "restart", None)
+        self.restart()
+        return {"message": "restarting"}
 
     # -- what happens by itself
 
@@ -588,4 +593,5 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "folder": Service._folder,
     "autostart": Service._autostart,
     "stop": Service._stop,
+    "restart": Service._restart,
 }
