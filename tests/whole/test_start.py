@@ -16,6 +16,7 @@ import pytest
 
 from tests.faces.tray.desk import NOTIFICATIONS, WATCHER, Daemon, Desk, until
 from tests.whole.processes import ROOT, environment
+from tray_app.__main__ import _plain_start
 from tray_app.faces.tray.texts import ENGLISH
 from tray_app.host.home import Home, find_home
 from tray_app.host.instance import find_running, lives
@@ -202,3 +203,45 @@ def test_the_icon_is_shown_without_what_only_the_app_needs(tmp_path: Path) -> No
         imported = set(done.stdout.split())
         assert "tray_app.faces.tray.status_notifier" in imported, "the spy has seen the moment"
         assert {one for one in imported if any(one == heavy or one.startswith(f"{heavy}.") for heavy in HEAVY)} == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "plain"),
+    [
+        ([], (True, None)),
+        (["serve"], (False, None)),
+        (["serve", "--port", "0"], (False, 0)),
+        (["serve", "--port", "65535"], (False, 65_535)),
+        (["serve", "--port", "65536"], None),
+        (["serve", "--port", "\u0664"], None),
+        (["serve", "--port", "-1"], None),
+        (["serve", "--port"], None),
+        (["serve", "--help"], None),
+        (["status"], None),
+    ],
+)
+def test_a_plain_start_is_told_from_what_the_command_line_must_read(
+    words: list[str], plain: tuple[bool, int | None] | None
+) -> None:
+    assert _plain_start(words) == plain
+
+
+def test_a_headless_start_waits_for_no_library_of_the_command_line(tmp_path: Path) -> None:
+    code = """
+import sys, tray_app.app
+def built(home, **more):
+    print(*sorted(sys.modules))
+    raise tray_app.app.CannotStart("seen enough")
+tray_app.app.build = built
+from tray_app.__main__ import main
+sys.argv = ["o-switcher", "serve", "--port", "0"]
+main()
+"""
+    env = environment(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "seen enough\n")
+    needless = {"typer", "rich", "tomlkit", "httpx", "webbrowser", "plistlib", "tray_app.faces.cli", "PIL"}
+    assert set(done.stdout.split()) & needless == set()
+    assert "tray_app.ledger.database" in done.stdout.split()
