@@ -291,6 +291,6 @@ main()
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False
     )
     assert (done.returncode, done.stderr) == (1, "seen enough\n")
-    needless = {"typer", "rich", "tomlkit", "httpx", "webbrowser", "plistlib", "tray_app.faces.cli", "PIL"}
+    needless = {"typer", "rich", "tomlkit", "httpx", "webbrowser", "tray_app.faces.cli", "PIL"}
     assert set(done.stdout.split()) & needless == set()
     assert "tray_app.ledger.database" in done.stdout.split()
