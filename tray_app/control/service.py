@@ -13,7 +13,7 @@ import msgspec
 
 from tray_app.agents.found import Finding, Found
 from tray_app.agents.wiring.clients import has_files
-from tray_app.control import archive, discovery, summary
+from tray_app.control import discovery, summary
 from tray_app.control.answers import (
     Administered,
     Changed,
@@ -410,6 +410,8 @@ class Service:
         Raises:
             Refused: it cannot be done.
         """
+        from tray_app.control import archive
+
         pages = await asyncio.to_thread(archive.exported, Path(self.about.history_path), what, form, since)
         first = await asyncio.to_thread(next, pages)
 

@@ -53,7 +53,7 @@ class _Talk:
             "root_path": "",
             "headers": exchange.headers,
             "server": None,
-            "client": None,
+            "client": exchange.peer,
         }
 
     async def receive(self) -> Message:

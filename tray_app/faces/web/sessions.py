@@ -11,11 +11,14 @@ COOKIE = "o_switcher_session"
 TICKET_S = 30.0
 MAX_SESSIONS = 64
 
+Peer = tuple[str, int] | None  # the other end of a connection, where that is known
+
 
 class Sessions:
     """Tickets are good once and for 30 s; the session that a ticket becomes lasts as long as the app.
 
-    `client_of` names the client of a local token's SHA-256, or None.
+    `client_of` names the client of a local token's SHA-256, or None. `ours` tells whether a connection is this
+    user's: a ticket stands among the arguments of the browser, where other users of the machine can read it.
     """
 
     def __init__(
@@ -23,7 +26,9 @@ class Sessions:
         admin_token: str,
         ticks: Callable[[], float],
         client_of: Callable[[bytes], str | None] = lambda digest: None,
+        ours: Callable[[Peer], bool] = lambda peer: True,
     ) -> None:
+        self._ours = ours
         self._client_of = client_of
         self._admin_token = admin_token.encode()
         self._ticks = ticks
@@ -38,8 +43,10 @@ class Sessions:
         self._tickets[ticket] = now + TICKET_S
         return ticket
 
-    def redeem(self, ticket: str) -> str | None:
-        """The session that `ticket` becomes, or None if it is spent, late or none."""
+    def redeem(self, ticket: str, peer: Peer = None) -> str | None:
+        """The session that `ticket` becomes, or None if it is spent, late or none; in other hands it is not spent."""
+        if not self._ours(peer):
+            return None
         end = self._tickets.pop(ticket, None)
         if end is None or end < self._ticks():
             return None
