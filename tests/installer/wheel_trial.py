@@ -72,7 +72,7 @@ def _get(address: str):  # type: ignore[no-untyped-def]  # what it returns has n
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="o-switcher-wheel-trial-") as name:
         folder = Path(name)
-        build = [sys.executable, str(CHECKOUT / "installer/wheel.py"), "--out", str(folder)]
+        build = [sys.executable, str(CHECKOUT / "installer/wheels.py"), "--out", str(folder)]
         subprocess.run(build, check=True)
         (wheel,) = folder.glob("*.whl")
         for title, install in (("uv tool", by_uv), ("pipx", by_pipx), ("pip", by_pip)):
