@@ -63,6 +63,16 @@ def test_a_packed_program_starts_itself(monkeypatch: pytest.MonkeyPatch) -> None
     assert command_of_this() == [sys.executable]
 
 
+def test_a_packed_program_on_windows_starts_the_one_without_a_console(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "o-switcher.exe"))
+    (tmp_path / "o-switcher-tray.exe").touch()
+    assert command_of_this() == [str(tmp_path / "o-switcher-tray.exe")]
+
+
 def test_windows_gets_the_program_without_a_console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     for name in ("o-switcher.exe", "o-switcher-tray.exe", "python.exe", "pythonw.exe"):
