@@ -261,8 +261,7 @@ def bomb() -> bytes:
     return gzip.compress(b'{"choices": [{"message": {"content": "' + b"x" * 30_000_000)
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("kind", [b"application/json", b"text/event-stream"])
+@pytest.mark.parametrize(("stream", "kind"), [(False, b"application/json"), (True, b"text/event-stream")])
 def test_a_bomb_is_unpacked_no_further_than_it_is_looked_at(tmp_path: Path, stream: bool, kind: bytes) -> None:
     """Thirty megabytes in thirty kilobytes."""
     body = bomb()
