@@ -629,3 +629,26 @@ def test_a_page_says_that_a_body_is_too_large() -> None:
             assert (await reader.readuntil(b"for a page")).startswith(b"HTTP/1.1 413 ")
 
     run(talk, answering(app))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "rest", [pytest.param(b"no size\r\n", id="and goes bad"), pytest.param(None, id="and its client resets")]
+)
+def test_a_request_that_ends_before_anybody_took_it_up_is_forgotten(rest: bytes | None) -> None:
+    """A task that is cancelled before its first step never comes to its end by itself."""
+
+    async def talk(found: Place) -> None:
+        head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        connection = wire.Listener(found.serving, asyncio.get_running_loop())
+        ours, theirs = socket.socketpair()
+        with theirs:
+            transport, _ = await asyncio.get_running_loop().create_connection(lambda: connection, sock=ours)
+            connection.data_received(head + (rest or b""))
+            if rest is None:
+                connection.connection_lost(None)
+                transport.abort()
+            await asyncio.sleep(0.01)
+            assert not found.serving.running
+        assert await found.serving.close(5.0) == 0
+
+    run(talk)
