@@ -31,7 +31,7 @@ UNSENT = 1_024  # bytes of answers that may wait here for a slow client: the sys
 MAX_QUEUED = 16  # pipelined requests that are read while the first is answered
 STUCK_S = 600.0  # a client that takes nothing for so long is given up
 BACKLOG = 2_048  # connections that the system takes before we do
-MOST_CONNECTIONS = 2_048  # at once; beyond them the one that has asked nothing for longest makes way
+MOST_CONNECTIONS = 1_024  # at once; beyond them the one that has asked nothing for longest makes way
 LINGER_S = 1.0  # so long a refused body is thrown away before its connection ends, so that the refusal arrives
 _BODYLESS = frozenset({204, 304})
 
@@ -73,8 +73,8 @@ class Exchange:
         "method",
         "path",
         "query",
-        "task",
         "taken_up",
+        "task",
         "version",
         "whole",
     )
@@ -350,6 +350,9 @@ class Listener(asyncio.Protocol):
             self._serving.give_up(exchange)
         self._queue.clear()
         self.resume_writing()
+        # the parser and this hold each other, and what has been read; a collector of cycles would come late
+        self._deaf, self._coming, self._headers = True, None, []
+        self._parser = None  # type: ignore[assignment] - nothing is fed any more
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -687,10 +690,10 @@ class Serving:
         """Whether one more connection may stay. Who has asked nothing for longest makes way for it."""
         if len(self.connections) < self.most:
             return True
-        waiting = [one for one in self.connections if one.waits]
-        if not waiting:
+        strange = next((one for one in self.connections if one.waits and not one.answers), None)
+        leaving = strange or next((one for one in self.connections if one.waits), None)
+        if leaving is None:
             return False
-        leaving = next((one for one in waiting if not one.answers), waiting[0])
         del self.connections[leaving]
         leaving.make_way()
         return True
