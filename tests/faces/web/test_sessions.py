@@ -131,7 +131,8 @@ def test_a_token_in_an_address_opens_nothing_and_is_nowhere_written_down(rig: Ri
 
 
 @pytest.mark.parametrize(
-    "path", ["/healthz", "/report", "/nothing", "/api/v1/status", "/api/v1/openapi.json", "/metrics", "/static/report.css"]
+    "path",
+    ["/healthz", "/report", "/nothing", "/api/v1/status", "/api/v1/openapi.json", "/metrics", "/static/report.css"],
 )
 def test_every_answer_of_ours_keeps_browsers_narrow(rig: Rig, path: str) -> None:
     with httpx.Client(base_url=rig.url, trust_env=False) as client:
