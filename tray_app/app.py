@@ -51,7 +51,7 @@ from tray_app.core.values import (
 )
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.site import Site
-from tray_app.host import instance, logs, ports, settings
+from tray_app.host import instance, logs, peers, ports, settings
 from tray_app.host.autostart import autostart_here
 from tray_app.host.home import Home
 from tray_app.host.settings import Settings
@@ -396,7 +396,11 @@ class App:
             random.getrandbits,
         )
         health = {"app": "o-switcher", "version": __version__, "instance": self.instance}
-        return Door(means, house, answering(Site(lambda: self.service, self.sessions, health)))
+        return Door(means, house, answering(Site(lambda: self.service, self.sessions, health, self._is_foreign)))
+
+    def _is_foreign(self, client: peers.Address, server: peers.Address) -> bool:
+        """Whether another user of this machine is at the other end, who has no business with this one's sessions."""
+        return not self.settings.proxy.allow_remote and peers.is_foreign(client, server)
 
     # -- running
 
