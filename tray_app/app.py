@@ -128,7 +128,7 @@ class App:
         self.url = ports.url_of(self.bound.host, self.bound.port)
         self.local_url = ports.local_url(self.bound.host, self.bound.port)
         self.started_at = now_ms()
-        self.sessions = Sessions(self.admin_token, time.monotonic, self._client_of, _is_of_this_user)
+        self.sessions = Sessions(self.admin_token, time.monotonic, self._client_of)
         self.instance = secrets.token_hex(8)
         self.feed = Feed(self.listeners, self.instance)
         self.tally = Tally()
@@ -519,12 +519,6 @@ def _mark(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
-
-
-def _is_of_this_user(peer: tuple[str, int] | None) -> bool:
-    """Whether a connection is not known to be another user's. Root's is taken, who can read our files anyway."""
-    user = None if peer is None else ports.user_at(*peer)
-    return user in (None, 0) or user == os.geteuid()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -290,21 +290,3 @@ def test_an_ipv6_address_works_alike() -> None:
 )
 def test_programs_of_this_machine_reach_us_on_the_loopback(host: str, url: str) -> None:
     assert ports.local_url(host, 4417) == url
-
-
-@pytest.mark.parametrize(("listens", "asks"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("::", "127.0.0.1")])
-def test_whose_a_connection_is_can_be_told_on_linux(listens: str, asks: str) -> None:
-    if sys.platform != "linux":
-        assert ports.user_at(asks, 1) is None
-        return
-    with closing(bind(listens, 0).sock) as server, closing(socket.create_connection((asks, server.getsockname()[1]))):
-        server.setblocking(True)
-        connection, peer = server.accept()
-        with connection:
-            assert ports.user_at(peer[0], peer[1]) == os.geteuid()
-            assert ports.user_at(peer[0], 1) is None
-
-
-def test_whose_a_connection_from_elsewhere_is_cannot_be_told() -> None:
-    assert ports.user_at("192.0.2.7", 40_000) is None
-    assert ports.user_at("fe80::1%eth0", 40_000) is None

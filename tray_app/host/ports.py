@@ -6,15 +6,12 @@ import errno
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 TRIES = 50
 LAST_PORT = 65_535
 ASK_S = 0.5
-_LISTENS, _ESTABLISHED = "0A", "01"  # states of a connection in /proc/net/tcp
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,40 +136,9 @@ def _listening_inodes(port: int) -> set[str]:
             continue
         for row in rows:
             fields = row.split()
-            if fields[3] == _LISTENS and int(fields[1].rpartition(":")[2], 16) == port:
+            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
                 inodes.add(f"socket:[{fields[9]}]")
     return inodes
-
-
-def user_at(host: str, port: int) -> int | None:
-    """The id of the user whose connection of this machine begins there; None where that cannot be told."""
-    if sys.platform != "linux":
-        return None
-    here = _in_kernels_words(host, port)
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            rows = Path(table).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for row in rows:
-            fields = row.split()
-            if fields[1] in here and fields[3] == _ESTABLISHED:
-                return int(fields[7])
-    return None
-
-
-def _in_kernels_words(host: str, port: int) -> frozenset[str]:
-    """An address as it may stand in these tables: in words of four bytes, each in the order of the machine."""
-    address = ip_address(host.partition("%")[0])
-    mapped = address.ipv4_mapped if address.version == 6 else None
-    spelled = (one.packed for one in (address, mapped) if one is not None)
-    return frozenset(f"{b''.join(_words(packed)).hex().upper()}:{port:04X}" for packed in spelled)
-
-
-def _words(packed: bytes) -> Iterator[bytes]:
-    for place in range(0, len(packed), 4):
-        word = packed[place : place + 4]
-        yield word[::-1] if sys.byteorder == "little" else word
 
 
 def _holds(process: Path, inodes: set[str]) -> bool:

@@ -175,11 +175,6 @@ class Exchange:
     # -- the answer
 
     @property
-    def peer(self) -> tuple[str, int] | None:
-        """The client's end of the connection."""
-        return self._listener.peer
-
-    @property
     def slow(self) -> bool:
         """Whether the client takes less than it is sent."""
         return self._listener.held_back
@@ -333,12 +328,6 @@ class Listener(asyncio.Protocol):
         self._hesitated = False  # whether the client was slow since the latest stream ended
         self.quick = False  # whether it took that one as fast as it came: then it gets larger pieces
         self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def peer(self) -> tuple[str, int] | None:
-        """The client's end: address and port."""
-        name = self._transport.get_extra_info("peername")
-        return (name[0], name[1]) if name else None
 
     # -- the transport's side
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from tests.host.ordinary_user import NOBODY, ordinary_user
 from tests.rig import Rig, running, script_of
 from tray_app.control.callers import connect
 from tray_app.faces.web.sessions import COOKIE, Sessions
@@ -66,27 +62,6 @@ def test_a_ticket_is_good_for_thirty_seconds() -> None:
     now[0] = 30.5
     assert sessions.redeem(late) is None
     assert sessions.redeem("guess") is None
-
-
-def test_a_ticket_that_another_user_has_seen_is_worth_nothing_to_them(rig: Rig, browser: httpx.Client) -> None:
-    """It stands among the arguments of the browser's process. Only root can be another user; others are themselves."""
-    url = urlsplit(ticket_of(rig))
-    with ordinary_user():
-        another = os.geteuid() == NOBODY
-        connection = socket.create_connection((url.hostname, url.port), timeout=10)
-    with connection:
-        head = f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: close\r\n\r\n"
-        connection.sendall(head.encode())
-        status = connection.makefile("rb").readline().split()[1]
-    assert status == (b"401" if another else b"303")
-    assert browser.get(url.geturl()).status_code == (303 if another else 401), "in other hands it is not spent"
-
-
-def test_a_ticket_in_other_hands_is_not_spent() -> None:
-    sessions = Sessions("token", lambda: 0.0, ours=lambda peer: peer != ("127.0.0.1", 4711))
-    ticket = sessions.ticket()
-    assert sessions.redeem(ticket, ("127.0.0.1", 4711)) is None
-    assert sessions.redeem(ticket, ("127.0.0.1", 4712)) is not None
 
 
 def test_without_a_session_the_page_says_how_to_come_in(browser: httpx.Client) -> None:

@@ -55,8 +55,7 @@ class _Overview:
         return packed(await asyncio.to_thread(lambda: drawing().render(view, shell, refused=refused)))
 
     async def _let_in(self, request: Request, ticket: str) -> Response:
-        peer = request.client
-        session = self._sessions.redeem(ticket, None if peer is None else (peer.host, peer.port))
+        session = self._sessions.redeem(ticket)
         if session is None:
             return await signed_out(request)
         wanted = request.query_params.get("page", "")

@@ -13,14 +13,11 @@ MAX_SESSIONS = 64
 MAX_COOKIES = 100  # that are looked at
 IDLE_S = 24 * 3600.0  # a session that nobody has used for so long is over
 
-Peer = tuple[str, int] | None  # the other end of a connection, where that is known
-
 
 class Sessions:
     """Tickets are good once and for 30 s; the session that a ticket becomes ends with the app, or a day after its use.
 
-    `client_of` names the client of a local token's SHA-256, or None. `ours` tells whether a connection is this
-    user's: a ticket stands among the arguments of the browser, where other users of the machine can read it.
+    `client_of` names the client of a local token's SHA-256, or None.
     """
 
     def __init__(
@@ -28,9 +25,7 @@ class Sessions:
         admin_token: str,
         ticks: Callable[[], float],
         client_of: Callable[[bytes], str | None] = lambda digest: None,
-        ours: Callable[[Peer], bool] = lambda peer: True,
     ) -> None:
-        self._ours = ours
         self._client_of = client_of
         self._admin_token = admin_token.encode()
         self._ticks = ticks
@@ -45,10 +40,8 @@ class Sessions:
         self._tickets[ticket] = now + TICKET_S
         return ticket
 
-    def redeem(self, ticket: str, peer: Peer = None) -> str | None:
-        """The session that `ticket` becomes, or None if it is spent, late or none; in other hands it is not spent."""
-        if not self._ours(peer):
-            return None
+    def redeem(self, ticket: str) -> str | None:
+        """The session that `ticket` becomes, or None if it is spent, late or none."""
         end = self._tickets.pop(ticket, None)
         if end is None or end < self._ticks():
             return None
