@@ -8,12 +8,16 @@ import pty
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from desktop import exec_quoted
 
+from tests.ledger.test_upgrade import old_file, seen
+
 from .conftest import CHECKOUT, Checkout
+from .test_interrupted import tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="menu entries and links of Linux")
 
@@ -328,16 +332,56 @@ def test_menu_entries_quote_what_they_start(argument: str, quoted: str) -> None:
     assert exec_quoted(argument) == quoted
 
 
-def test_the_real_app_installs_and_goes(tmp_path: Path) -> None:
+def test_the_real_app_is_installed_upgraded_while_it_runs_and_taken_away(tmp_path: Path) -> None:
     """With the real lock, from wherever this machine takes its packages."""
-    variables = os.environ | {"HOME": str(tmp_path), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": ""}
-    variables.pop("O_SWITCHER_ENV_DIR", None)
-    script = [sys.executable, str(CHECKOUT / "installer/install.py")]
-    subprocess.run([*script, "--autostart"], env=variables, check=True)
-    app = tmp_path / ".local/bin/o-switcher"
-    assert subprocess.run([app, "status"], env=variables, cwd="/", check=False).returncode == 3
-    (entry,) = (tmp_path / ".config/autostart").iterdir()
+    home, earlier = tmp_path / "home", tmp_path / "earlier"
+    (home / ".config/opencode").mkdir(parents=True)
+    (home / OPENCODE).write_text('{\n  // mine\n  "model": "openrouter/x"\n}\n')
+    (home / ".local/bin").mkdir(parents=True)
+    before = tree(home)
+    for top in ("tray_app", "assets", "installer"):
+        shutil.copytree(CHECKOUT / top, earlier / top, ignore=shutil.ignore_patterns("__pycache__"))
+    (earlier / "tray_app/__init__.py").write_text('"""Earlier."""\n\n__version__ = "0.0.1"\n')
+    variables = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    variables |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_"))}
+    app = home / ".local/bin/o-switcher"
+
+    def install(checkout: Path, *words: str) -> str:
+        command = [sys.executable, str(checkout / "installer/install.py"), *words]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def say(*words: str) -> str:
+        return subprocess.run([app, *words], env=variables, cwd="/", capture_output=True, text=True, check=True).stdout
+
+    said = install(earlier, "--yes")
+    assert "o-switcher connect" not in said and "4417/openrouter/v1" in said
+    assert "http://127.0.0.1:4417" in (home / OPENCODE).read_text()
+    say("config", "set", "proxy.port", "0")
+    (entry,) = (home / ".config/autostart").iterdir()
     assert str(app) in entry.read_text()
-    subprocess.run([*script, "--uninstall", "--purge", "--yes"], env=variables, check=True)
-    assert not entry.exists()
-    assert not app.is_symlink()
+    with subprocess.Popen([app, "serve", "--port", "0"], env=variables, stderr=subprocess.DEVNULL) as running:
+        state = home / ".local/state/o-switcher/running.json"
+        while not state.exists():
+            time.sleep(0.05)
+        assert json.loads(state.read_text())["version"] == "0.0.1"
+        shutil.rmtree(earlier)
+        assert "restarted   O-Switcher" in install(CHECKOUT, "--upgrade")
+        now = json.loads(state.read_text())
+        assert (now["pid"], running.poll()) == (running.pid, None)
+        assert now["version"] != "0.0.1" and json.loads(say("status", "--json"))["version"] == now["version"]
+        say("stop")
+        assert running.wait(20) == 0
+    assert len(list((home / ".local/share/o-switcher/environments").glob("app-*"))) == 1
+    history = home / ".local/share/o-switcher/history.db"
+    for path in history.parent.glob("history.db*"):
+        path.unlink()
+    old_file(history, 1)
+    rows = seen(history)
+    assert "history     " in install(CHECKOUT, "--upgrade")
+    assert seen(history.with_name("history.before-schema-2.db")) == rows
+    assert [row["id"] for row in seen(history)["request"]] == [row["id"] for row in rows["request"]]
+    install(CHECKOUT, "--uninstall", "--purge", "--yes")
+    left = {name: one for name, one in tree(home).items() if not name.startswith(".cache")}  # uv's and pip's own
+    assert left == before
