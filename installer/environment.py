@@ -257,8 +257,8 @@ def _build(plan: Plan, place: Path, key: str, held: int) -> None:
     marker = {"key": key, "interpreter": _interpreter(), "project": str(plan.project or "")}
     part = place / f"{MARKER}.part"
     part.write_text(json.dumps(marker), encoding="utf-8")
-    part.replace(place / MARKER)
     log.unlink(missing_ok=True)
+    part.replace(place / MARKER)  # the last step: from here on nobody looks at what lies around
 
 
 def _make_empty(place: Path) -> None:

@@ -6,6 +6,7 @@ killed anywhere goes on where it was, and uninstalling knows which folders were 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,11 +33,28 @@ class Record:
 
     def expect(self, folders: Iterable[Path]) -> None:
         """Notes which of these folders, and of those above them, will be ours: the ones that are not there yet."""
+        begun = self._begun()
         for folder in folders:
             for place in (folder, *folder.parents):
-                if str(place) not in self.folders and not place.exists():
+                if str(place) not in self.folders and (place in begun or not place.exists()):
                     self.folders.append(str(place))
         self.save()
+
+    def _begun(self) -> set[Path]:
+        """The folders that a run has made that was killed before it could note them: they hold one another alone."""
+        begun: set[Path] = set()
+        if self._path.exists():
+            return begun
+        expected = {f"{NAME}.part"}
+        for place in (self._path.parent, *self._path.parent.parents):
+            if Path.home() not in place.parents:
+                break  # only in this user's home, and never the home itself
+            if place.is_dir():
+                if not {path.name for path in place.iterdir()} <= expected:
+                    break
+                begun.add(place)
+            expected = {place.name}
+        return begun
 
     def was_asked(self, question: str) -> None:
         """That question has its answer, and what was to be done for it is done."""
@@ -60,14 +78,18 @@ class Record:
         part.replace(self._path)
 
     def remove(self) -> None:
-        """Takes it away, and every folder of ours that is empty by now."""
+        """Takes every folder of ours away that is empty by now, and last itself with those that it lies in."""
+        folders = {Path(folder) for folder in self.folders} | self._begun()
+        _remove_empty(folders - set(self._path.parents))
         self._path.with_name(f"{NAME}.part").unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
-        for folder in sorted(self.folders, key=len, reverse=True):
-            try:
-                Path(folder).rmdir()
-            except OSError:
-                continue  # somebody else has put something there, or it is gone
+        _remove_empty(folders & set(self._path.parents))
+
+
+def _remove_empty(folders: set[Path]) -> None:
+    for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
+        with contextlib.suppress(OSError):  # somebody else has put something there, or it is gone
+            folder.rmdir()
 
 
 def record() -> Record:
