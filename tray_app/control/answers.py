@@ -150,4 +150,5 @@ ANSWERS: Mapping[str, Any] = {
     "folder": Folder,
     "autostart": LaunchAtLogin,
     "stop": Said,
+    "restart": Said,
 }

@@ -18,8 +18,8 @@ from tray_app.control.callers import connect
 from tray_app.control.verbs import VERBS
 from tray_app.host.instance import find_running
 
-# `stop` ends the app, live events have no end, and the others read or change what is this user's on this machine
-LEFT_OUT = ("stop", "follow-events", "autostart", "connect", "disconnect", "discover", "move-keys")
+# `stop` and `restart` end the app, live events have no end, and the others read or change what is this user's on this machine
+LEFT_OUT = ("stop", "restart", "follow-events", "autostart", "connect", "disconnect", "discover", "move-keys")
 
 
 # schemathesis takes names out of answers, so what it asks for happens; a profile that it adds must lead nowhere
