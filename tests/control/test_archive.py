@@ -52,7 +52,9 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Home:
         QuotaSeen(MAIN, "wallet", "key", "warned", T0 + n * 60_000, 50.0, 2.5, "usd", None, "probe", '"a,\nb"')
         for n in range(MANY)
     )
-    return filled(home_at(tmp_path_factory.mktemp("full")), *some(MANY), started(9999, started_at=T0 - 5), *acts, *quota)
+    return filled(
+        home_at(tmp_path_factory.mktemp("full")), *some(MANY), started(9999, started_at=T0 - 5), *acts, *quota
+    )
 
 
 @pytest.fixture

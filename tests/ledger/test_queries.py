@@ -296,7 +296,9 @@ def test_the_median_is_in_the_middle(
 
 def told_by(request: str) -> list[str]:
     """The class of the error of a request's first call, and what is said of it."""
-    ends = (fact for facts in MORNING for fact in facts if isinstance(fact, AttemptEnded) and fact.request_id == request)
+    ends = (
+        fact for facts in MORNING for fact in facts if isinstance(fact, AttemptEnded) and fact.request_id == request
+    )
     return [text for one in ends for text in (one.error_class, one.error_code, one.error_message, one.reason) if text]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tray_app.control.verbs import CLASSES, LATEST_MS, OUTCOMES, Argument, Refused
-from tray_app.core.history import QUOTA_KINDS, EventsWanted, Found, Trace, Wanted
+from tray_app.core.history import QUOTA_KINDS, EventsWanted, FoundRequests, Trace, Wanted
 
 if TYPE_CHECKING:
     from tray_app.ledger.queries import History
@@ -49,7 +49,7 @@ def traced(history: Callable[[], History], path: str, log: str, request_id: str,
     return replace(trace, decisions=decided(Path(log), request_id, began, now if ended is None else ended))
 
 
-def found(history: History, asked: Wanted, limit: int, patience_s: float) -> Found:
+def found(history: History, asked: Wanted, limit: int, patience_s: float) -> FoundRequests:
     """So many of the wanted requests, as far as that time of the processor allows to look."""
     from tray_app.ledger.search import cpu_s
 

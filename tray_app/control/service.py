@@ -41,7 +41,7 @@ from tray_app.control.tally import Tally
 from tray_app.control.verbs import LONGEST_S, MAX_LIMIT, PAGES, Argument, Refused, verb_named
 from tray_app.control.views import AskedView, ClientView, ProfileView, QuotaView, ReportView, Selection, Status
 from tray_app.core.affinity import Conversations
-from tray_app.core.history import Choices, Events, Found, PastRequest, Trace, UsageTotal
+from tray_app.core.history import Choices, Events, FoundRequests, PastRequest, Trace, UsageTotal
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell, Choice, Halt, Member
 from tray_app.core.probes import Told
@@ -417,16 +417,16 @@ class Service:
         asked = wanted(given)
         return await self.ask_history(lambda history: history.recent(limit, asked))
 
-    async def found(self, asked: Mapping[str, Argument], limit: int, patience_s: float) -> tuple[Found, Choices]:
+    async def found(
+        self, asked: Mapping[str, Argument], limit: int, patience_s: float
+    ) -> tuple[FoundRequests, Choices]:
         """Requests by the arguments of `history`, as far as so much time of the processor allows; and whom there are.
 
         Raises:
             Refused: an argument can mean nothing, or the history cannot be read.
         """
         search = wanted(asked)
-        return await self.ask_history(
-            lambda history: (found(history, search, limit, patience_s), history.choices())
-        )
+        return await self.ask_history(lambda history: (found(history, search, limit, patience_s), history.choices()))
 
     async def happened(self, asked: Mapping[str, Argument], limit: int) -> tuple[Events, Choices]:
         """What happened besides requests, by the arguments of `searching.events_wanted`; and whom there are.

@@ -1,4 +1,4 @@
-"""A request's trace as sentences: each step with when it was and how long it took. `inspect` prints them, pages draw them.
+"""A request's trace as sentences, each step with its time and how long it took. `inspect` prints them, pages draw them.
 
 Pure. One table for each language; reasons, names and what providers said come from elsewhere and are said as they come.
 """

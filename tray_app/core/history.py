@@ -15,8 +15,8 @@ RUNNING = "running"  # stands for the outcome of a request that goes on
 class Wanted:
     """Which requests. In `profile`, `model`, `client` and `provider`, a `*` stands for anything.
 
-    From `since` on and before `until` (ms). `before` is the id that a page ends before, `after` the one that it follows,
-    `prefix` how ids begin. `error_class`, and words of `error`, are those of one of the request's calls.
+    From `since` on and before `until` (ms). `before` is the id that a page ends before, `after` the one that it
+    follows, `prefix` how ids begin. `error_class`, and words of `error`, are those of one of the request's calls.
     """
 
     profile: str | None = None
@@ -67,7 +67,7 @@ class PastRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRequests:
     """Requests, the newest first. `reached`: the search went no further than this id; None: it went to its end."""
 
     requests: list[PastRequest]
@@ -176,7 +176,7 @@ class EventsWanted:
 
 @dataclass(frozen=True, slots=True)
 class PastEvent:
-    """Something that happened besides requests. `group` is `failover`, `quota` or `operator`; the rest as it applies."""
+    """Something that happened besides requests. `group` is `failover`, `quota` or `operator`; the rest where it fits."""
 
     id: str
     at: int

@@ -1,4 +1,4 @@
-"""What the decisions log holds of one request. Its lines are in the order of time, so only those of that time are read."""
+"""What the decisions log holds of one request. Its lines are in the order of time: only those of that time are read."""
 
 from __future__ import annotations
 

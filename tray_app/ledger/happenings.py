@@ -1,4 +1,4 @@
-"""What happened besides requests: failovers, changes of what is known of quotas, operators' deeds; by time, page by page.
+"""What happened besides requests: failovers, what became known of quotas, operators' deeds; by time, page by page.
 
 Three tables, each found by its time and its number. Of each so many rows are looked at for a page, and no more: a page
 that found too little says how far it came.

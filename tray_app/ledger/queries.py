@@ -21,7 +21,7 @@ from tray_app.core.history import (
     Choices,
     Events,
     EventsWanted,
-    Found,
+    FoundRequests,
     PastAttempt,
     PastFailover,
     PastRequest,
@@ -65,12 +65,12 @@ class History:
         """The newest of the wanted requests first; with `wanted.after`, those that follow it. Nothing is counted."""
         return self.found(limit, wanted, lambda: True).requests
 
-    def found(self, limit: int, wanted: Wanted, patience: Patience) -> Found:
+    def found(self, limit: int, wanted: Wanted, patience: Patience) -> FoundRequests:
         """The same, as far as patience goes. The last one's id pages on, as `before`; the first one's as `after`."""
         with self._session() as session:
             ids = Search(_asking(session), wanted).ids(limit, patience)
             rows = session.execute(_THOSE, {"ids": json.dumps(ids.found)}).all()
-            return Found([PastRequest(*row) for row in rows], ids.reached)
+            return FoundRequests([PastRequest(*row) for row in rows], ids.reached)
 
     def trace(self, request_id: str) -> Trace | None:
         """One request with its attempts and failovers, or None."""

@@ -136,7 +136,9 @@ class Search:
                 f" GROUP BY a.request_id ORDER BY a.request_id {order} LIMIT :limit"
             )
         else:
-            sql = f"SELECT r.id FROM request_data r WHERE {' AND '.join(self._terms)} ORDER BY r.id {order} LIMIT :limit"  # noqa: S608
+            sql = (
+                f"SELECT r.id FROM request_data r WHERE {' AND '.join(self._terms)} ORDER BY r.id {order} LIMIT :limit"  # noqa: S608
+            )
         return [row[0] for row in self._ask(sql, given)]
 
     def _spans(self) -> Iterator[tuple[str, str]]:

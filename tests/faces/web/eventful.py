@@ -135,7 +135,10 @@ def switched(number: int, now: int) -> Told:
 def exhausted(number: int, now: int) -> Told:
     one = told(number, now, client="codex", model=MINI)
     one.call(2, MAIN, 90, Outcome.FAILED, **LIMITED)
-    one.facts += [limit(one, MAIN, 92), FailedOver(one.id, one.at + 93, MAIN, BACKUP, "the rate limit is reached", False)]
+    one.facts += [
+        limit(one, MAIN, 92),
+        FailedOver(one.id, one.at + 93, MAIN, BACKUP, "the rate limit is reached", False),
+    ]
     one.call(95, BACKUP, 70, Outcome.FAILED, **LIMITED)
     reason = "no profile can serve; openrouter-main is back in 12 min"
     return one.end(170, Outcome.EXHAUSTED, None, reason=reason)
@@ -144,7 +147,9 @@ def exhausted(number: int, now: int) -> Told:
 def hostile(number: int, now: int, words: str) -> Told:
     """Every place that other people's words can reach holds words that mean ill."""
     one = told(number, now, client=words, model=words)
-    one.call(1, MAIN, 400, Outcome.FAILED, **{**BROKEN, "error_message": words[:200], "reason": words, "error_code": words})
+    one.call(
+        1, MAIN, 400, Outcome.FAILED, **{**BROKEN, "error_message": words[:200], "reason": words, "error_code": words}
+    )
     one.facts.append(FailedOver(one.id, one.at + 402, MAIN, BACKUP, words, False))
     return one.end(410, Outcome.FAILED, BACKUP, reason=words)
 
@@ -162,11 +167,25 @@ def a_past(now: int, requests: int = 130) -> list[Fact]:
     unpriced = told(4, now, model="local/unknown")
     unpriced.call(1, MAIN, 700, spent=Spent(300, 20)).end(710)
     refused = told(5, now, client="unknown", model=None, stream=False).end(2, Outcome.REFUSED, None, status_code=401)
-    failed = told(6, now).call(1, MAIN, 900, Outcome.FAILED, **BROKEN).end(910, Outcome.FAILED, MAIN, reason="the provider failed")
+    failed = (
+        told(6, now)
+        .call(1, MAIN, 900, Outcome.FAILED, **BROKEN)
+        .end(910, Outcome.FAILED, MAIN, reason="the provider failed")
+    )
     running = told(0, now)
     running.facts.append(AttemptStarted(running.id, 1, MAIN, SONNET, running.at + 1))
     meant_ill = [hostile(10 + place, now, words) for place, words in enumerate(HOSTILE)]
-    stories = [*reversed(ordinary), *meant_ill, failed, refused, unpriced, cancelled, exhausted(2, now), switched(1, now), running]
+    stories = [
+        *reversed(ordinary),
+        *meant_ill,
+        failed,
+        refused,
+        unpriced,
+        cancelled,
+        exhausted(2, now),
+        switched(1, now),
+        running,
+    ]
     return [*(fact for one in stories for fact in one.facts), *besides(now)]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -49,6 +50,16 @@ def shape_of(event: PastEvent) -> str:
     return _SHAPES.get(event.kind) or _CIRCUITS.get(event.verb or "", "ready")
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is shown of a search: what was found, or why nothing could be."""
+
+    found: Events = field(default_factory=lambda: Events([]))
+    more: bool = False
+    choices: Choices = field(default_factory=Choices)
+    refused: Refused | None = None
+
+
 class _Events:
     def __init__(self, service: Service, sessions: Sessions) -> None:
         self._service = service
@@ -61,26 +72,20 @@ class _Events:
         w, no_moment = words_for(locale), request_words_for(locale).no_moment
         filters = listing.filters_of(request.query_params, FILTERS)
         try:
-            found, choices = await self._searched(filters, no_moment)
-            if listing.is_spent(filters, _ids(found), found.reached):
-                filters = {name: text for name, text in filters.items() if name != "after"}
-                found, choices = await self._searched(filters, no_moment)
+            said = await self._searched(filters, no_moment)
         except Refused as refused:
-            return await self._shown(request, filters, Events([]), Choices(), w, refused)
-        return await self._shown(request, filters, found, choices, w, None)
+            said = _Said(refused=refused)
+        if said.refused is None and listing.is_spent(filters, said.more, said.found.reached):
+            return listing.to_top(HERE, filters)
+        return await self._shown(request, filters, said, w)
 
-    async def _searched(self, filters: listing.Filters, no_moment: str) -> tuple[Events, Choices]:
-        return await self._service.happened(_asked_of(filters, no_moment), listing.ROWS)
+    async def _searched(self, filters: listing.Filters, no_moment: str) -> _Said:
+        found, choices = await self._service.happened(_asked_of(filters, no_moment), listing.ASKED)
+        rows, more = listing.cut(filters, found.events)
+        return _Said(Events(rows, found.reached), more, choices)
 
-    async def _shown(
-        self,
-        request: Request,
-        filters: listing.Filters,
-        found: Events,
-        choices: Choices,
-        w: Words,
-        refused: Refused | None,
-    ) -> Response:
+    async def _shown(self, request: Request, filters: listing.Filters, said: _Said, w: Words) -> Response:
+        found, refused = said.found, said.refused
         plain = {name: text for name, text in filters.items() if name in FILTERS}
         return await drawn(
             request,
@@ -90,15 +95,15 @@ class _Events:
             code=200 if refused is None else STATUS[refused.code],
             w=w,
             events=found.events,
-            said=_said(w),
+            sentence=_sentence(w),
             shape_of=shape_of,
             reached=None if found.reached is None else int(found.reached.partition("-")[0]),
-            choices=choices,
+            choices=said.choices,
             trouble=None if refused is None else refused.message,
             filters={name: filters.get(name, "") for name in FILTERS},
             narrowed=bool(plain),
             fields={name: listing.field_of(plain.get(name, "")) for name in _MOMENTS},
-            ways=listing.ways(HERE, filters, _ids(found), found.reached),
+            ways=listing.ways(HERE, filters, [one.id for one in found.events], said.more, found.reached),
             live=filters.keys() <= set(FILTERS) - {"until"} and refused is None,
             kinds=[(one, w.kinds[one]) for one in EVENT_KINDS],
             files=() if refused is not None else _files(plain, w),
@@ -112,12 +117,8 @@ def _asked_of(filters: listing.Filters, no_moment: str) -> dict[str, str | int]:
     return {name: listing.moment(text, no_moment) if name in _MOMENTS else text for name, text in filters.items()}
 
 
-def _said(w: Words) -> Callable[[PastEvent, Callable[[int], str]], str]:
+def _sentence(w: Words) -> Callable[[PastEvent, Callable[[int], str]], str]:
     return lambda event, clock: happening.sentence(event, clock, w.happening)
-
-
-def _ids(found: Events) -> list[str]:
-    return [one.id for one in found.events]
 
 
 def _files(plain: listing.Filters, w: Words) -> tuple[tuple[str, str], ...]:

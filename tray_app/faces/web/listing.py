@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse, Response
 
 from tray_app.control.verbs import Refused
 
 ROWS = 50
+ASKED = ROWS + 1  # one more tells whether there are more
 PATIENCE_S = 0.04  # of processor time for a page's search
 LONGEST = 400  # letters of a filter
 _CURSORS = ("before", "after")
 
 Filters = Mapping[str, str]
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +58,50 @@ def moment(text: str, no_moment: str) -> int:
 def field_of(text: str) -> str:
     """A time as a form's field takes it; nothing where it is none."""
     try:
-        return datetime.fromtimestamp(moment(text, "{text}") / 1000).isoformat(timespec="minutes")  # noqa: DTZ006 - local
+        return datetime.fromtimestamp(moment(text, "{text}") / 1000).isoformat(timespec="minutes")
     except (Refused, ValueError, OverflowError, OSError):
         return ""
 
 
-def ways(here: str, filters: Filters, ids: Sequence[str], reached: str | None) -> Ways:
-    """The ways from a page with those rows, the newest first. A page at the top is the newest, which goes on by itself."""
-    plain = {name: text for name, text in filters.items() if name not in _CURSORS}
+def cut(filters: Filters, rows: Sequence[Row]) -> tuple[list[Row], bool]:
+    """A page's rows of those that were found, the newest first, and whether there are more: one more is asked for."""
+    if len(rows) <= ROWS:
+        return list(rows), False
+    return list(rows[-ROWS:] if "after" in filters else rows[:ROWS]), True
+
+
+def ways(here: str, filters: Filters, ids: Sequence[str], more: bool, reached: str | None) -> Ways:
+    """The ways from a page with those rows, the newest first. The page at the top goes on by itself."""
     up, top = "after" in filters, not filters.keys() & set(_CURSORS)
-    full = len(ids) >= ROWS
 
     def to(**more: str) -> str:
-        query = urlencode({**plain, **more})
-        return f"{here}?{query}" if query else here
+        return address(here, filters, **more)
 
     newer = older = further = None
     if ids and not top:
         newer = to(after=ids[0])
     if not ids and "before" in filters:
         newer = to(after=filters["before"])
-    if ids and (full or up):
+    if ids and (more or up):
         older = to(before=ids[-1])
     if reached is not None:
         further = to(after=reached) if up else to(before=reached)
     return Ways(None if top else to(), newer, older, further)
 
 
-def is_spent(filters: Filters, ids: Sequence[str], reached: str | None) -> bool:
-    """Whether the way to what is newer has come to the newest page, which shows more."""
-    return "after" in filters and reached is None and len(ids) < ROWS
+def is_spent(filters: Filters, more: bool, reached: str | None) -> bool:
+    """Whether the way to what is newer has come to the newest page."""
+    return "after" in filters and reached is None and not more
 
 
 def address(path: str, filters: Filters, **more: str) -> str:
     """An address with those filters, without where the page begins."""
-    plain = {name: text for name, text in filters.items() if name not in _CURSORS}
-    return f"{path}?{urlencode({**more, **plain})}"
+    query = urlencode(
+        {name: text for name, text in {**filters, **more}.items() if name in more or name not in _CURSORS}
+    )
+    return f"{path}?{query}" if query else path
+
+
+def to_top(here: str, filters: Filters) -> Response:
+    """The way to the newest page, which goes on by itself."""
+    return RedirectResponse(address(here, filters), 303, headers={"cache-control": "no-store"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +13,12 @@ from starlette.routing import Route
 from tray_app.control import archive, tracing
 from tray_app.control.service import Service
 from tray_app.control.verbs import CLASSES, OUTCOMES, Refused
-from tray_app.core.history import RUNNING, Choices, Found, Trace
+from tray_app.core.history import RUNNING, Choices, FoundRequests, Trace
 from tray_app.core.ids import time_of
 from tray_app.faces.web import listing, waterfall
 from tray_app.faces.web.answering import STATUS
 from tray_app.faces.web.drawing import drawn, signed_out
+from tray_app.faces.web.report_texts import words_for as report_words_for
 from tray_app.faces.web.request_texts import Words, words_for
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.shell import language_of
@@ -50,8 +51,9 @@ def asked_of(filters: listing.Filters, w: Words) -> dict[str, str | int]:
 class _Said:
     """What is shown of a search: what was found, or why nothing could be."""
 
-    found: Found = Found([])
-    choices: Choices = Choices()
+    found: FoundRequests = field(default_factory=lambda: FoundRequests([]))
+    more: bool = False
+    choices: Choices = field(default_factory=Choices)
     trouble: str | None = None
     code: int = 200
 
@@ -69,9 +71,8 @@ class _Requests:
         w = words_for(language_of(request))
         filters = listing.filters_of(request.query_params, FILTERS)
         said = await self._searched(filters, w)
-        if said.trouble is None and listing.is_spent(filters, _ids(said.found), said.found.reached):
-            filters = {name: text for name, text in filters.items() if name != "after"}
-            said = await self._searched(filters, w)
+        if said.trouble is None and listing.is_spent(filters, said.more, said.found.reached):
+            return listing.to_top(HERE, filters)
         return await self._shown(request, filters, said, w)
 
     async def _shown(self, request: Request, filters: listing.Filters, said: _Said, w: Words) -> Response:
@@ -93,10 +94,10 @@ class _Requests:
             narrowed=bool(plain),
             more=bool(plain.keys() - {"profile", "model", "client", "outcome", "since"}),
             fields={name: listing.field_of(plain.get(name, "")) for name in _MOMENTS},
-            ways=listing.ways(HERE, filters, _ids(found), found.reached),
+            ways=listing.ways(HERE, filters, [one.id for one in found.requests], said.more, found.reached),
             live=filters.keys() <= set(FILTERS) - {"until"} and said.trouble is None,
             outcomes=[(one, names.get(one, one)) for one in OUTCOMES],
-            classes=[(one, one) for one in CLASSES],
+            classes=[(one, report_words_for(w.lang).errors_classes.get(one, one)) for one in CLASSES],
             files=_files(plain, w) if said.trouble is None else (),
             base=HERE,
             money=lambda usd: tracing.money(usd, w.tracing),
@@ -105,10 +106,11 @@ class _Requests:
 
     async def _searched(self, filters: listing.Filters, w: Words) -> _Said:
         try:
-            found, choices = await self._service.found(asked_of(filters, w), listing.ROWS, listing.PATIENCE_S)
+            found, choices = await self._service.found(asked_of(filters, w), listing.ASKED, listing.PATIENCE_S)
         except Refused as refused:
             return _Said(trouble=refused.message, code=STATUS[refused.code])
-        return _Said(found, choices)
+        rows, more = listing.cut(filters, found.requests)
+        return _Said(FoundRequests(rows, found.reached), more, choices)
 
     # -- one request
 
@@ -125,7 +127,7 @@ class _Requests:
         return await drawn(request, "request.html", "requests", state, **given, **_told(trace, w, given["now"]))
 
 
-def _told(trace: Trace, w: Words, now: int) -> dict[str, object]:
+def _told(trace: Trace, w: Words, now: int) -> dict[str, Any]:
     """What the page of one request shows."""
     request = trace.request
     steps = tracing.steps(trace, w.tracing)
@@ -145,10 +147,6 @@ def _told(trace: Trace, w: Words, now: int) -> dict[str, object]:
 def _clock(at: int) -> str:
     """As the command line says it."""
     return datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _ids(found: Found) -> list[str]:
-    return [one.id for one in found.requests]
 
 
 def _reached(cursor: str | None) -> int | None:

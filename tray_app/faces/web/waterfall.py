@@ -24,7 +24,7 @@ _SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A step and its place. `first` is where, after the bar's beginning, its first byte came; `shape` a name in shapes.html."""
+    """A step and its place. `first` is how far into the bar its first byte came, `shape` a name in shapes.html."""
 
     step: Step
     start: int
@@ -68,7 +68,5 @@ def _shape(step: Step) -> str:
 
 def ticks(length: int) -> tuple[Tick, ...]:
     """Round times on the axis, from 0 on."""
-    step = next(
-        lead * 10**power for power in range(15) for lead in _LEADS if length // (lead * 10**power) < TICKS
-    )
+    step = next(lead * 10**power for power in range(15) for lead in _LEADS if length // (lead * 10**power) < TICKS)
     return tuple(Tick(ms, ms * WHOLE // length) for ms in range(0, length + 1, step))
