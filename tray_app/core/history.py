@@ -176,7 +176,7 @@ class EventsWanted:
 
 @dataclass(frozen=True, slots=True)
 class PastEvent:
-    """Something that happened besides requests. `group` is `failover`, `quota` or `operator`; the rest where it fits."""
+    """Something that happened besides requests. `group` is `failover`, `quota` or `operator`; the rest as it fits."""
 
     id: str
     at: int

@@ -47,7 +47,7 @@ def moment(text: str, no_moment: str) -> int:
     Raises:
         Refused: it is none; says so by `no_moment`.
     """
-    if text.isascii() and text.lstrip("-").isdigit() and len(text) < 17:
+    if text.isascii() and text.removeprefix("-").isdigit() and len(text) < 17:
         return int(text)
     try:
         return round(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
