@@ -19,6 +19,7 @@ from sqlmodel import Session, SQLModel, col, select
 from tray_app.core import histogram
 from tray_app.core.history import (
     RUNNING,
+    ClientTotal,
     Hour,
     Numbers,
     PastAttempt,
@@ -113,6 +114,17 @@ class History:
                 for profile_id, requests, served, duration in rows
             ]
 
+    def client_totals(self, since: int) -> list[ClientTotal]:
+        """What each client came to from `since` (ms) on, of whole hours, and when it last asked for something."""
+        with self._session() as session:
+            rows = session.execute(text(_CLIENTS), _from_hour(since)).all()
+        return [ClientTotal(*sums, self._last(sums[0], at)) for *sums, at in rows]
+
+    def _last(self, client: str, hour_at: int) -> int:
+        """When that client's latest request began, which was in that day or hour or later."""
+        latest = self.recent(1, Wanted(client=client, since=hour_at))
+        return latest[0].started_at if latest else hour_at
+
     def usage_totals(self) -> list[UsageTotal]:
         """Tokens and costs by profile and model, since the history began."""
         with self._session() as session:
@@ -158,6 +170,19 @@ SELECT sum(requests), sum(served), sum(saved), sum(cancelled), sum(failovers), s
 FROM sums
 """  # noqa: S608 - words of ours
 _SHARES = f"{_SUMS} SELECT profile_id, sum(requests), sum(served), sum(duration_ms) FROM sums GROUP BY profile_id"  # noqa: S608
+_CLIENTS = """
+WITH sums AS (
+    SELECT client, requests, served, input_tokens, output_tokens, cost_usd, unpriced, day_at AS at
+    FROM usage_day WHERE day_at >= :day
+    UNION ALL
+    SELECT client, requests, served, input_tokens, output_tokens, cost_usd, unpriced, hour_at
+    FROM usage_hour WHERE hour_at >= :since
+    AND (hour_at < :day OR hour_at / 86400000 * 86400000 NOT IN (SELECT day_at FROM usage_day WHERE day_at >= :day))
+)
+SELECT client, sum(requests), sum(served), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+       coalesce(sum(cost_usd), 0), sum(unpriced), max(at)
+FROM sums GROUP BY client HAVING sum(requests) > 0 ORDER BY client
+"""
 _HOURS = """
 SELECT hour_at, sum(requests), sum(served), sum(failovers) FROM usage_hour WHERE hour_at >= :since
 GROUP BY hour_at ORDER BY hour_at

@@ -16,7 +16,7 @@ from tray_app.faces.web import api
 from tray_app.faces.web.answering import broken, not_allowed, not_found, refusal
 from tray_app.faces.web.drawing import PAGE_HEADERS, drawing, language_of, signed_out
 from tray_app.faces.web.profiles import ProfilePages
-from tray_app.faces.web.sessions import COOKIE, Sessions
+from tray_app.faces.web.sessions import Sessions
 
 
 def build(service: Service, sessions: Sessions) -> Starlette:
@@ -69,7 +69,7 @@ class _Pages:
         if session is None:
             return await self._signed_out()
         response = RedirectResponse(where, 303, headers={"cache-control": "no-store"})
-        response.set_cookie(COOKIE, session, httponly=True, samesite="strict", path="/")
+        response.set_cookie(self._sessions.cookie, session, httponly=True, samesite="strict", path="/")
         return response
 
     async def static(self, request: Request) -> Response:

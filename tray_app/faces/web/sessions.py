@@ -15,7 +15,8 @@ MAX_SESSIONS = 64
 class Sessions:
     """Tickets are good once and for 30 s; the session that a ticket becomes lasts as long as the app.
 
-    `client_of` names the client of a local token's SHA-256, or None.
+    `client_of` names the client of a local token's SHA-256, or None. `cookie` is what the session's cookie is called:
+    browsers keep those of every port of a host together, so each port has a name of its own.
     """
 
     def __init__(
@@ -23,7 +24,9 @@ class Sessions:
         admin_token: str,
         ticks: Callable[[], float],
         client_of: Callable[[bytes], str | None] = lambda digest: None,
+        cookie: str = COOKIE,
     ) -> None:
+        self.cookie = cookie
         self._client_of = client_of
         self._admin_token = admin_token.encode()
         self._ticks = ticks
@@ -82,7 +85,7 @@ class Sessions:
         """Other programs on this host set cookies too, of whatever shape: only ours is looked at."""
         for part in cookies.split(";"):
             name, _, value = part.strip().partition("=")
-            if name == COOKIE:
+            if name == self.cookie:
                 given = value.strip('"').encode()
                 found = [session for session in self._sessions if hmac.compare_digest(given, session.encode())]
                 return found[0] if found else None
