@@ -26,6 +26,9 @@ from tray_app.control.views import AppState, ChoiceView, ProfileView, QuotaView,
 from tray_app.core.history import Hour, Numbers, PastFailover, PastRequest, Share
 from tray_app.core.ids import request_id
 from tray_app.faces.web import report
+from tray_app.faces.web.pages import PAGES
+from tray_app.faces.web.shell import Shell
+from tray_app.faces.web.shell_texts import words_for
 
 NOW = 1_782_482_712_000  # 2026-06-26 14:05:12 UTC, in milliseconds
 SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000
@@ -254,6 +257,11 @@ def crowded_view() -> ReportView:
 # -- the server
 
 
+def shell_in(locale: str) -> Shell:
+    """The shell of the overview among all pages."""
+    return Shell(words=words_for(locale), pages=PAGES, here="overview")
+
+
 @dataclass
 class Stand:
     """What stands at the address of the app: shows `view`, or `answer` (status, body) where that is set."""
@@ -263,11 +271,23 @@ class Stand:
     answer: tuple[int, str] | None = None
     missing: frozenset[str] = frozenset()  # paths that are not found
     asked: list[str] = field(default_factory=list)  # paths, in order
+    happened: list[str] = field(default_factory=list)  # live events, by name
     sent: int = 0  # bytes of bodies
     port: int = 0
 
     def __post_init__(self) -> None:
         self._server: _Server | None = None
+        self.news = threading.Condition()
+
+    @property
+    def is_open(self) -> bool:
+        return self._server is not None
+
+    def happen(self, name: str) -> None:
+        """Tell whoever listens that something has happened."""
+        with self.news:
+            self.happened.append(name)
+            self.news.notify_all()
 
     @property
     def origin(self) -> str:
@@ -283,9 +303,11 @@ class Stand:
     def close(self) -> None:
         """Be gone: nobody listens any more."""
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+            server, self._server = self._server, None
+            with self.news:
+                self.news.notify_all()
+            server.shutdown()
+            server.server_close()
 
     def __enter__(self) -> Stand:
         self.open()
@@ -315,14 +337,32 @@ class _Handler(BaseHTTPRequestHandler):
         if path in stand.missing:
             self._send(404, b"nothing here", "text/plain", {})
         elif path == "/report":
-            status, page = stand.answer or (200, report.render(stand.view, locale=stand.locale, local=time.gmtime))
-            self._send(status, page.encode(), "text/html; charset=utf-8", {"Content-Security-Policy": POLICY})
+            status, page = stand.answer or (200, report.render(stand.view, shell_in(stand.locale), local=time.gmtime))
+            headers = {"Content-Security-Policy": POLICY, "Content-Encoding": "gzip"}
+            self._send(status, gzip.compress(page.encode(), 5), "text/html; charset=utf-8", headers)
         elif path.startswith("/static/") and (found := report.static_file(path.removeprefix("/static/"))):
             if path not in self._packed:
                 self._packed[path] = gzip.compress(found[0], 6)
             self._send(200, self._packed[path], found[1], {"Content-Encoding": "gzip"})
+        elif path == "/api/v1/events":
+            self._tell(stand)
         else:
             self._send(404, b"nothing here", "text/plain", {})
+
+    def _tell(self, stand: Stand) -> None:
+        """Live events, as long as the stand is open: what `stand.happened` names."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        told = len(stand.happened)
+        with stand.news:
+            while stand.is_open:
+                for name in stand.happened[told:]:
+                    self.wfile.write(f"event: {name}\ndata: {{}}\n\n".encode())
+                told = len(stand.happened)
+                self.wfile.write(b": still here\n\n")
+                self.wfile.flush()
+                stand.news.wait(0.5)
 
     def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str]) -> None:
         self.server.stand.sent += len(body)

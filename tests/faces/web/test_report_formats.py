@@ -4,10 +4,7 @@
 
 from __future__ import annotations
 
-import string
 import time
-from dataclasses import fields
-from typing import Any
 
 import pytest
 
@@ -15,7 +12,7 @@ from tests.faces.web.report_harness import HOUR, MINUTE, NOW, SECOND, left, prof
 from tray_app.control.views import AppState, ChoiceView, ProfileView
 from tray_app.core.values import Outcome, Phase
 from tray_app.faces.web.report_formats import Formats
-from tray_app.faces.web.report_texts import ENGLISH, RUSSIAN, Words, words_for
+from tray_app.faces.web.shell_texts import ENGLISH, RUSSIAN, ShellWords, words_for
 
 DAY = 24 * HOUR
 SAID = Formats(ENGLISH, NOW, time.gmtime)
@@ -175,21 +172,15 @@ def test_what_is_left_and_what_was_chosen_is_told_in_both_languages() -> None:
     ("locale", "words"),
     [("en", ENGLISH), ("ru", RUSSIAN), ("ru-RU", RUSSIAN), ("ru_RU.UTF-8", RUSSIAN), ("de", ENGLISH), ("", ENGLISH)],
 )
-def test_a_locale_chooses_its_words_and_english_stands_in(locale: str, words: Words) -> None:
+def test_a_locale_chooses_its_words_and_english_stands_in(locale: str, words: ShellWords) -> None:
     assert words_for(locale) is words
 
 
 @pytest.mark.parametrize("words", [ENGLISH, RUSSIAN], ids=lambda words: words.lang)
-def test_every_state_and_outcome_has_its_words(words: Words) -> None:
+def test_every_state_and_outcome_has_its_words(words: ShellWords) -> None:
     assert set(words.states) == set(AppState)
     assert set(words.phases) == set(Phase)
     assert set(words.outcomes) == set(Outcome)
-    assert set(words.autostart_states) == {True, False, None}
-
-
-@pytest.mark.parametrize("name", [field.name for field in fields(Words)])
-def test_both_languages_leave_the_same_places_to_fill_in(name: str) -> None:
-    assert _places(getattr(ENGLISH, name)) == _places(getattr(RUSSIAN, name))
 
 
 def test_figures_follow_the_language() -> None:
@@ -198,7 +189,3 @@ def test_figures_follow_the_language() -> None:
     assert said.percent(984, 1000) == "98,4 %"
     assert said.duration(192_000) == "3 мин 12 с"
     assert said.clock(NOW + DAY) == "27 июн 14:05"
-
-
-def _places(text: Any) -> set[str]:
-    return {place for _, place, _, _ in string.Formatter().parse(text) if place} if isinstance(text, str) else set()

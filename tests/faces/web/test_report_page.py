@@ -34,7 +34,7 @@ from tray_app.control.views import AppState, ReportView
 from tray_app.core.history import PastFailover
 from tray_app.faces.web import report
 from tray_app.faces.web.report_formats import Formats
-from tray_app.faces.web.report_texts import ENGLISH
+from tray_app.faces.web.shell_texts import ENGLISH
 
 expect.set_options(timeout=12_000)  # more than two of the page's own readings
 
@@ -401,7 +401,7 @@ def test_a_hidden_tab_asks_for_nothing(browser: Browser, stand: Stand) -> None:
 def test_every_place_that_scrolls_or_opens_is_reached_by_keyboard_and_shows_it(browser: Browser, stand: Stand) -> None:
     reached = []
     with tab(browser, stand) as page:
-        for _ in range(8):
+        for _ in range(18):
             page.page.keyboard.press("Tab")
             reached.append(
                 page.page.evaluate(

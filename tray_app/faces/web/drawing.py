@@ -1,19 +1,24 @@
-"""What all pages share: the headers they are sent with, the language they are in, the way to what draws them."""
+"""How pages are answered: the headers they are sent with, and the way to what draws them."""
 
 from __future__ import annotations
 
 import asyncio
+import gzip
 from types import ModuleType
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+
+from tray_app.control.views import AppState
+from tray_app.faces.web.shell import language_of, shell_of
 
 PAGE_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
-    "referrer-policy": "no-referrer",
+    # With no-referrer a browser names no origin to its own site either, and the door turns such forms away.
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
@@ -27,13 +32,21 @@ def drawing() -> ModuleType:
     return report
 
 
-def language_of(request: Request) -> str:
-    """The language that the browser likes best."""
-    wanted = request.headers.get("accept-language", "en").partition(",")[0].partition(";")[0]
-    return wanted.strip().replace("-", "_")
+async def drawn(
+    request: Request, template: str, here: str, state: AppState, *, code: int = 200, **given: object
+) -> HTMLResponse:
+    """The page `here`: `template` in the shell, with what is `given` to it."""
+    shell = shell_of(request, here, state)
+    return packed(await asyncio.to_thread(lambda: drawing().page(template, shell, **given)), code)
 
 
-async def signed_out() -> HTMLResponse:
+def packed(page: str, code: int = 200) -> HTMLResponse:
+    """A page as it is sent."""
+    body = gzip.compress(page.encode(), 5)
+    return HTMLResponse(body, code, headers={**PAGE_HEADERS, "content-encoding": "gzip"})
+
+
+async def signed_out(request: Request) -> HTMLResponse:
     """What a browser without a session is shown."""
     report = await asyncio.to_thread(drawing)
-    return HTMLResponse(report.signed_out(), 401, headers=PAGE_HEADERS)
+    return HTMLResponse(report.signed_out(locale=language_of(request)), 401, headers=PAGE_HEADERS)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tray_app.faces.web.shell_texts import table_for
+
 
 @dataclass(frozen=True, slots=True)
 class ProfileWords:
@@ -16,7 +18,6 @@ class ProfileWords:
     title: str
     start: str
     start_how: str
-    to_report: str
     paste: str
     paste_how: str
     provider: str
@@ -52,7 +53,6 @@ class ProfileWords:
     standings: Mapping[str, str]
     promise: str
     # what is said of what was done
-    stale: str
     unknown: str
     no_key: str
     no_number: str
@@ -68,7 +68,6 @@ ENGLISH = ProfileWords(
     title="Profiles",
     start="Let's begin with a key",
     start_how="O-Switcher needs at least one API key. Give it several, and it goes on with the next when one runs dry.",
-    to_report="The usage report",
     paste="Paste a key",
     paste_how="It is shown to its provider, by a question that costs nothing, before it is kept.",
     provider="Provider",
@@ -103,7 +102,6 @@ ENGLISH = ProfileWords(
     found_in="from {source}",
     standings={"new": "new", "asks": "of a project", "held": "held", "removed": "removed", "skipped": "not taken"},
     promise="Keys lie in the system's keyring or in a file that only you can read, and are never shown again.",
-    stale="This page was from an earlier session. Open it again: o-switcher report",
     unknown="This page asked for something that O-Switcher does not know; reload it.",
     no_key="Choose a provider and paste its key.",
     no_number="The priority is a whole number.",
@@ -119,7 +117,6 @@ RUSSIAN = ProfileWords(
     title="Профили",
     start="Начнём с ключа",
     start_how="Нужен хотя бы один ключ API. Дайте несколько, и O-Switcher перейдёт к следующему, когда один иссякнет.",
-    to_report="Отчёт",
     paste="Вставьте ключ",
     paste_how="Прежде чем сохранить, его покажут провайдеру бесплатным запросом.",
     provider="Провайдер",
@@ -154,7 +151,6 @@ RUSSIAN = ProfileWords(
     found_in="из {source}",
     standings={"new": "новый", "asks": "из проекта", "held": "есть", "removed": "удалён", "skipped": "не берётся"},
     promise="Ключи лежат в хранилище системы или в файле, доступном только вам, и больше не показываются.",
-    stale="Эта страница от прежнего сеанса. Откройте снова: o-switcher report",
     unknown="Страница попросила неизвестное; обновите её.",
     no_key="Выберите провайдера и вставьте его ключ.",
     no_number="Приоритет должен быть целым числом.",
@@ -165,9 +161,9 @@ RUSSIAN = ProfileWords(
     unchanged="Ничего не изменено.",
 )
 
-_LANGUAGES: Mapping[str, ProfileWords] = {words.lang: words for words in (ENGLISH, RUSSIAN)}
+LANGUAGES: Mapping[str, ProfileWords] = {words.lang: words for words in (ENGLISH, RUSSIAN)}
 
 
 def words_for(locale: str) -> ProfileWords:
-    """The table for a locale such as `en` or `ru_RU`; English where there is none."""
-    return _LANGUAGES.get(locale.partition("_")[0].lower(), ENGLISH)
+    """The table for a locale; English where there is none."""
+    return table_for(LANGUAGES, locale)

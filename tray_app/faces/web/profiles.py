@@ -1,38 +1,33 @@
 """The start page, where there is no profile yet, and the page that manages them later.
 
-Plain forms, answered by a redirect: no script is needed. A form counts only with the session's cookie, which no other
-site's page can send, and with the token that this session's pages bring along.
+Plain forms, answered by a redirect: no script is needed.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from tray_app.control.registry import Standing
 from tray_app.control.service import Service
 from tray_app.control.verbs import Refused
 from tray_app.control.views import ProfileView
 from tray_app.core.providers import KeyHeader, canonical
-from tray_app.faces.web.drawing import PAGE_HEADERS, drawing, language_of, signed_out
+from tray_app.faces.web.drawing import PAGE_HEADERS, drawn, signed_out
+from tray_app.faces.web.forms import Form, form_of
 from tray_app.faces.web.profile_texts import ProfileWords, words_for
 from tray_app.faces.web.sessions import Sessions, form_token, is_form_token
+from tray_app.faces.web.shell import language_of
+from tray_app.faces.web.shell_texts import words_for as shell_words_for
 
 HERE = "/profiles"
-# With no-referrer a browser names no origin to its own site either, and the door turns such forms away.
-_HEADERS = {**PAGE_HEADERS, "referrer-policy": "same-origin"}
-MAX_FORM = 16_384
-_MOST_FIELDS = 20
 _ACTOR = "web"
 _MEANT = frozenset({Standing.NEW, Standing.ASKS})
-
-Form = Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -43,6 +38,12 @@ class Said:
     ok: bool
     undo: str | None = None
     kept: Form = field(default_factory=dict)  # what had been typed, but for the key
+
+
+def routes(service: Service, sessions: Sessions) -> list[Route]:
+    """The addresses of the page."""
+    pages = ProfilePages(service, sessions)
+    return [Route(HERE, pages.show, methods=["GET"]), Route(HERE, pages.change, methods=["POST"])]
 
 
 class ProfilePages:
@@ -57,16 +58,17 @@ class ProfilePages:
         """The page."""
         session = self._sessions.session(request.scope["headers"])
         if session is None:
-            return await signed_out()
+            return await signed_out(request)
         status = self._service.status()
         findings = await self._service.perform("discover", {}, _ACTOR)
         assert isinstance(findings, list)  # noqa: S101 - the verb's own kind
         said, locale = self._said.pop(session, None), language_of(request)
-        report = await asyncio.to_thread(drawing)
-        page = await asyncio.to_thread(
-            report.page,
+        return await drawn(
+            request,
             "profiles.html",
-            locale,
+            "profiles",
+            status.state,
+            now=self._service.clock(),
             w=words_for(locale),
             status=status,
             found=findings,
@@ -75,22 +77,21 @@ class ProfilePages:
             said=said,
             token=form_token(session),
         )
-        return HTMLResponse(page, headers=_HEADERS)
 
     async def change(self, request: Request) -> Response:
         """Carry out what a form of the page asks for, and show the page again."""
         session = self._sessions.session(request.scope["headers"])
         if session is None:
-            return await signed_out()
+            return await signed_out(request)
         words = words_for(language_of(request))
         try:
-            form = await _form(request)
+            form = await form_of(request)
         except ClientDisconnect:
             return Response(status_code=499)
         except Refused as refused:
             return HTMLResponse(escape(refused.message), 400, headers=PAGE_HEADERS)
         if not is_form_token(form.get("token", ""), session):
-            return HTMLResponse(words.stale, 403, headers=PAGE_HEADERS)
+            return HTMLResponse(shell_words_for(language_of(request)).stale, 403, headers=PAGE_HEADERS)
         deed = _DEEDS.get(form.get("do", ""))
         try:
             said = Said(words.unknown, ok=False) if deed is None else await deed(self, form, words)
@@ -193,22 +194,3 @@ def _whole(text: str, words: ProfileWords) -> int:
         return int(text.strip() or 0)
     except ValueError as error:
         raise Refused("bad_argument", words.no_number) from error
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form, each once.
-
-    Raises:
-        Refused: it is none, or too long.
-    """
-    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        raise Refused("bad_argument", "this address takes the forms of its own page")
-    data = b""
-    async for part in request.stream():
-        data += part
-        if len(data) > MAX_FORM:
-            raise Refused("bad_argument", f"the form is over {MAX_FORM} bytes")
-    try:
-        return dict(parse_qsl(data.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
-    except ValueError as error:
-        raise Refused("bad_argument", "the form cannot be read") from error

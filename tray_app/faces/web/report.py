@@ -1,7 +1,8 @@
-"""The usage report: a `ReportView` in, a page out. Pure; whoever serves it decides who may see it.
+"""The drawing of pages: views in, HTML out. Pure; whoever serves it decides who may see it.
 
-The page needs no inline script or style, and nothing from any other machine: its few files are served
-under `/static/NAME` (`static_file`), Chart.js straight out of the installed `chartkick` wheel.
+Pages need no inline script or style, and nothing from any other machine: their few files are served
+under `/static/NAME` (`static_file`), Chart.js straight out of the installed `chartkick` wheel. Every template but
+the one for strangers extends `base.html`, and has at hand: `shell`, its words as `s`, and figures in words as `f`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
+from pathlib import PurePosixPath
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -21,12 +23,16 @@ from tray_app.core.values import Outcome, Phase
 from tray_app.faces.tray.artwork import svg
 from tray_app.faces.web.report_formats import Formats, LocalTime
 from tray_app.faces.web.report_texts import words_for
+from tray_app.faces.web.shell import LOOK, THEMES, Shell
+from tray_app.faces.web.shell_texts import LANGUAGE_NAMES
+from tray_app.faces.web.shell_texts import words_for as shell_words_for
 
 CHART = "chart.js"
 LOW_PERCENT = 20  # of a quota left: from there on its bar warns
 _CHART_PATH = "django/static/chartkick/Chart.bundle.js"
 _CSS = "text/css; charset=utf-8"
-_OWN = {"report.css": _CSS, "profiles.css": _CSS, "report.js": "text/javascript; charset=utf-8"}
+_KINDS = {".css": _CSS, ".js": "text/javascript; charset=utf-8"}
+_PLAIN = Shell()
 _STATE_ICONS = {f"state-{state.value}.svg": state for state in AppState}
 
 # Names of the shapes in templates/shapes.html: states and outcomes differ in outline, not in colour alone.
@@ -59,51 +65,56 @@ class Row:
     share: Share | None
 
 
-def render(view: ReportView, *, locale: str = "en", local: LocalTime = time.localtime) -> str:
-    """The page for `view`, as HTML. `locale` such as `en` or `ru_RU.UTF-8`; `local` turns seconds into local time."""
-    words = words_for(locale)
-    page = (
-        _environment()
-        .get_template("report.html")
-        .render(
-            view=view,
-            status=view.status,
-            numbers=view.numbers,
-            through=_through(view.numbers),
-            rows=_rows(view),
-            busiest=max(view.hours, key=lambda hour: hour.requests, default=None),
-            ledger_trouble=None if view.status.ledger == "ok" else view.status.ledger,
-            example=_example(view),
-            w=words,
-            f=Formats(words, view.now, local),
-        )
+def render(view: ReportView, shell: Shell = _PLAIN, *, local: LocalTime = time.localtime) -> str:
+    """The overview for `view`. `local` turns seconds into local time."""
+    return page(
+        "report.html",
+        replace(shell, state=view.status.state),
+        now=view.now,
+        local=local,
+        view=view,
+        status=view.status,
+        numbers=view.numbers,
+        through=_through(view.numbers),
+        rows=_rows(view),
+        busiest=max(view.hours, key=lambda hour: hour.requests, default=None),
+        ledger_trouble=None if view.status.ledger == "ok" else view.status.ledger,
+        example=_example(view),
+        w=words_for(shell.words.lang),
     )
-    return _encodable(page)
 
 
-def page(template: str, locale: str, **given: object) -> str:
-    """Another page in the dress of the report."""
-    return _encodable(_environment().get_template(template).render(report=words_for(locale), **given))
+def page(template: str, shell: Shell, *, now: int = 0, local: LocalTime = time.localtime, **given: object) -> str:
+    """A page in the shell, seen at the moment `now` (ms)."""
+    formats = Formats(shell.words, now, local)
+    drawn = _environment().get_template(template)
+    return _encodable(drawn.render(shell=shell, s=shell.words, f=formats, now=now, **given))
 
 
 def signed_out(*, locale: str = "en") -> str:
     """What a browser without a session is shown."""
-    return _environment().get_template("signed_out.html").render(w=words_for(locale))
+    return _environment().get_template("signed_out.html").render(s=shell_words_for(locale))
 
 
 def static_file(name: str) -> tuple[bytes, str] | None:
     """Content and content type of a file of the page; None for any name that is not one of them."""
-    if name in _OWN:
-        return resources.files(__package__).joinpath("static", name).read_bytes(), _OWN[name]
+    if name in _own_files():
+        return resources.files(__package__).joinpath("static", name).read_bytes(), _KINDS[PurePosixPath(name).suffix]
     if name in _STATE_ICONS:
         return svg(_STATE_ICONS[name]).encode(), "image/svg+xml"
     return _chart() if name == CHART else None
 
 
+@lru_cache(maxsize=1)
+def _own_files() -> frozenset[str]:
+    found = resources.files(__package__).joinpath("static").iterdir()
+    return frozenset(one.name for one in found if PurePosixPath(one.name).suffix in _KINDS)
+
+
 def _chart() -> tuple[bytes, str] | None:
     """Chart.js; without it the page shows the table alone."""
     try:
-        return resources.files("chartkick").joinpath(_CHART_PATH).read_bytes(), _OWN["report.js"]
+        return resources.files("chartkick").joinpath(_CHART_PATH).read_bytes(), _KINDS[".js"]
     except (ModuleNotFoundError, OSError):
         return None
 
@@ -119,6 +130,9 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals["static"] = _address
+    environment.globals["look"] = LOOK
+    environment.globals["themes"] = THEMES
+    environment.globals["languages"] = LANGUAGE_NAMES
     environment.globals["phase_shape"] = _phase_shape
     environment.globals["outcome_shape"] = _outcome_shape
     environment.globals["level"] = _level

@@ -13,7 +13,7 @@ from tray_app.control import wording
 from tray_app.control.views import ChoiceView, ProfileView, QuotaView
 from tray_app.control.wording import Piece
 from tray_app.core.values import Phase
-from tray_app.faces.web.report_texts import Words
+from tray_app.faces.web.shell_texts import ShellWords
 
 LocalTime = Callable[[float], time.struct_time]
 
@@ -24,7 +24,7 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 class Formats:
     """Figures in the words of one language, seen at the moment `now` (ms) by the clock `local`."""
 
-    words: Words
+    words: ShellWords
     now: int
     local: LocalTime = time.localtime
 

@@ -1,105 +1,60 @@
-// The usage report in the browser: draws the chart, keeps "x min ago" true, and reads the page anew
-// every few seconds, changing only what differs, so that scrolling, focus and selection stay.
+// Every page of the report in the browser: its theme, what it says in passing, "x min ago" kept true; and, where a page
+// names the events that concern it (`data-live`), reading it anew when they happen and changing only what differs, so
+// that scrolling, focus and selection stay.
+//
+// To a page's own script it says `fresh` when the page has been changed and `dressed` when its colours have; a script
+// says `toast` with {text, wrong}. All three are events of the document.
 
-const EVERY_MS = 5_000;
+const EVERY_MS = 5_000; // without live events
+const AT_LEAST_MS = 30_000; // with them: times and quotas go on
+const SETTLE_MS = 400; // several events come of one request
 const PATIENCE_MS = 15_000;
-const words = JSON.parse(document.getElementById("words").textContent);
+const words = JSON.parse(document.getElementById("shell-words").textContent);
 const banner = document.getElementById("banner");
 const page = document.getElementById("page");
+const live = page.dataset.live.split(" ").filter(Boolean);
 
-// -- the chart
+// -- theme and language
 
-let chart = null;
-let drawnSeries = "";
+const themes = document.getElementById("themes");
 
-function draw() {
-  const source = document.getElementById("series").textContent;
-  const canvas = document.getElementById("chart");
-  if (chart && chart.canvas !== canvas) {
-    chart.destroy();
-    chart = null;
-  }
-  if (!canvas || typeof Chart === "undefined") {
+themes.addEventListener("submit", (event) => {
+  const theme = event.submitter ? event.submitter.value : "";
+  if (!theme) {
     return;
   }
-  if (!chart) {
-    document.documentElement.classList.add("drawn");
-    Chart.defaults.font.family = getComputedStyle(document.documentElement).fontFamily;
-    chart = new Chart(canvas, { data: { labels: [], datasets: datasets() }, options: options() });
-    dress();
-  } else if (source === drawnSeries) {
-    return;
+  event.preventDefault();
+  document.documentElement.dataset.theme = theme;
+  for (const button of themes.querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", String(button.value === theme));
   }
-  drawnSeries = source;
-  fill(JSON.parse(source));
-  chart.update();
-}
+  document.dispatchEvent(new Event("dressed"));
+  const body = new URLSearchParams({ theme, back: location.pathname });
+  fetch(themes.action, { method: "POST", body, redirect: "manual" }).catch(() => toast(words.gone, true));
+});
 
-function datasets() {
-  const bar = { type: "bar", stack: "requests", order: 2, categoryPercentage: 0.86, barPercentage: 0.94, borderRadius: 3 };
-  return [
-    { ...bar, label: words.served },
-    { ...bar, label: words.notServed },
-    { type: "line", label: words.failovers, order: 1, showLine: false, clip: false,
-      pointStyle: "rectRot", pointBorderWidth: 2 },
-  ];
-}
+document.getElementById("languages").addEventListener("submit", (event) => {
+  event.target.elements.back.value = location.pathname + location.search;
+});
 
-function options() {
-  return {
-    animation: false,
-    responsive: true,
-    maintainAspectRatio: false,
-    interaction: { mode: "index", intersect: false },
-    layout: { padding: { top: 8 } },
-    scales: {
-      x: { stacked: true, grid: { display: false }, ticks: { maxRotation: 0, autoSkipPadding: 16, font: {} } },
-      y: { stacked: true, beginAtZero: true, suggestedMax: 4, border: { display: false }, ticks: { precision: 0, maxTicksLimit: 6, font: {} } },
-    },
-    plugins: {
-      colors: { enabled: false },
-      legend: { display: false },
-      tooltip: { displayColors: false, titleFont: {}, bodyFont: {}, callbacks: { label: (item) => item.dataset.label + ": " + told(item) } },
-    },
-  };
-}
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.dispatchEvent(new Event("dressed")));
 
-// The mark of a failover sits on top of its hour's bar; what it tells is the number of them.
-function told(item) {
-  return (item.dataset.told || item.dataset.data)[item.dataIndex];
-}
+// -- what is said in passing
 
-function fill(hours) {
-  const [served, rest, failovers] = chart.data.datasets;
-  chart.data.labels = hours.map(([label]) => label);
-  served.data = hours.map(([, , count]) => count);
-  rest.data = hours.map(([, requests, count]) => Math.max(0, requests - count));
-  failovers.told = hours.map(([, , , count]) => count);
-  failovers.data = hours.map(([, requests, , count]) => (count ? requests : null));
-}
+const TOAST_MS = 8_000;
 
-// Colours and font of the page, light or dark.
-function dress() {
-  if (!chart) {
-    return;
+function toast(text, wrong = false) {
+  const said = document.createElement("p");
+  said.textContent = text;
+  if (wrong) {
+    said.className = "is-wrong";
+    said.setAttribute("role", "alert");
   }
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(name).trim();
-  const [served, rest, failovers] = chart.data.datasets;
-  served.backgroundColor = colour("--bar");
-  rest.backgroundColor = colour("--bar-rest");
-  failovers.pointBackgroundColor = failovers.pointHoverBackgroundColor = colour("--mark");
-  failovers.pointBorderColor = failovers.pointHoverBorderColor = colour("--card");
-  const rem = parseFloat(style.fontSize);
-  failovers.pointRadius = failovers.pointHoverRadius = 0.4 * rem;
-  chart.options.plugins.tooltip.titleFont.size = chart.options.plugins.tooltip.bodyFont.size = 0.8125 * rem;
-  for (const scale of Object.values(chart.options.scales)) {
-    scale.ticks.color = colour("--quiet");
-    scale.ticks.font.size = 0.75 * rem;
-    scale.grid.color = colour("--line");
-  }
-  chart.update();
+  document.getElementById("toasts").append(said);
+  setTimeout(() => said.remove(), TOAST_MS);
 }
+
+document.addEventListener("toast", (event) => toast(event.detail.text, event.detail.wrong));
 
 // -- time that passes
 
@@ -203,20 +158,25 @@ function take(fresh) {
   }
   say("");
   document.title = fresh.title;
-  morph(document.querySelector("link[rel=icon]"), fresh.querySelector("link[rel=icon]"));
-  morph(page, fresh.getElementById("page"));
+  for (const place of ["link[rel=icon]", ".brand", "#page"]) {
+    morph(document.querySelector(place), fresh.querySelector(place));
+  }
   readAt = performance.now();
-  draw();
+  document.dispatchEvent(new Event("fresh"));
 }
 
 async function read() {
+  const here = location.href;
   let answer;
   try {
-    answer = await fetch("/report", { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(PATIENCE_MS) });
+    answer = await fetch(here, { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(PATIENCE_MS) });
     const text = await answer.text();
     const fresh = new DOMParser().parseFromString(text, "text/html");
-    if (answer.ok && fresh.getElementById("page")) {
+    if (here !== location.href) {
+      again = true; // meanwhile the page is about something else
+    } else if (answer.ok && fresh.getElementById("page")) {
       take(fresh);
+      listen();
     } else {
       say(answer.status === 401 ? words.ended : words.trouble);
     }
@@ -227,20 +187,72 @@ async function read() {
 }
 
 let reading = false;
+let again = false; // something has happened since
+let next = 0;
 
 async function tick() {
   age();
   if (reading || document.visibilityState !== "visible") {
+    again = reading;
     return;
   }
+  clearTimeout(next);
   reading = true;
+  again = false;
   await read();
   reading = false;
   age();
+  soon(again ? SETTLE_MS : stream && stream.readyState === EventSource.OPEN ? AT_LEAST_MS : EVERY_MS);
 }
 
-draw();
+function soon(ms) {
+  clearTimeout(next);
+  next = setTimeout(tick, ms);
+}
+
+// -- live events
+
+let stream = null;
+let settling = false;
+
+function listen() {
+  if (stream && stream.readyState !== EventSource.CLOSED) {
+    return;
+  }
+  stream = new EventSource("/api/v1/events");
+  for (const name of [...live, "events.missed"]) {
+    stream.addEventListener(name, happened);
+  }
+}
+
+function happened() {
+  if (reading || settling) {
+    again = reading;
+    return;
+  }
+  settling = true;
+  setTimeout(() => {
+    settling = false;
+    tick();
+  }, SETTLE_MS);
+}
+
+function leave() {
+  if (stream) {
+    stream.close();
+    stream = null;
+  }
+}
+
 age();
-setInterval(tick, EVERY_MS);
-document.addEventListener("visibilitychange", tick);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dress);
+if (live.length) {
+  const look = () => (document.visibilityState === "visible" ? tick() : leave());
+  document.addEventListener("visibilitychange", look);
+  document.addEventListener("read", tick); // a page's own script wants it anew at once
+  addEventListener("pagehide", leave);
+  if (document.visibilityState === "visible") {
+    listen();
+  }
+  soon(EVERY_MS);
+}
+setInterval(age, EVERY_MS);
