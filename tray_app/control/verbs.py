@@ -18,7 +18,7 @@ LONGEST_UNDO_S = 3_600.0
 LATEST_MS = (1 << 53) - 1  # times beyond it are no whole numbers to JavaScript
 MOST_PRIORITY = 1_000_000
 OUTCOMES = (*(outcome.value for outcome in Outcome), RUNNING)
-PAGES = ("report", "profiles")  # what a one-time address may lead to
+PAGES = ("report", "profiles", "settings", "clients")  # what a one-time address may lead to
 LABEL = "^[a-z0-9][a-z0-9._-]{0,39}$"
 KEY_LETTERS = r"^\s*[!-~]+\s*$"
 CLIENT = "^[-_]*[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -311,7 +311,7 @@ _TABLE = (
         "report",
         "a one-time address of the usage report, or of another page",
         (
-            Parameter("page", str, "report, or profiles: where keys are pasted", choices=PAGES),
+            Parameter("page", str, "report, profiles (where keys are pasted), settings or clients", choices=PAGES),
             Parameter("profile", str, "with profiles: which one to look at"),
         ),
         together={

@@ -24,6 +24,18 @@ class AppState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TermsView:
+    """What the routing score is made of: the weighted terms, and what was measured."""
+
+    health: float
+    latency: float
+    failure: float
+    priority: float
+    latency_ms: int | None  # to the first byte, a moving average; None: never measured
+    failure_share: float  # of the latest calls, 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
 class ProfileView:
     """One profile as a person should see it."""
 
@@ -54,6 +66,7 @@ class ProfileView:
     rest: str | None = None  # in words: why it does not serve, when it is back, and where that is known from
     rests: tuple[RestView, ...] = ()  # every limit that rests it, or models of it, now
     left: QuotaView | None = None  # the allowance that `quota` puts in words
+    terms: TermsView | None = None  # of `score`
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +268,5 @@ class ConnectionView:
     files: tuple[str, ...]
     has_token: bool
     words: str
+    program: str | None = None  # what is typed to start it, where `run` knows it
+    by_files: bool = False  # it is connected by its own files, with nothing left to paste
