@@ -118,7 +118,10 @@ class History:
         """What each client came to from `since` (ms) on, of whole hours, and when it last asked for something."""
         with self._session() as session:
             rows = session.execute(text(_CLIENTS), _from_hour(since)).all()
-        return [ClientTotal(*sums, self._last(sums[0], at)) for *sums, at in rows]
+        return [
+            ClientTotal(client, requests, served, inputs, outputs, cost, unpriced, self._last(client, at))
+            for client, requests, served, inputs, outputs, cost, unpriced, at in rows
+        ]
 
     def _last(self, client: str, hour_at: int) -> int:
         """When that client's latest request began, which was in that day or hour or later."""

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.requests import Request
 from starlette.routing import Route
@@ -64,7 +65,7 @@ class _Clients:
     _refusals: dict[str, str] = field(default_factory=dict)
     _looked_at: float = float("-inf")
 
-    async def given(self, request: Request, said: Said | None) -> Mapping[str, object]:
+    async def given(self, request: Request, said: Said | None) -> Mapping[str, Any]:
         """What the template draws."""
         found = await self.service.perform("connections", {}, ACTOR)
         used = await self.service.perform("client-usage", {}, ACTOR)

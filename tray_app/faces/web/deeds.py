@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -41,7 +42,7 @@ class Said:
 
 
 Deed = Callable[[Form, str], Awaitable[Said]]  # what was sent, and the language of the page
-Given = Callable[[Request, Said | None], Awaitable[Mapping[str, object]]]
+Given = Callable[[Request, Said | None], Awaitable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)

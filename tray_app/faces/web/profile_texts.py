@@ -127,7 +127,8 @@ ENGLISH = ProfileWords(
     none_here="OpenCode, Claude Code, Codex and the environment hold no key.",
     take="Take over {n}",
     demo="Try it without a key",
-    demo_how="Three practice keys on a simulated provider. It runs in a sandbox of its own for ten minutes, touches nothing of yours, and leaves nothing behind.",
+    demo_how="Three practice keys on a simulated provider, for ten minutes. It runs apart from all that is yours, and "
+    "leaves nothing behind.",
     profiles="Your profiles",
     priority="Priority",
     priority_how="higher is preferred",
@@ -231,7 +232,8 @@ RUSSIAN = ProfileWords(
     none_here="В OpenCode, Claude Code, Codex и переменных окружения ключей нет.",
     take="Взять: {n}",
     demo="Попробовать без ключа",
-    demo_how="Три учебных ключа у имитации провайдера. Работает отдельно десять минут, вашего не трогает и ничего не оставляет.",
+    demo_how="Три учебных ключа у имитации провайдера, на десять минут. Работает отдельно от всего вашего и ничего не "
+    "оставляет.",
     profiles="Ваши профили",
     priority="Приоритет",
     priority_how="больше значит раньше",

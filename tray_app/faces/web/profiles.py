@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -25,7 +26,7 @@ from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.shell import language_of
 
 HERE = "/profiles"
-DEMO = "/profiles/demo"
+DEMO = "/report/demo"  # under which the door lets pages through
 FOUND_S = 15.0  # so long what is on the machine is not looked for again
 _MEANT = frozenset({Standing.NEW, Standing.ASKS})
 MANY = 8  # profiles from which on the page offers to filter them
@@ -85,7 +86,7 @@ class _Profiles:
     _found: list[FoundView] = field(default_factory=list)
     _found_at: float = float("-inf")
 
-    async def given(self, request: Request, said: Said | None) -> Mapping[str, object]:
+    async def given(self, request: Request, said: Said | None) -> Mapping[str, Any]:
         """What the template draws."""
         status, quotas = self.service.status(), self.service.quotas()
         findings = await self._findings(afresh=said is not None)

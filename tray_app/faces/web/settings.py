@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Any
 
 from starlette.requests import Request
 from starlette.routing import Route
@@ -61,7 +62,7 @@ class _Settings:
 
     service: Service
 
-    async def given(self, request: Request, said: Said | None) -> Mapping[str, object]:
+    async def given(self, request: Request, said: Said | None) -> Mapping[str, Any]:
         """What the template draws."""
         view, status = self.service.configuration.view(), self.service.status()
         folder = await self.service.perform("folder", {}, ACTOR)
