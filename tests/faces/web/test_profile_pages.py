@@ -171,7 +171,7 @@ def test_a_profile_is_edited_in_its_place(browser: Browser, rig: Rig) -> None:
         visit.hears(ENGLISH.unchanged)
         held.get_by_label(ENGLISH.label, exact=True).fill("Not Fit!")
         held.get_by_role("button", name=ENGLISH.save).click()
-        assert "must be lower-case letters" in visit.said()
+        expect(visit.page.locator("#said p")).to_contain_text("must be lower-case letters")
         expect(held.get_by_label(ENGLISH.label, exact=True)).to_have_value("Not Fit!")
         held.get_by_label(ENGLISH.label, exact=True).fill("work")
         held.get_by_label(ENGLISH.key_new).fill("sk-or-v1-nobody-knows-this-key")

@@ -61,15 +61,14 @@ async function carryOut(form, submitter) {
   for (const answer of page.querySelectorAll("[data-answer]")) {
     answer.removeAttribute("data-keep");
   }
-  if (!wrong) {
-    if (menu) {
-      shut(menu);
-    }
-    if (form.dataset.deed === "once") {
-      form.reset();
-    }
+  if (!wrong && menu) {
+    shut(menu);
   }
   document.dispatchEvent(new CustomEvent("take", { detail: fresh }));
+  if (!wrong) {
+    form.reset(); // to what the page says now
+    clean();
+  }
   keepAnswers();
   lead();
 }
@@ -219,13 +218,16 @@ document.addEventListener("input", (event) => {
     form.dataset.dirty = "yes";
   }
 });
-document.addEventListener("fresh", () => {
+
+function clean() {
   for (const form of page.querySelectorAll("form[data-dirty]")) {
     const input = form.querySelector("input:not([type=hidden]), select");
     const same = !input || (input.tagName === "SELECT" ? input.options[input.selectedIndex].defaultSelected : input.value === input.defaultValue);
     form.dataset.dirty = same ? "" : "yes";
   }
-});
+}
+
+document.addEventListener("fresh", clean);
 
 keepAnswers();
 countDown();
