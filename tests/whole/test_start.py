@@ -24,7 +24,14 @@ SETTINGS = '[secrets]\nstore = "file"\n[discovery]\nenabled = false\n[proxy]\npo
 
 # what the icon does not need, and what costs a start much of its time
 HEAVY = {
-    *("tray_app.app", "tray_app.proxy", "tray_app.ledger", "tray_app.agents", "tray_app.faces.cli", "tray_app.faces.web"),
+    *(
+        "tray_app.app",
+        "tray_app.proxy",
+        "tray_app.ledger",
+        "tray_app.agents",
+        "tray_app.faces.cli",
+        "tray_app.faces.web",
+    ),
     *("tray_app.control.service", "tray_app.control.callers", "tray_app.host.settings", "tray_app.host.vault"),
     *("asyncio", "uvloop", "sqlite3", "ssl", "http", "email", "subprocess", "webbrowser", "concurrent", "tomllib"),
     *("typer", "rich", "tomlkit", "jinja2", "httpx", "starlette", "sqlmodel", "sqlalchemy", "pydantic", "keyring"),

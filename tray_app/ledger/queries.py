@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from sqlalchemy import Boolean, Engine, NullPool, create_engine, text
 from sqlmodel import Session, SQLModel, col, select
@@ -104,7 +104,8 @@ class History:
         An hour belongs to the slot in which it begins; where days that are over are read whole, the slot of its noon.
         """
         with self._session() as session:
-            return usage.asked(session.connection().connection.cursor(), period, starts)
+            cursor = cast("sqlite3.Cursor", session.connection().connection.cursor())
+            return usage.asked(cursor, period, starts)
 
     def choices(self) -> Choices:
         """Whom there is anything of in the history."""

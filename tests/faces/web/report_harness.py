@@ -255,6 +255,11 @@ def told(view: ReportView, **more: Any) -> ReportView:
     return replace(view, status=replace(view.status, **more))
 
 
+def counting(view: ReportView, **more: Any) -> ReportView:
+    """`view` with other sums."""
+    return replace(view, usage=replace(view.usage, sums=replace(view.usage.sums, **more)))
+
+
 LONG = "x" * 300
 SCRIPT = "<script>alert(1)</script>\"'><img src=//elsewhere.example/x onerror=alert(1)>{{ 7 * 7 }}</script>"
 RIGHT_TO_LEFT = "\u202e\u05e9\u05dc\u05d5\u05dd " + "\u0645\u0631\u062d\u0628\u0627 " * 6

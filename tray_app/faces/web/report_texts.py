@@ -64,7 +64,6 @@ class Words:
     error_class: str
     calls: str
     errors_classes: Mapping[str, str]
-    failovers_after: str
     failovers_else: str
     others: str
     no_requests_there: str
@@ -224,7 +223,6 @@ ENGLISH = Words(
         "context_length": "context too long",
         "mid_stream_error": "broken off",
     },
-    failovers_after="Failovers after them",
     failovers_else="for other reasons",
     others="others",
     no_requests_there="No requests in these days.",
@@ -376,7 +374,6 @@ RUSSIAN = Words(
         "context_length": "контекст велик",
         "mid_stream_error": "обрыв ответа",
     },
-    failovers_after="Переходы после них",
     failovers_else="по другим причинам",
     others="прочие",
     no_requests_there="За эти дни запросов не было.",
