@@ -72,7 +72,8 @@ def put_menu_entry(assets: Path) -> list[Path]:
     icons = _put_icons(assets)
     entry.parent.mkdir(parents=True, exist_ok=True)
     part = entry.with_suffix(".part")
-    part.write_text(_entry_text(ICON if icons else "applications-internet"), encoding="utf-8")
+    icon = ICON if icons else "applications-internet"
+    part.write_text(entry_text(commands_folder(), icon, mark=OURS), encoding="utf-8")
     part.replace(entry)
     return [entry, *icons]
 
@@ -95,9 +96,11 @@ def exec_quoted(argument: str) -> str:
     return quoted.replace("\\", "\\\\").replace("%", "%%")
 
 
-def _entry_text(icon: str) -> str:
-    tray = exec_quoted(str(commands_folder() / "o-switcher-tray"))
-    console = exec_quoted(str(commands_folder() / "o-switcher"))
+def entry_text(commands: Path, icon: str, mark: str = "") -> str:
+    """The menu entry for the commands in that folder; `mark` is a further line of it."""
+    tray = exec_quoted(str(commands / "o-switcher-tray"))
+    console = exec_quoted(str(commands / "o-switcher"))
+    marked = f"{mark}\n" if mark else ""
     return f"""[Desktop Entry]
 Type=Application
 Version=1.0
@@ -110,8 +113,7 @@ Categories=Network;
 Keywords=LLM;proxy;API;keys;quota;
 StartupNotify=false
 Actions=report;
-{OURS}
-
+{marked}
 [Desktop Action report]
 Name=Usage report
 Exec={console} report

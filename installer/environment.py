@@ -87,6 +87,7 @@ class Environment:
 RUN = Plan("run", HERE / "requirements.lock", 250)
 TEST = Plan("test", HERE / "requirements-test.lock", 700)
 APP = Plan("app", HERE / "requirements.lock", 250, copied=True)
+BUILD = Plan("build", HERE / "requirements-build.lock", 400)
 CLIENTS = Plan("clients", HERE / "requirements-clients.lock", 2200, project=None, npm=HERE / "clients")
 
 
@@ -115,10 +116,16 @@ def environments_folder() -> Path:
     return data_folder() / "environments"
 
 
+def is_ready(plan: Plan) -> bool:
+    """Whether that environment is there."""
+    key = _key(plan)
+    return _is_complete(_place(plan, key), key)
+
+
 def ensure(plan: Plan) -> Environment:
     """The environment of that plan, made now if it is not there. Silent and quick if it is."""
     key = _key(plan)
-    place = environments_folder() / f"{plan.kind}-{sys.implementation.cache_tag}-{key[:12]}"
+    place = _place(plan, key)
     if _is_complete(place, key):
         return Environment(place)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -155,6 +162,10 @@ def _key(plan: Plan) -> str:
     if plan.npm:
         parts += [(plan.npm / name).read_bytes() for name in NPM_FILES]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _place(plan: Plan, key: str) -> Path:
+    return environments_folder() / f"{plan.kind}-{sys.implementation.cache_tag}-{key[:12]}"
 
 
 def _interpreter() -> str:

@@ -33,6 +33,10 @@ def main(arguments: list[str]) -> int:
     _compile(uv, runtime, "pyproject.toml", *arguments)
     # the tests must run on the very versions that users get
     _compile(uv, tests, "pyproject.toml", "--group", "test", "--constraint", runtime, *arguments)
+    # and so must what is frozen be
+    _compile(
+        uv, "installer/requirements-build.lock", "pyproject.toml", "--group", "build", "--constraint", tests, *arguments
+    )
     with tempfile.NamedTemporaryFile("w", suffix=".in") as wanted:
         wanted.write("pip\n")
         wanted.flush()

@@ -12,15 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import environment
 import system_packages
 from terminal import run_or_explain
 
-# Worker processes for pytest-xdist. Off: on two cores, tests that start servers, browsers and desktops
-# of their own lose more by crowding than they gain.
-WORKERS = 0
+# What needs no desktop, browser or program of another's runs beside what does, in a process of its own: the one
+# computes while the other waits. More processes crowd two cores.
+ASIDE = ("tests/agents", "tests/core", "tests/ledger", "tests/proxy/faults", "tests/simulator")
 COVERAGE_ALL = 90
 COVERAGE_CORE = 100
 
@@ -47,45 +48,61 @@ class Suite:
             Stage("ruff check", lambda: self._module("ruff", "check")),
             Stage("ruff format", lambda: self._module("ruff", "format", "--check")),
             Stage("mypy", lambda: self._module("mypy")),
-            Stage("pytest", lambda: self.pytest(["tests"], measured=True)),
+            Stage("pytest", self.everything),
             Stage(f"coverage {COVERAGE_ALL} %", lambda: self._coverage(COVERAGE_ALL, "tray_app/*")),
             Stage(f"coverage of core {COVERAGE_CORE} %", lambda: self._coverage(COVERAGE_CORE, "tray_app/core/*")),
         ]
 
-    def pytest(self, arguments: list[str], *, measured: bool) -> int:
-        """Runs pytest, passing its output on as it comes and keeping its closing lines."""
-        workers = ["-n", str(WORKERS)] if WORKERS else []
-        module = ["coverage", "run", "-m", "pytest"] if measured else ["pytest"]
-        if measured:
-            self._module("coverage", "erase")
-        code = self._kept([self.python, "-m", *module, *workers, *arguments])
-        if measured:
-            self._module("coverage", "combine", "--quiet")
+    def pytest(self, arguments: list[str]) -> int:
+        """Runs pytest, passing its output on as it comes."""
+        return subprocess.run(self._command("pytest", *arguments), cwd=environment.CHECKOUT, check=False).returncode
+
+    def everything(self) -> int:
+        """Runs all tests in two processes, and keeps their closing lines; the output of the second comes last."""
+        aside = [folder for folder in ASIDE if (environment.CHECKOUT / folder).is_dir()]
+        measured = self._command("coverage", "run", "-m", "pytest")
+        self._module("coverage", "erase")
+        with ThreadPoolExecutor() as threads:
+            other = threads.submit(_kept, [*measured, *aside], shown=False) if aside else None
+            code, output = _kept([*measured, "tests", *(f"--ignore={folder}" for folder in aside)], shown=True)
+            self.closing = closing_lines(output)
+            if other is not None:
+                print(f"\n--- beside it: {' '.join(aside)}", flush=True)
+                beside, output = other.result()
+                print(output, flush=True)
+                self.closing = [*closing_lines(output), *self.closing]
+                code = code or beside
+        self._module("coverage", "combine", "--quiet")
         return code
 
+    def _command(self, *arguments: str) -> list[str]:
+        return [self.python, "-m", *arguments]
+
     def _module(self, *arguments: str) -> int:
-        return subprocess.run([self.python, "-m", *arguments], cwd=environment.CHECKOUT, check=False).returncode
+        return subprocess.run(self._command(*arguments), cwd=environment.CHECKOUT, check=False).returncode
 
     def _coverage(self, least: int, files: str) -> int:
         return self._module("coverage", "report", f"--fail-under={least}", f"--include={files}")
 
-    def _kept(self, command: list[str]) -> int:
-        with subprocess.Popen(
-            command,
-            cwd=environment.CHECKOUT,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        ) as process:
-            assert process.stdout is not None  # noqa: S101  # a pipe was asked for
-            pipe = process.stdout.fileno()
-            tail = b""
-            for chunk in iter(lambda: os.read(pipe, 65536), b""):  # what is there, as soon as it is there
+
+def _kept(command: list[str], *, shown: bool) -> tuple[int, str]:
+    """Runs `command`: its exit code, and its latest output, which is passed on as it comes if `shown`."""
+    tail = b""
+    with subprocess.Popen(
+        command,
+        cwd=environment.CHECKOUT,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+        pipe = process.stdout.fileno()
+        for chunk in iter(lambda: os.read(pipe, 65536), b""):  # what is there, as soon as it is there
+            if shown:
                 sys.stdout.buffer.write(chunk)
                 sys.stdout.buffer.flush()
-                tail = (tail + chunk)[-262144:]
-        self.closing = closing_lines(tail.decode("utf-8", "replace"))
-        return process.returncode
+            tail = (tail + chunk)[-262144:]
+    return process.returncode, tail.decode("utf-8", "replace")
 
 
 def closing_lines(output: str) -> list[str]:
@@ -104,7 +121,7 @@ def main(arguments: list[str]) -> int:
     system_packages.ensure(needed=not arguments)
     suite = Suite(str(environment.ensure(environment.TEST).python))
     if arguments:
-        return suite.pytest(arguments, measured=False)
+        return suite.pytest(arguments)
     environment.ensure(environment.CLIENTS)  # before the stages: else it would be a test that waits for it
     return run_all(suite)
 

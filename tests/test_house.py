@@ -29,6 +29,7 @@ EXCEPTIONS = {
     ("tray_app.faces.cli.common", "tray_app.host.home"),  # the type of what the house gives it
     ("tray_app.faces.cli.run", "tray_app.host.browser"),  # the browser is opened by whoever was asked to
     ("tray_app.faces.cli.run", "tray_app.host.autostart"),  # works without a running app
+    ("tray_app.faces.cli.licences", "tray_app.host.licences"),  # the same
 }
 
 

@@ -13,7 +13,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,14 +42,24 @@ from tray_app.core.pool import Cell
 from tray_app.core.probes import Told
 from tray_app.core.providers import Provider
 from tray_app.core.storm import Storms
-from tray_app.core.values import Fact, Lifecycle, OperatorActed, Profile, RequestEnded
+from tray_app.core.values import (
+    AttemptStarted,
+    Fact,
+    Lifecycle,
+    OperatorActed,
+    Profile,
+    RequestEnded,
+    RequestStarted,
+    RouteSelected,
+)
 from tray_app.faces.web.sessions import COOKIE, Sessions
 from tray_app.faces.web.site import Site
 from tray_app.host import instance, logs, ports, settings
 from tray_app.host.autostart import autostart_here
-from tray_app.host.home import Home, private_folder
+from tray_app.host.home import Home
 from tray_app.host.settings import Settings
 from tray_app.host.vault import Vault, VaultError, open_vault
+from tray_app.host.watch import Watch
 from tray_app.ledger import database
 from tray_app.ledger.prices import PriceList
 from tray_app.ledger.retention import Limits
@@ -64,28 +74,20 @@ from tray_app.proxy.listener import Serving
 from tray_app.proxy.means import Means
 from tray_app.proxy.prober import Prober
 from tray_app.proxy.upstream import Timeouts, Upstream
+from tray_app.starting import AlreadyRunning, CannotStart, claim, ending_signals
 
 if TYPE_CHECKING:
     from tray_app.ledger.queries import History
+
+__all__ = ["AlreadyRunning", "App", "CannotStart", "begin", "build", "end", "run"]
 
 _log = logging.getLogger(__name__)
 GRACE_S = 5.0
 REARM_S = 300.0
 TIDY_AFTER_S = 60.0  # a start has other things to do; from then on once a day
 DAY_MS = 86_400_000
+_BEGINNINGS = frozenset({RequestStarted, RouteSelected, AttemptStarted})  # nothing to count or to show yet
 LEAP_MS = 2_000  # the clocks of a machine drift apart slowly; this much at once was somebody's doing
-
-
-class CannotStart(Exception):
-    """Says why, and what to do."""
-
-
-class AlreadyRunning(Exception):
-    """Another process of this user is the app. `running` is what it announced, if anything."""
-
-    def __init__(self, running: instance.Running | None) -> None:
-        super().__init__("O-Switcher is already running")
-        self.running = running
 
 
 def now_ms() -> int:
@@ -201,11 +203,12 @@ class App:
     def record(self, fact: Fact) -> None:
         """Every fact of the house passes here: to the ledger, to what faces are shown, to listeners."""
         self.writer.record(fact)
-        self.tally.see(fact)
-        if self.live.see(fact):
-            self._changed()
-        if self._prober is not None and isinstance(fact, RequestEnded):
-            self._prober.served()
+        if type(fact) not in _BEGINNINGS:
+            self.tally.see(fact)
+            if self.live.see(fact):
+                self._changed()
+            if self._prober is not None and isinstance(fact, RequestEnded):
+                self._prober.served()
         for listener in self.listeners:
             listener(fact)
 
@@ -340,6 +343,8 @@ class App:
             self.record(Lifecycle("config.reload", now_ms(), words))
         else:
             self.registry.refresh()
+            if self.logins is not None:
+                self.logins.follow()
             self.record(Lifecycle("config.reload", now_ms(), "the changed settings are in force"))
             if self.settings.history != before:
                 self._tidy()
@@ -457,8 +462,11 @@ class App:
         self._prober.arm()
         if self.logins is not None:
             self.logins.start(self._loop)
+        settings_file = Watch([(self.home.config.parent, (self.home.config.name,))], self.reload)
+        settings_file.start(self._loop)
         ready.set()
         await self._ended.wait()
+        settings_file.close()
         if self.logins is not None:
             self.logins.close()
         self._prober.close()
@@ -531,19 +539,20 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 def build(
     home: Home,
     *,
+    claimed: instance.Instance | None = None,
     port: int | None = None,
     environ: Mapping[str, str] = os.environ,
     project: Path | None = None,
 ) -> App:
-    """Read settings, keys and history, claim the instance and the port.
+    """Read settings, keys and history, claim the port, and the instance where that is not done; it is ours now.
 
     Raises:
         CannotStart: something is wrong that the user must mend.
         AlreadyRunning: the app runs in another process.
     """
-    chosen = _settings(home)
-    claimed = _claim(home)
+    claimed = claimed or claim(home)
     try:
+        chosen = _settings(home)
         bound = _bind(chosen, port)
         app = _build(home, chosen, claimed, bound, environ, project or Path.cwd(), port)
         app.demonstration.begin()
@@ -558,27 +567,6 @@ def _settings(home: Home) -> Settings:
         return settings.load(home.config)
     except settings.Faulty as error:
         raise CannotStart("\n".join(f"{error.path}: {fault}" for fault in error.faults)) from error
-
-
-def _claim(home: Home) -> instance.Instance:
-    try:
-        for folder in home.folders:
-            private_folder(folder)
-        claimed = instance.claim(home.lock, home.running)
-    except OSError as error:
-        raise CannotStart(f"{error.filename or home.lock.parent} cannot be written: {error.strerror}") from error
-    if claimed is None:
-        raise AlreadyRunning(_running_soon(home.running))
-    return claimed
-
-
-def _running_soon(path: Path) -> instance.Running | None:
-    """What the other process announced; it may still be starting."""
-    for _ in range(50):
-        if (running := instance.find_running(path)) is not None:
-            return running
-        time.sleep(0.1)
-    return None
 
 
 def _bind(chosen: Settings, port: int | None) -> ports.Bound:
@@ -674,28 +662,37 @@ def _midnight() -> int:
 Say = Callable[[str], None]
 
 
-def run(app: App, *, show: Callable[[App, threading.Event, Say], None] | None, say: Say) -> int:
-    """Run the built app until it is told to stop; the exit code.
-
-    `show` draws the tray on this thread and returns when there is none any more; None for headless.
-    """
-    logs.set_up()
+def run(app: App, say: Say) -> int:
+    """Run the built app, without a tray, until it is told to stop; the exit code."""
     stop = threading.Event()
     app.on_stop = stop.set
-    for number in _signals():
+    for number in ending_signals():
         signal.signal(number, lambda *_: stop.set())
     try:
-        app.start()
+        begin(app, say)
     except CannotStart as error:
         app.stop()
         say(str(error))
         return 1
+    stop.wait()
+    return end(app, say)
+
+
+def begin(app: App, say: Say) -> None:
+    """Start the built app, and say where it is and what its user should know.
+
+    Raises:
+        CannotStart: it does not come up.
+    """
+    logs.set_up()
+    app.start()
     say(_greeting(app))
     for notice in app.notices:
         say(notice)
-    if show is not None:
-        show(app, stop, say)
-    stop.wait()
+
+
+def end(app: App, say: Say) -> int:
+    """Stop the app, and say what was cut and what went wrong; the exit code."""
     app.stop()
     if app.cut:
         say(f"O-Switcher stopped after {GRACE_S:.0f} s; answers that were cut short: {app.cut}")
@@ -703,11 +700,6 @@ def run(app: App, *, show: Callable[[App, threading.Event, Say], None] | None, s
         say(f"O-Switcher stopped because of a fault of its own: {app.failure!r}")
         return 1
     return 0
-
-
-def _signals() -> Iterable[signal.Signals]:
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-    return [getattr(signal, name) for name in names if hasattr(signal, name)]
 
 
 def _greeting(app: App) -> str:

@@ -6,8 +6,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tray_app.host.home import Home, find_home
+
+if TYPE_CHECKING:
+    from tray_app.app import App
+    from tray_app.starting import AlreadyRunning
 
 
 class House:
@@ -19,20 +24,37 @@ class House:
 
     def start(self, *, tray: bool, port: int | None) -> int:
         """Run the app in this process until it stops; the exit code."""
+        from tray_app.starting import AlreadyRunning, CannotStart, claim
+
+        home = self.home()
+        try:
+            claimed = claim(home)
+        except AlreadyRunning as error:
+            return self._second_start(error, tray)
+        except CannotStart as error:
+            print(error, file=sys.stderr)
+            return 1
+
+        def build() -> App:
+            from tray_app import app
+
+            return app.build(home, claimed=claimed, port=port)
+
+        if tray and self._can_show_tray():
+            from tray_app.desktop import run_on_desktop
+
+            return run_on_desktop(build, _say)
+        return self._run_headless(build)
+
+    def _run_headless(self, build: Callable[[], App]) -> int:
         from tray_app import app
 
         try:
-            built = app.build(self.home(), port=port)
-        except app.AlreadyRunning as error:
-            return self._second_start(error, tray)
+            built = build()
         except app.CannotStart as error:
             print(error, file=sys.stderr)
             return 1
-        if not tray or not self._can_show_tray():
-            return app.run(built, show=None, say=_say)
-        from tray_app.desktop import run_tray
-
-        return app.run(built, show=run_tray, say=_say)
+        return app.run(built, _say)
 
     def _can_show_tray(self) -> bool:
         from tray_app.faces.tray.app import available
@@ -42,14 +64,13 @@ class House:
             _say(found.line)
         return found.ok
 
-    def _second_start(self, error: Exception, tray: bool) -> int:
+    def _second_start(self, error: AlreadyRunning, tray: bool) -> int:
         """The app runs already: open its report instead, or say where it is."""
-        from tray_app.app import AlreadyRunning
         from tray_app.control.callers import HttpCaller, NotRunning
         from tray_app.control.verbs import Refused
         from tray_app.host.browser import open_in_browser
 
-        running = error.running if isinstance(error, AlreadyRunning) else None
+        running = error.running
         if running is None:
             print("O-Switcher is starting or stopping in another process; try again in a moment", file=sys.stderr)
             return 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tray_app.agents import opencode
 from tray_app.agents.catalog import survey
 from tray_app.agents.found import LOGIN, Finding, Found, PassedOver
 from tray_app.core.providers import BUILT_IN, custom
@@ -219,6 +220,18 @@ VALUES: list[tuple[str | bytes, list[str]]] = [
 def test_a_row_is_a_key_for_where_it_says(home: Path, value: str | bytes, expected: list[str]) -> None:
     credentials(home, NEWEST, [("openrouter", value)], "integration_id")
     assert [one[0] for one in taken(look(home))] == expected
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_the_database_is_where_opencode_is_told_to_have_it(home: Path, elsewhere: bool) -> None:
+    path = credentials(home, NEWEST, [("openrouter", json.dumps({"type": "key", "key": KEY}))], "integration_id")
+    named = home / "other.db" if elsewhere else path.with_name("mine.db")
+    path.rename(named)
+    environ = {"OPENCODE_DB": str(named) if elsewhere else named.name}
+    assert look(home) == []
+    assert [one[2] for one in taken(look(home, **environ))] == [KEY]
+    watched = {folder / name for folder, names in opencode.watched(environ, home) for name in names}
+    assert {named, Path(f"{named}-wal"), path.with_name("auth.json")} <= watched
 
 
 @pytest.mark.parametrize("columns", FOREIGN)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tests.bench.table import Row, Series, text
 from tests.ledger.past import DAY_MS, make
-from tray_app.core.history import Wanted
+from tray_app.core.history import Period, Wanted
 from tray_app.ledger import database
 from tray_app.ledger.queries import History
 from tray_app.ledger.retention import Limits, Retention
@@ -102,16 +102,14 @@ def _disk(path: Path) -> Iterator[Row]:
 
 
 def _questions(path: Path, now: int) -> Iterator[Row]:
-    asked, since = History(path), now - 30 * DAY_MS
+    asked, since = History(path), (now // DAY_MS - 29) * DAY_MS
 
     def report() -> None:
-        asked.numbers(since)
-        asked.hours(since)
-        asked.shares(since)
+        asked.usage(Period(since, since + 30 * DAY_MS), range(since, since + 30 * DAY_MS, DAY_MS))
 
     with closing(sqlite3.connect(path)) as connection:
         (hourly,) = connection.execute("SELECT count(*) FROM usage_hour").fetchone()
-    note = f"numbers, hours and shares; usage_hour has {hourly:,} rows"
+    note = f"sums, by day, profile and class; usage_hour has {hourly:,} rows"
     yield Row("30-day report: CPU", _timed(report), floor=REPORT_MS, note=note)
     yield Row("the last 100 requests: CPU", _timed(lambda: asked.recent(100)), floor=LIST_MS)
     with closing(sqlite3.connect(path)) as connection:

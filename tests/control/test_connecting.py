@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -57,9 +57,13 @@ class Desk:
         dry_run: bool = False,
         provider: str | None = None,
         models: tuple[str, ...] = (),
+        command: bool | None = None,
+        mcp: bool | None = None,
+        program: tuple[str, ...] = ("o-switcher",),
+        needed: Mapping[str, str] | None = None,
     ) -> WiringView:
         served = tuple(BUILT_IN[name] for name in self.providers)
-        asked = Asked(url, served, BUILT_IN, provider, models)
+        asked = Asked(url, served, BUILT_IN, provider, models, (), command, mcp, program, needed or {})
         where = Where({"HOME": str(self.home), **self.environ}, self.home, system="linux")
         return self.connecting.connect(client, asked, where, dry_run=dry_run)
 
@@ -422,7 +426,7 @@ def test_force_touches_our_values_only(desk: Desk) -> None:
 
 def test_what_the_user_has_put_back_by_hand_needs_no_disconnecting(desk: Desk) -> None:
     path = desk.put(CLAUDE, b'{\n  "env": {"ANTHROPIC_BASE_URL": "https://old.example"}\n}\n')
-    desk.connect("claude-code")
+    desk.connect("claude-code", command=False)
     path.write_text('{\n  "env": {"ANTHROPIC_BASE_URL": "https://old.example"}, "b": 1\n}\n')
     assert not desk.disconnect("claude-code").changed
     path.write_text("{}")

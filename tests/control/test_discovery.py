@@ -193,6 +193,40 @@ def test_discovery_that_is_switched_off_while_it_runs_takes_no_more(machine: Mac
         assert list(profiles(app)) == ["openrouter-opencode"]
 
 
+@pytest.mark.parametrize(
+    ("base", "more"), [(SETTINGS, ""), (DISCOVERING, '[[targets]]\nprofile = "openrouter-main"\n')]
+)
+def test_discovery_that_is_switched_on_while_it_runs_takes_what_is_there_and_what_comes(
+    machine: Machine, base: str, more: str
+) -> None:
+    machine.settings(more, base=base)
+    machine.log_in(openrouter=key_of("b"))
+    block = {"provider": {"mine": {"options": {"apiKey": key_of("a")}}}}
+    (machine.project / "opencode.json").write_text(json.dumps(block))
+    with machine.running() as app:
+        assert profiles(app) == {}
+        machine.settings()
+        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode"])
+        machine.log_in(openrouter=key_of("c"))
+        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode", "openrouter-opencode-2"])
+        assert not any("given again" in notice for notice in app.notices)
+        assert any("of this project is not used" in notice for notice in app.notices)
+        machine.settings(more, base=base)
+        assert eventually(lambda: not app.settings.discovers)
+        machine.log_in(mine=key_of("c"))
+        time.sleep(0.5)
+        assert len(profiles(app)) == 2
+
+
+def test_a_changed_settings_file_is_obeyed_without_any_request(machine: Machine) -> None:
+    with machine.running() as app:
+        machine.settings("[switcher]\nretry = 1\n")
+        assert eventually(lambda: app._rules.retry_budget == 1)
+        machine.settings("[switcher]\nretry = -1\n")
+        assert eventually(lambda: any("retry" in notice for notice in app.notices))
+        assert app._rules.retry_budget == 1
+
+
 def test_a_projects_key_is_told_of_and_not_used(machine: Machine) -> None:
     block = {"provider": {"openrouter": {"options": {"apiKey": key_of("b")}}}}
     (machine.project / "opencode.json").write_text(json.dumps(block))

@@ -33,14 +33,15 @@ PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY
 class BareMachine:
     """A fresh Debian in a folder; `run` works in it with its own mounts, which vanish by themselves."""
 
-    def __init__(self, root: Path, suite: str) -> None:
+    def __init__(self, root: Path, suite: str, holds: str = "python3") -> None:
         self.root = root
         self._suite = suite
+        self._holds = holds
         self._environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", INSIDE: "1"}
 
     def make(self) -> None:
         """Debootstraps it and copies the checkout in, as an ordinary user would have it."""
-        variant = ["--variant=minbase", "--include=python3"]
+        variant = ["--variant=minbase", *([f"--include={self._holds}"] if self._holds else [])]
         command = ["debootstrap", *variant, self._suite, str(self.root), *apt_mirror(self._suite)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -56,6 +57,16 @@ class BareMachine:
 
     def run(self, command: list[str], *, user: int = 0, home: str = "") -> tuple[int, float]:
         """Runs a command in the checkout; its exit code and seconds."""
+        started = time.monotonic()
+        done = subprocess.run(self._inside(command, user, home), stdin=subprocess.DEVNULL, check=False)
+        return done.returncode, time.monotonic() - started
+
+    def hear(self, command: list[str], *, user: int = 0, home: str = "") -> subprocess.CompletedProcess[str]:
+        """The same, with what it says."""
+        inside = self._inside(command, user, home)
+        return subprocess.run(inside, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+    def _inside(self, command: list[str], user: int, home: str) -> list[str]:
         mounts = (
             "-t proc proc $0/proc",
             "-t tmpfs tmpfs $0/dev/shm",
@@ -66,10 +77,8 @@ class BareMachine:
         environ = self._environ | {"HOME": home or pwd.getpwuid(0).pw_dir}
         settings = [f"{name}={value}" for name, value in environ.items()]
         inside = ["/bin/sh", "-c", 'cd /home/user/o-switcher && exec "$@"', "sh", *command]
-        started = time.monotonic()
         outer = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", inner, str(self.root)]
-        done = subprocess.run([*outer, *chroot, *settings, *inside], stdin=subprocess.DEVNULL, check=False)
-        return done.returncode, time.monotonic() - started
+        return [*outer, *chroot, *settings, *inside]
 
     def _share_network_settings(self) -> None:
         for name in ("resolv.conf", "hosts"):

@@ -58,7 +58,8 @@ def test_pytests_closing_words_are_kept(runner: ModuleType, output: str, closing
 def test_every_stage_runs_although_one_failed(tmp_path: Path) -> None:
     shutil.copytree(SCRIPTS, tmp_path / "installer", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(CHECKOUT / "pyproject.toml", tmp_path / "pyproject.toml")
-    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/core").mkdir(parents=True)
+    (tmp_path / "tests/core/test_two.py").write_text("def test_two() -> None:\n    pass\n")
     (tmp_path / "tests/test_one.py").write_text(
         "from tray_app.core.one import double\n\n\ndef test_double() -> None:\n    assert double(2) == 4\n"
     )
@@ -69,8 +70,9 @@ def test_every_stage_runs_although_one_failed(tmp_path: Path) -> None:
     (core / "one.py").write_text("import os\n\n\ndef double(number: int) -> int:\n    return number * 2\n")
     command = [sys.executable, "-c", START]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    *_, closing, times = done.stdout.splitlines()
+    *_, beside, closing, times = done.stdout.splitlines()
     assert done.returncode == 1
+    assert " 1 passed in " in beside
     assert " 1 passed in " in closing
     parts = [part.rpartition(" ")[0].rpartition(" ")[0] for part in times.split(" | ")]
     assert parts == [

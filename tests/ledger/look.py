@@ -23,6 +23,7 @@ TABLES = (
     "operator_event",
     "usage_hour",
     "usage_day",
+    "fault_hour",
     "cooldown",
     "app_state",
     "unknown_answer",

@@ -184,7 +184,7 @@ UNUSABLE = [
     pytest.param(bad_page, "is damaged", id="a broken page"),
     pytest.param(bad_index, "is damaged", id="a broken index"),
     pytest.param(contradictory, "is damaged (NULL value in profile.removed_at)", id="rows that cannot be"),
-    pytest.param(newer, "was written by a newer version (schema 999, known up to 5)", id="a newer schema"),
+    pytest.param(newer, "was written by a newer version (schema 999, known up to 6)", id="a newer schema"),
     pytest.param(of_another_program, "is the database of another program", id="another program's"),
     pytest.param(with_a_table_missing, "is the database of another program", id="a table missing"),
 ]

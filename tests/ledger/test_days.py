@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,13 @@ from tests.ledger.facts import HOUR, served, switched
 from tests.ledger.look import ask, one
 from tests.ledger.past import make
 from tray_app.core import histogram
+from tray_app.core.history import Period, Sums, Usage
 from tray_app.ledger import batch, database
 from tray_app.ledger.days import sum_up_next
 from tray_app.ledger.queries import History
 from tray_app.ledger.rebuild import rebuild
 from tray_app.ledger.retention import DAY_MS, Limits, Retention
+from tray_app.ledger.usage import LONG_MS
 
 TODAY = 1_760_000_400_000 // DAY_MS * DAY_MS
 NOW = TODAY + 13 * HOUR
@@ -64,36 +68,82 @@ def test_every_day_before_yesterday_is_summed_up(week: Path) -> None:
         assert histogram.read(row["latency_histogram"]) == histogram.total(",".join(texts))
 
 
+def used(path: Path, since: int = TODAY - 8 * DAY_MS, until: int = TODAY + DAY_MS, step: int = DAY_MS) -> Usage:
+    """What a period came to, with money to the billionth."""
+    found = History(path).usage(Period(since, until), range(since, until, step))
+    slots = tuple(replace(slot, sums=billionths(slot.sums), costs=approximate(slot.costs)) for slot in found.slots)
+    profiles = {name: billionths(sums) for name, sums in found.profiles.items()}
+    return replace(found, sums=billionths(found.sums), slots=slots, profiles=profiles)
+
+
+def billionths(sums: Sums) -> Sums:
+    return replace(sums, cost_usd=None if sums.cost_usd is None else round(sums.cost_usd, 9))
+
+
+def approximate(costs: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(cost, 9) for name, cost in costs.items()}
+
+
 @pytest.mark.parametrize("hours", [0, 13, 37, 100, 200])
 @pytest.mark.parametrize("more", [0, 1_234_567])
 def test_a_period_has_the_same_sums_as_before(week: Path, hours: int, more: int) -> None:
-    since, asked = NOW - hours * HOUR - more, History(week)
-    before = asked.numbers(since), set(asked.shares(since)), asked.hours(since)
+    since = NOW - hours * HOUR - more
+    until = NOW + HOUR
+    before = used(week, since, until, until - since)
     one_round(week)
-    assert (asked.numbers(since), set(asked.shares(since)), asked.hours(since)) == before
+    assert used(week, since, until, until - since) == before
+
+
+@pytest.mark.parametrize("until", [TODAY + DAY_MS, TODAY - DAY_MS + 5 * HOUR], ids=["until today", "until a morning"])
+def test_a_long_period_is_read_by_the_day_and_comes_to_the_same(week: Path, until: int) -> None:
+    short = TODAY - 8 * DAY_MS
+    one_round(week)
+    long = used(week, short - LONG_MS, until)
+    assert len(long.slots) >= 70
+    told = used(week, short, until)
+    assert (long.sums, long.profiles, long.latency, long.faults) == (
+        told.sums,
+        told.profiles,
+        told.latency,
+        told.faults,
+    )
+    assert long.slots[-len(told.slots) :] == told.slots
+
+
+def test_slots_of_uneven_length_come_to_the_same(week: Path) -> None:
+    """As where the clocks are changed: a day of 23 hours."""
+    since, until = TODAY - 5 * DAY_MS, TODAY
+    even = used(week, since, until)
+    starts = [at - (HOUR if number > 2 else 0) for number, at in enumerate(range(since, until, DAY_MS))]
+    found = History(week).usage(Period(since, until), starts)
+    assert billionths(found.sums) == even.sums
+    assert [slot.sums.requests for slot in found.slots[:2]] == [slot.sums.requests for slot in even.slots[:2]]
+    assert sum(slot.sums.requests for slot in found.slots) == even.sums.requests
+    hour = used(week, starts[3], starts[3] + HOUR)
+    assert found.slots[2].sums.requests == even.slots[2].sums.requests - hour.sums.requests
 
 
 def test_a_day_that_changes_after_all_is_summed_up_anew(week: Path) -> None:
     one_round(week)
     day_at = days(week)[2]
-    before = History(week).numbers(0)
+    before = used(week)
     with closing(database.open_for_writing(week, NOW).connection) as connection:
         batch.write(connection, [*served(1, day_at + HOUR), *switched(2, day_at + 2 * HOUR)], batch.Unfinished())
     assert day_at not in days(week)
-    later = History(week).numbers(0)
-    assert (later.requests, later.saved) == (before.requests + 2, before.saved + 1)
+    later = used(week)
+    assert (later.sums.requests, later.sums.saved) == (before.sums.requests + 2, before.sums.saved + 1)
     one_round(week)
     assert day_at in days(week)
-    assert History(week).numbers(0) == later
+    assert used(week) == later
 
 
 def test_hours_that_are_counted_anew_take_their_days_with_them(week: Path) -> None:
     one_round(week)
-    before = History(week).numbers(0)
+    before = used(week)
     rebuild(week, NOW)
     assert days(week) == []
     one_round(week)
-    assert days(week) != [] and History(week).numbers(0) == before
+    assert days(week) != [] and used(week) == before
 
 
 def test_nothing_is_summed_up_where_there_is_nothing(history: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import sqlite3
 import statistics
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace as replaced
@@ -18,9 +17,22 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from tests.ledger.facts import BACKUP, HOUR, MAIN, MODEL, T0, ended, id_of, served, started, switched
-from tray_app.core.history import Hour, Numbers, PastAttempt, PastFailover, PastRequest, Share, Wanted
-from tray_app.core.values import Fact, FailedOver, Outcome, RequestEnded, RequestStarted
+from tests.ledger.facts import (
+    BACKUP,
+    HOUR,
+    MAIN,
+    MODEL,
+    T0,
+    attempt_ended,
+    ended,
+    id_of,
+    seen,
+    served,
+    started,
+    switched,
+)
+from tray_app.core.history import Choices, PastAttempt, PastFailover, PastRequest, Period, Quantiles, Sums, Wanted
+from tray_app.core.values import Fact, FailedOver, Outcome, RequestEnded, RequestStarted, Spent
 from tray_app.ledger import batch, database
 from tray_app.ledger.queries import History
 
@@ -57,7 +69,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with closing(database.open_for_writing(path, 1).connection) as connection:
         facts = [fact for facts in MORNING for fact in facts]
         by_hand = FailedOver(None, DAY + 61 * 420_000, BACKUP, MAIN, "chosen by the operator (tray)", True)
-        batch.write(connection, [*facts, by_hand], batch.Unfinished())
+        batch.write(connection, [seen(MAIN), seen(BACKUP), *facts, by_hand], batch.Unfinished())
         batch.write(connection, [started(99, started_at=DAY + 62 * 420_000)], batch.Unfinished())  # still under way
     return path
 
@@ -84,11 +96,11 @@ def test_the_newest_requests_come_first(asked: History) -> None:
 
 
 def test_pages_follow_one_another_without_gap_or_overlap(asked: History) -> None:
-    seen: list[str] = []
-    while page := asked.recent(7, Wanted(before=seen[-1] if seen else None)):
+    found: list[str] = []
+    while page := asked.recent(7, Wanted(before=found[-1] if found else None)):
         assert len(page) <= 7
-        seen += ids(page)
-    assert seen == sorted(ALL, reverse=True)
+        found += ids(page)
+    assert found == sorted(ALL, reverse=True)
 
 
 @pytest.mark.parametrize("profile", [MAIN, BACKUP, "nobody"])
@@ -177,50 +189,82 @@ def test_the_newest_failovers_come_first(asked: History) -> None:
     assert [one.request_id for one in found[1:]] == [ALL[55], ALL[50], ALL[45]]
 
 
-@pytest.mark.parametrize("since", [0, DAY, DAY + 1, DAY + 3 * HOUR, DAY + 30 * HOUR])
-def test_hours_are_summed_up(asked: History, since: int) -> None:
-    hours: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for start, end in ends():
-        sums = hours[start.started_at // HOUR * HOUR]
-        sums[0] += 1
-        sums[1] += end.outcome is Outcome.SERVED
-        sums[2] += end.failovers
-    assert asked.hours(since) == [Hour(at, *sums) for at, sums in sorted(hours.items()) if at >= since]
+WHOSE: dict[str, dict[str, str]] = {
+    "all": {},
+    "a profile": {"profile": BACKUP},
+    "a model": {"model": MODEL},
+    "a client": {"client": "codex"},
+    "a provider": {"provider": "openrouter"},
+    "nobody": {"client": "nobody"},
+}
 
 
-@pytest.mark.parametrize("since", [0, DAY + 3 * HOUR])
-def test_shares_say_what_each_profile_did(asked: History, since: int) -> None:
-    done: dict[str, list[RequestEnded]] = defaultdict(list)
-    for start, end in ends():
-        if start.started_at >= since:
-            done[end.profile_id or ""].append(end)
-    wanted = {
-        Share(
-            profile,
-            len(found),
-            sum(end.outcome is Outcome.SERVED for end in found),
-            round(statistics.mean(end.duration_ms for end in found)),
-        )
-        for profile, found in done.items()
+@pytest.mark.parametrize("whose", WHOSE.values(), ids=list(WHOSE))
+@pytest.mark.parametrize("hours", [(0, 8), (2, 5)], ids=["all of it", "some hours"])
+def test_usage_is_that_of_the_requests_asked_for(asked: History, hours: tuple[int, int], whose: dict[str, str]) -> None:
+    starts = [DAY + hour * HOUR for hour in range(*hours)]
+    period = Period(starts[0], starts[-1] + HOUR, **whose)
+    found = asked.usage(period, starts)
+    wanted = [(start, end) for start, end in ends() if period.since <= start.started_at < period.until]
+    wanted = [(start, end) for start, end in wanted if fits(start, end, whose)]
+    assert found.sums == counts(wanted)
+    assert [slot.at for slot in found.slots] == starts
+    for slot in found.slots:
+        of_slot = [(start, end) for start, end in wanted if slot.at <= start.started_at < slot.at + HOUR]
+        assert slot.sums == counts(of_slot)
+        times = [end.ttft_ms for _, end in of_slot if end.outcome is Outcome.SERVED and end.ttft_ms is not None]
+        assert slot.latency.p50 == (near(statistics.median_low(times)) if times else None)
+    assert {name: sums.requests for name, sums in found.profiles.items()} == {
+        name: sum((end.profile_id or "") == name for _, end in wanted)
+        for name in {end.profile_id or "" for _, end in wanted}
     }
-    assert set(asked.shares(since)) == wanted
-    assert len(wanted) == 2
 
 
-@pytest.mark.parametrize("first", [0, 13, 30, 55, 59], ids="from request {}".format)
-def test_numbers_are_those_of_the_requests_since(asked: History, first: int) -> None:
-    since = DAY + first * 420_000
-    found = [end for start, end in ends() if start.started_at >= since]
-    times = [end.ttft_ms for end in found if end.outcome is Outcome.SERVED and end.ttft_ms is not None]
-    assert asked.numbers(since) == Numbers(
-        requests=len(found) + 1,  # with the one under way
+def fits(start: RequestStarted, end: RequestEnded, whose: dict[str, str]) -> bool:
+    told = {"profile": end.profile_id, "model": start.model, "client": start.client, "provider": "openrouter"}
+    return all(told[name] == value for name, value in whose.items())
+
+
+def counts(wanted: list[tuple[RequestStarted, RequestEnded]]) -> Sums:
+    found = [end for _, end in wanted]
+    return Sums(
+        requests=len(found),
         served=sum(end.outcome is Outcome.SERVED for end in found),
         saved=sum(end.outcome is Outcome.SERVED and end.failovers > 0 for end in found),
-        failed=sum(end.outcome in (Outcome.FAILED, Outcome.EXHAUSTED, Outcome.REFUSED) for end in found),
+        cancelled=sum(end.outcome is Outcome.CLIENT_CANCELLED for end in found),
         failovers=sum(end.failovers for end in found),
         attempts=sum(end.attempts for end in found),
-        median_ttft_ms=near(statistics.median_low(times)) if times else None,
     )
+
+
+def test_errors_are_told_by_class_and_slot(asked: History) -> None:
+    starts = [DAY + hour * HOUR for hour in range(8)]
+    found = asked.usage(Period(DAY, DAY + 8 * HOUR), starts)
+    (fault,) = found.faults
+    assert (fault.error_class, fault.calls, fault.failovers) == ("rate_limited", 12, 12)
+    assert fault.spared_ms > 0 and fault.spared_usd is None
+    assert sum(slot.errors.get("rate_limited", 0) for slot in found.slots) == 12
+    assert asked.usage(Period(DAY, DAY + 8 * HOUR, profile=BACKUP), starts).faults == ()
+
+
+def test_money_and_tokens_are_summed_where_they_are_known(history: Path) -> None:
+    told = (Spent(1000, 50, 400, cost_usd=0.25), Spent(10, 5), None)
+    with closing(database.open_for_writing(history, 1).connection) as connection:
+        for number, spent in enumerate(told):
+            facts = served(number)
+            facts[2] = attempt_ended(number, spent=spent)
+            batch.write(connection, facts, batch.Unfinished())
+    at = T0 // HOUR * HOUR
+    found = History(history).usage(Period(at, at + HOUR), [at])
+    assert (found.sums.input_tokens, found.sums.output_tokens, found.sums.cache_read_tokens) == (1010, 55, 400)
+    assert (found.sums.cost_usd, found.sums.unpriced) == (0.25, 1)
+    assert (found.slots[0].costs, found.sums.finished, found.sums.failed) == ({MAIN: 0.25}, 3, 0)
+
+
+def test_whom_there_is_anything_of(asked: History) -> None:
+    found = asked.choices()
+    assert found.clients == ("codex", "opencode")
+    assert found.models == tuple(sorted(model for model in MODELS if model))
 
 
 def near(ms: float) -> Any:
@@ -233,14 +277,17 @@ def near(ms: float) -> Any:
     [((), None), ((7,), 7), ((10, 20), 10), ((30, 10, 20), 20), ((1, 2, 3, 100), 2), ((5, None, 7), 7)],
     ids=["none", "one", "two", "three", "four", "without a first byte the whole time counts"],
 )
-@pytest.mark.parametrize("since", [0, T0 - 1], ids=["from the hours", "from the hour that is not whole"])
+@pytest.mark.parametrize("since", [0, T0 - 1], ids=["long", "from within its hour"])
 def test_the_median_is_in_the_middle(
     history: Path, times: tuple[int | None, ...], median: int | None, since: int
 ) -> None:
     with closing(database.open_for_writing(history, 1).connection) as connection:
         for number, ttft in enumerate(times):
             batch.write(connection, [started(number), ended(number, ttft_ms=ttft)], batch.Unfinished())
-    assert History(history).numbers(since).median_ttft_ms == (median and near(median))
+    at = T0 // HOUR * HOUR
+    found = History(history).usage(Period(since, at + HOUR), [at]).latency
+    assert found.p50 == (median and near(median))
+    assert (found.p95 or 0) >= (found.p50 or 0)
 
 
 # -- the search
@@ -329,12 +376,14 @@ def test_no_search_looks_at_all_requests(filled: Path, monkeypatch: pytest.Monke
 def test_an_empty_history_answers_with_nothing(history: Path) -> None:
     database.open_for_writing(history, 1).connection.close()
     asked = History(history)
-    assert asked.recent(10) == asked.failovers(10) == asked.hours(0) == asked.shares(0) == []
-    assert asked.numbers(0) == Numbers(0, 0, 0, 0, 0, 0, None)
+    assert asked.recent(10) == asked.failovers(10) == []
+    nothing = asked.usage(Period(0, HOUR), [0])
+    assert (nothing.sums, nothing.profiles, nothing.faults, nothing.latency) == (Sums(), {}, (), Quantiles())
+    assert asked.choices() == Choices()
 
 
 def test_moments_before_all_time_are_understood(asked: History) -> None:
-    assert asked.numbers(-1).requests == 61
+    assert asked.usage(Period(-1, DAY + 30 * HOUR), [0]).sums.requests == 60
     assert len(asked.recent(1000, Wanted(since=-1))) == 61
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.ledger.facts import HOUR, T0, attempt_ended, attempt_started, ended, id_of, started
 from tests.ledger.look import ask
 from tray_app.core import histogram
-from tray_app.core.values import Fact, Outcome, Spent
+from tray_app.core.values import Fact, FailedOver, Outcome, Spent
 from tray_app.ledger import batch, database
 from tray_app.ledger.rebuild import rebuild
 
@@ -32,6 +32,16 @@ spendings = st.builds(
 )
 outcomes = st.sampled_from([Outcome.SERVED, Outcome.SERVED, Outcome.FAILED, Outcome.CLIENT_CANCELLED])
 
+classes = st.sampled_from(["rate_limited", "mid_stream_error"])
+waits = st.none() | st.floats(0, 10_000)
+failed = st.builds(
+    lambda kind, wait, outcome: {"error_class": kind, "retry_after_s": wait, "outcome": outcome},
+    classes,
+    waits,
+    st.sampled_from([Outcome.FAILED, Outcome.INTERRUPTED]),
+)
+endings = st.just({}) | failed
+
 
 @st.composite
 def requests(draw: st.DrawFn) -> list[list[Fact]]:
@@ -45,7 +55,10 @@ def requests(draw: st.DrawFn) -> list[list[Fact]]:
         for seq in range(1, calls + 1):
             profile, spent = draw(st.sampled_from(["p", "q"])), draw(st.none() | spendings)
             facts.append(attempt_started(number, seq, at=at, profile_id=profile))
-            facts.append(attempt_ended(number, seq, at=at, profile_id=profile, spent=spent))
+            told_of = draw(endings)
+            facts.append(attempt_ended(number, seq, at=at, profile_id=profile, spent=spent, **told_of))
+            if told_of and draw(st.booleans()):
+                facts.append(FailedOver(id_of(number, at), at, profile, "r", "why", draw(st.booleans())))
         ttft = draw(st.none() | st.integers(0, 9_000))
         last = {"outcome": draw(outcomes), "attempts": calls, "profile_id": draw(st.sampled_from(["p", "q", None]))}
         facts.append(ended(number, started_at=at, ttft_ms=ttft, **last))
@@ -58,7 +71,10 @@ def sums(path: Path) -> list[dict[str, Any]]:
     for row in rows:
         row["latency_histogram"] = histogram.read(row["latency_histogram"])
         row["cost_usd"] = row["cost_usd"] and pytest.approx(row["cost_usd"])
-    return rows
+    faults = ask(path, "SELECT * FROM fault_hour ORDER BY hour_at, profile_id, model, client, error_class")
+    for row in faults:
+        row["spared_usd"] = row["spared_usd"] and pytest.approx(row["spared_usd"])
+    return rows + faults
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,7 +91,7 @@ def test_the_sums_equal_the_rows(
     with closing(database.open_for_writing(path, T0).connection) as connection:
         for at in range(0, len(facts), size):
             batch.write(connection, facts[at : at + size], unfinished)
-    assert not unfinished.spent
+    assert not unfinished.spent and not unfinished.trouble
     live = sums(path)
     for request in made:
         spent = [one for fact in request if (one := getattr(fact, "spent", None)) is not None]
@@ -100,7 +116,7 @@ def test_money_is_the_profiles_that_it_was_spent_on(tmp_path: Path) -> None:
     ]
     with closing(database.open_for_writing(path, T0).connection) as connection:
         batch.write(connection, facts, batch.Unfinished())
-    rows = {row["profile_id"]: row for row in sums(path)}
+    rows = {row["profile_id"]: row for row in sums(path) if "requests" in row}
     assert rows["dear"]["cost_usd"] == 0.5 and rows["dear"]["requests"] == 0 and rows["dear"]["unpriced"] == 0
     assert rows["next"]["cost_usd"] is None and rows["next"]["unpriced"] == 1
     row = ask(path, "SELECT input_tokens, output_tokens, cost_usd, cost_source FROM request")[0]

@@ -131,7 +131,10 @@ def test_the_app_goes_on_with_an_old_file_and_keeps_a_copy(history: Path, versio
     (left_open,) = ask(history, "SELECT outcome, reason FROM request WHERE id = ?", REQUESTS[9]["id"])
     assert left_open == {"outcome": "interrupted", "reason": "the app ended before the answer did"}
     assert one(history, "SELECT count(*) FROM request") == 11
+    failed = ask(history, "SELECT * FROM fault_hour ORDER BY 1, 2, 3, 4, 5")
+    assert sum(row["failovers"] for row in failed) == 2
     assert rebuild(history, T0 + 3 * HOUR) >= 1
+    assert ask(history, "SELECT * FROM fault_hour ORDER BY 1, 2, 3, 4, 5") == failed
     assert one(history, "SELECT sum(requests) FROM usage_hour") == 11
 
 

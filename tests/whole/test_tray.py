@@ -21,6 +21,7 @@ from tests.rig import CHAT, MODEL, script_of
 from tests.whole.processes import environment, prepared
 from tray_app.control.callers import HttpCaller, connect
 from tray_app.control.verbs import Refused
+from tray_app.faces.tray.texts import ENGLISH
 from tray_app.host.home import Home
 from tray_app.host.instance import find_running
 from tray_app.simulator.script import parse
@@ -117,16 +118,18 @@ def showing(tmp_path: Path, script: str = SCRIPT, settings: str = "") -> Iterato
         desk = Desk(daemon)
         desk.be(WATCHER)
         process = subprocess.Popen([sys.executable, "-m", "tray_app"], env=env, stderr=subprocess.PIPE, text=True)
+        found = Shown(process, home, daemon, desk, token, opened, env)
         try:
             until(lambda: desk.items, "no icon came", 20)
             until(lambda: find_running(home.running) is not None, "the app did not announce itself", 20)
-            yield Shown(process, home, daemon, desk, token, opened, env)
+            until(lambda: desk.labels()[0] != ENGLISH.starting, "the icon does not follow the app")
+            yield found
         finally:
             if process.poll() is None:
                 process.terminate()
             process.communicate(timeout=15)
-            desk.close()
-            daemon.kill()
+            found.desk.close()
+            found.daemon.kill()
 
 
 def test_the_menu_shows_who_serves_and_changes_when_a_profile_runs_dry(shown: Shown) -> None:
@@ -203,6 +206,38 @@ def test_the_app_goes_on_without_its_tray_when_the_bus_is_lost(shown: Shown) -> 
     assert shown.caller().ask("status")["state"] == "ready"
     shown.process.send_signal(signal.SIGTERM)
     assert shown.process.wait(10) == 0
+
+
+def test_the_icon_comes_back_each_time_that_the_bus_does(shown: Shown) -> None:
+    for _ in range(3):
+        shown.daemon.kill()
+        assert shown.ask(), "the app goes on relaying"
+        shown.daemon = Daemon(shown.daemon.socket.parent)
+        shown.desk.close()
+        shown.desk = Desk(shown.daemon)
+        shown.desk.host()
+        assert any("is serving" in label for label in shown.desk.labels())
+    shown.click("Pause everything")
+    until(lambda: shown.caller().ask("status")["paused_all"], "the icon that is back is not obeyed")
+    shown.click(ENGLISH.quit)
+    assert shown.process.wait(10) == 0
+    _, said = shown.process.communicate()
+    assert said.count("the tray is gone") == said.count("the tray is back") == 3
+
+
+def test_a_signal_ends_the_app_while_its_desktop_is_away(shown: Shown) -> None:
+    shown.daemon.kill()
+    shown.daemon.socket.unlink()
+    until(lambda: inotify(shown.process.pid), "it does not watch for a bus")
+    time.sleep(0.6)  # it has looked in vain
+    shown.process.send_signal(signal.SIGHUP)
+    assert shown.process.wait(10) == 0
+
+
+def inotify(pid: int) -> list[str]:
+    """What a process watches folders with."""
+    files = Path(f"/proc/{pid}/fd").iterdir()
+    return [str(link) for file in files if "inotify" in str(link := file.readlink())]
 
 
 def test_address_and_token_are_copied_for_an_sdk(open_app: Shown) -> None:
@@ -309,7 +344,7 @@ def test_after_a_kill_nothing_is_left_that_the_next_start_does_not_put_right(sho
     again = shown.start()
     try:
         assert until(lambda: shown.desk.items, "no icon came", 20) == [f"{ITEM}-{again.pid}-1"]
-        until(lambda: shown.caller().alive(), "it does not answer")
+        until(lambda: find_running(shown.home.running), "it does not announce itself")
         assert shown.ask() == "openrouter-main"
     finally:
         again.terminate()

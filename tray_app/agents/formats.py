@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Protocol, cast
 
-from tray_app.agents import jsonc_text, toml_text, yaml_list, yaml_text
+from tray_app.agents import jsonc_text, toml_text, whole_text, yaml_list, yaml_text
 
 
 class Format(Protocol):
@@ -30,6 +30,7 @@ _BY_NAME: Mapping[str, ModuleType] = {
     "toml": toml_text,
     "yaml": yaml_text,
     "yaml-list": yaml_list,
+    whole_text.NAME: whole_text,
 }
 
 

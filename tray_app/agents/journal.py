@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tray_app.agents import whole_text
 from tray_app.agents.formats import Format, format_named
 from tray_app.agents.found import OURS
 from tray_app.agents.unfit import MISSING, Unfit
@@ -79,6 +80,8 @@ class Connection(Struct, frozen=True):
     asked: str | None = None
     models: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()  # every address of ours that it has been pointed at
+    command: bool = True
+    mcp: bool = False
 
 
 class Journal(Struct):
@@ -289,6 +292,11 @@ def strays(text: str | None, edit: FileEdit) -> tuple[Conflict, ...]:
     return tuple(
         Conflict(step.path) for step in edit.steps if text is None or _mark(form.value_at(now, step.path)) != step.ours
     )
+
+
+def is_own(edit: FileEdit) -> bool:
+    """Whether it made a file that is all ours: one that somebody has changed or taken away since is theirs."""
+    return edit.format == whole_text.NAME
 
 
 def is_same(edit: FileEdit, other: FileEdit) -> bool:

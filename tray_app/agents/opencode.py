@@ -34,7 +34,7 @@ _Options = dict[str, str | None]
 def discover(environ: Mapping[str, str], home: Path, project: Path, known: Mapping[str, Provider]) -> Iterator[Finding]:
     """The keys that OpenCode has, logins first. `project` is the folder that a project is looked for in."""
     yield from _logins(environ, home, known)
-    yield from opencode_database.discover(auth_file(environ, home).parent, known)
+    yield from opencode_database.discover(database_file(environ, home), known)
     documents = list(_documents(environ, home, project))
     own = list(_from_blocks([one for one in documents if not one.within], environ, home, known))
     yield from own
@@ -58,8 +58,12 @@ def logins_are_as(environ: Mapping[str, str], home: Path) -> tuple[str, str]:
 def watched(environ: Mapping[str, str], home: Path) -> tuple[tuple[Path, tuple[str, ...]], ...]:
     """The folders in which OpenCode keeps keys, and the names of their files there."""
     data, config = auth_file(environ, home), _config_folder(environ, home)
-    database = opencode_database.NAME
-    return ((data.parent, (data.name, database, f"{database}-wal")), (config, ("config.json", *_NAMES)))
+    database = database_file(environ, home)
+    return (
+        (data.parent, (data.name,)),
+        (database.parent, (database.name, f"{database.name}-wal")),
+        (config, ("config.json", *_NAMES)),
+    )
 
 
 # -- logins
@@ -69,6 +73,11 @@ def auth_file(environ: Mapping[str, str], home: Path) -> Path:
     """Where OpenCode keeps its logins."""
     data = environ.get("XDG_DATA_HOME") or str(home / ".local" / "share")
     return Path(data) / "opencode" / "auth.json"
+
+
+def database_file(environ: Mapping[str, str], home: Path) -> Path:
+    """Where OpenCode keeps its sessions, and credentials with them."""
+    return opencode_database.place(environ, auth_file(environ, home).parent)
 
 
 def _logins(environ: Mapping[str, str], home: Path, known: Mapping[str, Provider]) -> Iterator[Finding]:

@@ -25,9 +25,14 @@ _STAMPS = ("rowid", "id", "time_updated")
 _MOST = 1000  # rows: nobody has so many keys
 
 
-def discover(folder: Path, known: Mapping[str, Provider]) -> Iterator[Finding]:
-    """The API keys in the database of that folder."""
-    for provider, value, stamp in rows(folder / NAME):
+def place(environ: Mapping[str, str], folder: Path) -> Path:
+    """The database: in OpenCode's folder of data, or where `OPENCODE_DB` says."""
+    return folder / (environ.get("OPENCODE_DB") or NAME)
+
+
+def discover(path: Path, known: Mapping[str, Provider]) -> Iterator[Finding]:
+    """The API keys in that database."""
+    for provider, value, stamp in rows(path):
         if (finding := _finding(provider, value, stamp, known)) is not None:
             yield finding
 

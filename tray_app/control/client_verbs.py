@@ -17,6 +17,7 @@ from tray_app.control.views import ConnectionView, WiringView
 from tray_app.core.pool import Pool
 from tray_app.core.providers import Provider
 from tray_app.core.redact import redact
+from tray_app.host.program import command_line, needed_environ
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Clients:
         provider: str | None = None,
         models: str | None = None,
         places: str | None = None,
+        command: bool | None = None,
+        mcp: bool | None = None,
     ) -> WiringView:
         """Point a client at the proxy."""
         url, known = self.url(), self.registry.providers()
@@ -69,6 +72,10 @@ class Clients:
             provider,
             named,
             tuple(self.routes()),
+            command,
+            mcp,
+            command_line(),
+            needed_environ(),
         )
         return self.connecting.connect(client, asked, where_of(places, os.environ), dry_run=dry_run)
 

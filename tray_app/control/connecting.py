@@ -24,7 +24,7 @@ from tray_app.agents import journal
 from tray_app.agents.journal import Connection, FileEdit, Journal
 from tray_app.agents.unfit import Unfit
 from tray_app.agents.wiring.clients import CLIENTS, client_named
-from tray_app.agents.wiring.plan import PLACES, Aim, Client, FileChange, Plan, Where
+from tray_app.agents.wiring.plan import PLACES, Aim, Client, Extras, FileChange, Plan, Where
 from tray_app.control.verbs import Refused
 from tray_app.control.views import ConnectionView, FileView, WiringView
 from tray_app.core.providers import Provider
@@ -41,7 +41,8 @@ DEFAULT_URL = "http://127.0.0.1:4417"
 class Asked:
     """What is wanted of `connect`, as in `Aim`: `providers` are those that the pool has keys of, in order of choice.
 
-    Where nothing is said of provider and models, those of the last time hold; then `routes`, the models that have one.
+    Where nothing is said of provider, models, command and mcp, those of the last time hold; then `routes`, the models
+    that have one. `program` and `environ` are as in `Extras`.
     """
 
     url: str
@@ -50,6 +51,10 @@ class Asked:
     provider: str | None = None
     models: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
+    command: bool | None = None
+    mcp: bool | None = None
+    program: tuple[str, ...] = ("o-switcher",)
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +90,21 @@ class Connecting:
             client = client_named(name)
             token = self._token(client.name, make=not dry_run)
             aim = Aim(asked.url, token, asked.providers, asked.known, asked.provider, asked.models)
+            if asked.mcp and not client.takes_mcp:
+                raise Unfit(_no_mcp(client))
             if client.plan is None:
-                return _shown_lines(client, _completed(aim, None, asked.routes), dry_run)
-            return _in_peace(lambda: self._connect(client, aim, asked.routes, where, dry_run))
+                return _shown_lines(client, _completed(aim, None, asked), dry_run)
+            return _in_peace(lambda: self._connect(client, aim, asked, where, dry_run))
 
     def _token(self, client: str, *, make: bool) -> str:
         known = self.vault.tokens().get(client)
         return known or (self.vault.token(client) if make else f"osw-{client}-made-when-connected")
 
-    def _connect(self, client: Client, aim: Aim, routes: tuple[str, ...], where: Where, dry_run: bool) -> WiringView:
+    def _connect(self, client: Client, aim: Aim, asked: Asked, where: Where, dry_run: bool) -> WiringView:
         assert client.plan is not None  # noqa: S101 - the caller has looked
         book = self._read()
         old = self._revealed(book.connections.get(client.name))
-        aim = _completed(aim, old, routes)
+        aim = _completed(aim, old, asked)
         found = {Path(edit.path): user_files.read_text(Path(edit.path)) for edit in (old.edits if old else ())}
         back = {path: _undone(path, found[path], edit).text for path, edit in _by_path(old).items()}
         plan = client.plan(aim, Where(where.environ, where.home, back, where.system))
@@ -116,7 +123,18 @@ class Connecting:
             if path not in planned
         ]
         at = old.at if old is not None else self.clock()
-        new = Connection(client.name, aim.url, plan.provider, at, tuple(edits), aim.asked, aim.models, urls)
+        new = Connection(
+            client.name,
+            aim.url,
+            plan.provider,
+            at,
+            tuple(edits),
+            aim.asked,
+            aim.models,
+            urls,
+            aim.extras.command,
+            aim.extras.mcp,
+        )
         changing = [write for write in writes if write.after != write.before]
         view = self._view_of(client, plan, aim, changing, dry_run)
         if not dry_run and (changing or old != new):
@@ -154,6 +172,9 @@ class Connecting:
         for path, edit in _by_path(old).items():
             text = user_files.read_text(path)
             result = _undone(path, text, edit, force=force)
+            if journal.is_own(edit) and result.conflicts and not force:
+                notes.append(f"{path} was changed since, so it stays")
+                continue
             strays += [f"{conflict.place} in {path}" for conflict in result.conflicts]
             if text is None and edit.before is not None:
                 notes.append(f"{path} is no longer there, so nothing was put back in it")
@@ -215,6 +236,9 @@ class Connecting:
             raise Refused("conflict", f"its token was revoked; make a new one with: o-switcher connect {name}")
         edits, writes = [], []
         for path, edit in _by_path(old).items():
+            if journal.is_own(edit):
+                edits.append(edit)
+                continue
             text = user_files.read_text(path)
             if text is None or _strays(path, text, edit):
                 raise Refused("conflict", f"{path} was changed since; point it here with: o-switcher connect {name}")
@@ -294,10 +318,22 @@ class Connecting:
             self.remove(path, before, folders)
 
 
-def _completed(aim: Aim, old: Connection | None, routes: tuple[str, ...]) -> Aim:
+def _completed(aim: Aim, old: Connection | None, asked: Asked) -> Aim:
     """What was not said is as it was the last time."""
-    asked, models = (old.asked, old.models) if old is not None else (None, ())
-    return dataclasses.replace(aim, asked=aim.asked or asked, models=aim.models or models or routes)
+    last = old or Connection("", "", "", 0, ())
+    command = last.command if asked.command is None else asked.command
+    mcp = last.mcp if asked.mcp is None else asked.mcp
+    return dataclasses.replace(
+        aim,
+        asked=aim.asked or last.asked,
+        models=aim.models or last.models or asked.routes,
+        extras=Extras(asked.program, asked.environ, command, mcp),
+    )
+
+
+def _no_mcp(client: Client) -> str:
+    by_hand = f"; do it with: {client.mcp_by_hand}" if client.mcp_by_hand else ""
+    return f"O-Switcher's tools are not given to {client.title} by connect{by_hand}"
 
 
 def _made(
@@ -458,6 +494,8 @@ def _known(view: ConnectionView, client: Client) -> ConnectionView:
 def _state(connection: Connection, url: str | None) -> tuple[str, str]:
     again = f"o-switcher connect {connection.client}"
     for path, edit in _by_path(connection).items():
+        if journal.is_own(edit):
+            continue
         try:
             strays = _strays(path, user_files.read_text(path), edit)
         except (Refused, user_files.Untouchable) as error:

@@ -23,7 +23,8 @@ class LoginWatch:
     """Looks where keys are, takes over what is new, and says so. After the start it is the event loop's.
 
     `state` tells how the file of logins is: what changes with each writing, and with its content. `looks` is whether
-    it may look at all, `wanted` whether it may take anything: keys that are given again are tried again without.
+    it may look at all, `wanted` whether it may take anything: keys that are given again are tried again without. Both
+    may change meanwhile: then `follow`.
     """
 
     folders: Folders
@@ -38,15 +39,21 @@ class LoginWatch:
     _loop: asyncio.AbstractEventLoop | None = None
     _looking: asyncio.Task[None] | None = None
     _again: bool = False
+    _took: bool = False  # whether it might take what it saw the last time
+    _tells: bool = False  # whether keys that ask first are still to be told of
 
     def begin(self) -> None:
         """The first look, before anything runs."""
         if not self.looks():
             return
         self._watch = Watch(self.folders, self._changed)
+        self._took = self.wanted()
         findings = self.survey()
         self._logins.look(findings, *self.state(), LOGINS)
         self._take(findings)
+        self._tell_of_projects(findings)
+
+    def _tell_of_projects(self, findings: list[Finding]) -> None:
         if not self.wanted():
             return
         asks = {one.source for one in findings if isinstance(one, Found) and one.project and self._is_new(one)}
@@ -62,15 +69,32 @@ class LoginWatch:
         if self._watch is not None:
             self._watch.start(loop)
 
+    def follow(self) -> None:
+        """The settings have changed: watch if that is wanted by now, and take over what was not wanted before."""
+        if not self.looks():
+            self._rest()
+        elif self._watch is None and self._loop is not None:
+            self._watch = Watch(self.folders, self._changed)
+            self._watch.start(self._loop)
+        took, self._took = self._took, self.wanted()
+        if self._took and not took:
+            self._tells = True
+            self._changed()
+
     def look(self) -> None:
         """Notice what the system does not tell; cheap enough to be asked every second."""
         if self._watch is not None:
             self._watch.look()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Watch no more, whatever the settings come to say."""
+        self._rest()
+        self._loop = None
+
+    def _rest(self) -> None:
         if self._watch is not None:
             self._watch.close()
+            self._watch = None
         if self._looking is not None:
             self._looking.cancel()
 
@@ -85,12 +109,17 @@ class LoginWatch:
             self._again = False
             state = await asyncio.to_thread(self.state)
             findings = await asyncio.to_thread(self.survey)
+            first = self._logins == Logins()  # nothing was looked at before, so nothing is given again
             again = self._logins.look(findings, *state, LOGINS)
+            again = frozenset() if first else again
             try:
                 for name in self.registry.given_again(again, "OpenCode"):
                     self.say(f"{name}: its key was given again in OpenCode, so it is tried again")
             finally:
                 self._take(findings)
+            if self._tells:
+                self._tells = False
+                self._tell_of_projects(findings)
 
     def _take(self, findings: list[Finding]) -> None:
         if not self.wanted():

@@ -36,6 +36,7 @@ from tray_app.control.demonstration import Demonstration
 from tray_app.control.discovery import FoundView
 from tray_app.control.feed import Feed
 from tray_app.control.live import Live
+from tray_app.control.overview import report_view, span_of
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, HALT, Registry, Standing, unknown_profile
 from tray_app.control.searching import wanted
@@ -50,10 +51,11 @@ from tray_app.control.views import (
     QuotaView,
     RemovedView,
     ReportView,
+    Selection,
     Status,
 )
 from tray_app.core.affinity import Conversations
-from tray_app.core.history import ClientTotal, Hour, PastRequest, Trace, UsageTotal
+from tray_app.core.history import ClientTotal, PastRequest, Trace, UsageTotal
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell, Choice, Halt, Member
 from tray_app.core.probes import Told
@@ -193,11 +195,16 @@ class Service:
     def _usage(self) -> Sequence[UsageTotal]:
         return self.history().usage_totals()
 
-    async def report_view(self) -> ReportView:
-        """What the usage report shows now."""
+    async def report_view(self, asked: Selection) -> ReportView:
+        """What the overview shows now.
+
+        Raises:
+            Refused: no such days can be shown.
+        """
         now = self.clock()
+        span, starts = span_of(asked, now)
         history = await asyncio.to_thread(self.history)
-        return await asyncio.to_thread(_report_view, history, self.status(), self.live.day_at, now)
+        return await asyncio.to_thread(report_view, history, self.status(), asked, span, starts, now)
 
     # -- what is asked
 
@@ -588,22 +595,6 @@ class Service:
         for name in resumed:
             self.record(ProfileSeen(pool.members[name].profile, Admin.ENABLED, None, now, new=False))
             self._act("app", "resume", name, "the pause is over")
-
-
-def _report_view(history: History, status: Status, day_at: int, now: int) -> ReportView:
-    first_hour = (now // HOUR_MS - 23) * HOUR_MS
-    known = {hour.at: hour for hour in history.hours(first_hour)}
-    hours = (known.get(at) or Hour(at, 0, 0, 0) for at in range(first_hour, now + 1, HOUR_MS))
-    return ReportView(
-        now,
-        day_at,
-        status,
-        history.numbers(day_at),
-        tuple(hours),
-        tuple(history.shares(day_at)),
-        tuple(history.recent(50)),
-        tuple(history.failovers(10)),
-    )
 
 
 def _span(for_s: float, what: str) -> float:

@@ -299,6 +299,8 @@ _TABLE = (
             Parameter("provider", str, "whose API it is to use, where it can use one only"),
             Parameter("models", str, "the models to offer it, separated by commas, where it must be told"),
             Parameter("places", str, "a JSON object: the variables that say where the client keeps its files"),
+            Parameter("command", bool, "whether OpenCode or Claude Code gets the command /switcher; by itself: yes"),
+            Parameter("mcp", bool, "whether OpenCode gets O-Switcher's tools over MCP; by itself: no"),
         ),
     ),
     Verb(

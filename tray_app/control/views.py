@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tray_app.core.history import Hour, Numbers, PastFailover, PastRequest, Share
+from tray_app.core.history import Choices, PastFailover, PastRequest, Usage
 
 
 class AppState(StrEnum):
@@ -177,15 +177,43 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Which days of whose usage the overview is asked for, as text: `days` before today, or days from and to.
+
+    Empty stands for none, and then for today and for all.
+    """
+
+    days: str = ""
+    first: str = ""  # such as 2026-06-26
+    last: str = ""
+    profile: str = ""
+    model: str = ""
+    client: str = ""
+    provider: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Days by the local calendar. `days` is 1, 7 or 30 where they end today, else None; `step` is hour, day or days."""
+
+    days: int | None
+    first: str
+    last: str
+    step: str
+    since: int  # ms, as `until`, before which it ends
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReportView:
-    """All that the usage report's page shows. Times in ms since the epoch."""
+    """All that the overview shows. Times in ms since the epoch."""
 
     now: int
-    day_at: int  # the local midnight from which `numbers` and `shares` count
     status: Status
-    numbers: Numbers
-    hours: tuple[Hour, ...]  # the last 24 hours, one each, also those without requests
-    shares: tuple[Share, ...]
+    selection: Selection
+    span: Span
+    usage: Usage
+    choices: Choices
     requests: tuple[PastRequest, ...]  # the newest first
     failovers: tuple[PastFailover, ...]  # the newest first
 

@@ -39,11 +39,12 @@ def read(text: str | None) -> dict[int, int]:
 
 def total(texts: str | None) -> dict[int, int]:
     """The sums of many histograms that stand in one text, separated by commas."""
-    counts: dict[int, int] = {}
+    counts: dict[str, int] = {}
     for part, times in Counter((texts or "").split(",")).items():  # the same parts are met over and over
-        for bucket, count in read(part).items():
-            counts[bucket] = counts.get(bucket, 0) + count * times
-    return counts
+        bucket, _, count = part.partition(":")
+        if count.isdecimal():
+            counts[bucket] = counts.get(bucket, 0) + int(count) * times
+    return {int(bucket): count for bucket, count in counts.items() if bucket.isdecimal()}
 
 
 def quantile(counts: Mapping[int, int], share: float) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 RUNNING = "running"  # stands for the outcome of a request that goes on
@@ -124,26 +125,6 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class Hour:
-    """Sums of one hour, from its beginning `at`."""
-
-    at: int
-    requests: int
-    served: int
-    failovers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What one profile did in a period."""
-
-    profile_id: str
-    requests: int
-    served: int
-    mean_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class UsageTotal:
     """What a profile and a model came to since the history began. `unpriced` are attempts of unknown cost."""
 
@@ -174,16 +155,97 @@ class ClientTotal:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """The sums of a period. `saved` are requests served only because another profile stepped in."""
+class Period:
+    """Which hours, from `since` to before `until` (ms), and of whom; None: of all."""
 
-    requests: int
-    served: int
-    saved: int
-    failed: int
+    since: int
+    until: int
+    profile: str | None = None
+    model: str | None = None
+    client: str | None = None
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What requests that have ended came to. `saved` were served only because another profile stepped in.
+
+    Tokens and `cost_usd` are of calls that told their usage, None where none did; `unpriced` are those of unknown cost.
+    """
+
+    requests: int = 0
+    served: int = 0
+    saved: int = 0
+    cancelled: int = 0  # left by their client, which says nothing of the pool
+    failovers: int = 0
+    attempts: int = 0
+    unpriced: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cost_usd: float | None = None
+
+    @property
+    def finished(self) -> int:
+        """Requests that ended one way or the other."""
+        return self.requests - self.cancelled
+
+    @property
+    def failed(self) -> int:
+        """Requests that nobody served."""
+        return self.finished - self.served
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Within how many ms the answers to half, 95 % and 99 % of the served requests began; None of nothing."""
+
+    p50: int | None = None
+    p95: int | None = None
+    p99: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An hour or a day of a period, from its beginning `at` (ms)."""
+
+    at: int
+    sums: Sums
+    costs: Mapping[str, float]  # by profile
+    errors: Mapping[str, int]  # calls that failed, by the class of their error
+    latency: Quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Calls that failed with errors of one class, the failovers that they led to, and what these have spared."""
+
+    error_class: str
+    calls: int
     failovers: int
-    attempts: int
-    median_ttft_ms: int | None
+    spared_ms: int
+    spared_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a period came to: in all, by slot, by profile and by class of error."""
+
+    sums: Sums
+    latency: Quantiles
+    slots: tuple[Slot, ...]
+    profiles: Mapping[str, Sums]
+    faults: tuple[Faults, ...]  # the most frequent first
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Whom there is anything of, in the order of the alphabet."""
+
+    profiles: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

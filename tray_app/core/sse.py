@@ -93,6 +93,8 @@ def whole_to(data: bytes, *, ndjson: bool) -> int:
 
 
 def _event(block: bytes) -> Event:
+    if block.startswith(b"data: ") and block.find(b"\n") == len(block) - 2 and b"\r" not in block:
+        return Event("", block[6:-2], block)  # nearly always
     name, data = "", []
     for line in _LINE.split(block) if b"\r" in block else block.split(b"\n"):
         field, _, value = line.partition(b":")
@@ -197,12 +199,13 @@ def is_readable(event: Event) -> bool:
 
 def sign_of(event: Event) -> Sign:
     """What `event` says of its stream. An event that cannot be read counts as content: it is not ours to judge."""
-    if event.data is None or not event.data.strip():
+    data = event.data
+    if data is None or not (said := data.strip()):
         return Sign.LIFE
-    if event.data.strip() == b"[DONE]":
+    if said == b"[DONE]":
         return Sign.END
     try:
-        delta = _delta.decode(event.data)
+        delta = _delta.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Sign.ERROR if event.name == "error" else Sign.CONTENT
     return _sign_of_delta(event.name, delta)
@@ -254,16 +257,23 @@ def _is_filled(said: Any) -> bool:
 
 
 def _sign_of_choices(choices: list[_Choice]) -> Sign:
-    if any(choice.error or choice.finish_reason == "error" for choice in choices):
-        return Sign.ERROR
-    return Sign.CONTENT if any(_says_something(choice) for choice in choices) else Sign.LIFE
+    sign = Sign.LIFE
+    for choice in choices:
+        if choice.error or choice.finish_reason == "error":
+            return Sign.ERROR
+        if _says_something(choice):
+            sign = Sign.CONTENT
+    return sign
 
 
 def _says_something(choice: _Choice) -> bool:
     if choice.text or choice.finish_reason not in (None, "", *_PLAIN_ENDS):
         return True
-    said = {**(choice.message or {}), **(choice.delta or {})}
-    return any(value for key, value in said.items() if key != "role")
+    for said in (choice.message, choice.delta):
+        for key, value in (said or {}).items():
+            if value and key != "role":
+                return True
+    return False
 
 
 class EndWatch:
@@ -274,13 +284,14 @@ class EndWatch:
     where quotes are escaped and lines do not break.
     """
 
-    __slots__ = ("_edge", "_ends", "_kept", "_recent", "ended_by")
+    __slots__ = ("_edge", "_ends", "_failed", "_kept", "_recent", "ended_by")
 
     def __init__(self, protocol: Protocol) -> None:
         self._ends = _ENDS_OF.get(protocol)
         self._edge = b""
         self._recent: deque[bytes] = deque()
         self._kept = 0
+        self._failed: bool | None = None  # as it was judged last; None once more has passed
         self.ended_by = b""  # the terminator that has passed
 
     def passed(self, data: bytes) -> None:
@@ -295,7 +306,7 @@ class EndWatch:
         size = self._kept + len(data)
         while size - len(recent[0]) > KEPT:
             size -= len(recent.popleft())
-        self._kept = size
+        self._kept, self._failed = size, None
         self._edge = (self._edge + data if len(data) < _LONGEST_MARK else data)[-_LONGEST_MARK:]
 
     def ending(self, data: bytes) -> bytes:
@@ -331,6 +342,8 @@ class EndWatch:
         ends = self._ends
         if ends is None:
             return True
+        if self.ended_by and self._edge.endswith(b"\n\n"):
+            return True  # nearly always
         last = b"\n" + self.last
         end = whole_to(last, ndjson=ends.lines)
         marks, events = ends.terminators + ends.others, last[:end][-_TAIL:]
@@ -342,9 +355,11 @@ class EndWatch:
     @property
     def failed(self) -> bool:
         """Whether the provider ended the stream with an error of its own."""
-        ends = self._ends
-        if ends is None:
-            return False
+        if self._failed is None:
+            self._failed = self._ends is not None and self._ends_in_error(self._ends)
+        return self._failed
+
+    def _ends_in_error(self, ends: _Ends) -> bool:
         if self.ended_by in ends.errors:
             return True
         tail = self._tail()

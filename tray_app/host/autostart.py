@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol as Interface
 
 from tray_app.host.home import write_private
+from tray_app.host.packed import frozen
 
 LABEL = "io.github.o-switcher"
 ENTRY = "o-switcher.desktop"
@@ -29,8 +30,8 @@ class Autostart(Interface):
 
 def command_of_this() -> list[str]:
     """How this very program is started again: the installed script, or the interpreter with the package."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable]
+    if frozen():
+        return [str(_without_console(Path(sys.executable), "o-switcher-tray"))]
     script = Path(sys.argv[0])
     if script.stem in ("o-switcher", "o-switcher-tray") and script.is_file():
         return [str(_without_console(script.absolute(), "o-switcher-tray"))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
@@ -37,7 +37,7 @@ from tray_app.core.values import (
     Spent,
     UnknownAnswer,
 )
-from tray_app.ledger import packing
+from tray_app.ledger import faults, packing
 
 HOUR_MS = 3_600_000
 HISTOGRAMS_KEPT = 256
@@ -110,6 +110,12 @@ USAGE = (
     + ", ".join(f"{name} = coalesce({name} + excluded.{name}, {name}, excluded.{name})" for name in _SPENT.split())
     + ", latency_histogram = coalesce(excluded.latency_histogram, latency_histogram)"
 )
+FAULTS = (
+    _insert("fault_hour", "hour_at profile_id model client error_class calls failovers spared_ms spared_usd")
+    + " ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, failovers = failovers + excluded.failovers,"
+    " spared_ms = spared_ms + excluded.spared_ms,"
+    " spared_usd = coalesce(spared_usd + excluded.spared_usd, spared_usd, excluded.spared_usd)"
+)
 _LATENCIES = "SELECT latency_histogram FROM usage_hour WHERE (hour_at, profile_id, model, client) = (?, ?, ?, ?)"
 
 _INSERTS = frozenset({REQUEST_WHOLE, ATTEMPT_WHOLE})
@@ -120,6 +126,14 @@ _failover, _operator = _row_of(_FAILOVER), _row_of(_OPERATOR)
 _quota_seen = _row_of(_QUOTA_SEEN)
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What has been seen of a request whose calls fail: those that have ended, and the profiles that the pool left."""
+
+    calls: tuple[AttemptEnded, ...] = ()
+    left: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Unfinished:
     """What has begun and not ended: `young` is not in the file yet, `open` has an open row there."""
@@ -127,6 +141,7 @@ class Unfinished:
     young: dict[Key, Start] = field(default_factory=dict)
     open: dict[Key, Start] = field(default_factory=dict)
     spent: dict[str, Spent] = field(default_factory=dict)  # by the request, of its attempts that have ended
+    trouble: dict[str, Trouble] = field(default_factory=dict)  # by the request
     words: list[Row] = field(default_factory=list)  # the providers' own, on usage, that are still to be written
     latencies: dict[Row, str | None] = field(default_factory=dict, compare=False)  # as they stand in the file
     combinations: packing.Known = field(default_factory=dict, compare=False)  # with their numbers in the file
@@ -219,6 +234,7 @@ class _Batch:
         self._combinations: packing.Known = {}
         self._usage: dict[Row, _Sums] = {}
         self._spent: dict[str, Spent] = {}  # by the request
+        self._trouble: dict[str, Trouble] = {}  # by the request
         self._done: list[str] = []
         self._words: list[Row] = []
         self._wordy = False
@@ -236,7 +252,7 @@ class _Batch:
             case RequestEnded():
                 self._request_ended(fact)
             case FailedOver():
-                self._put(FAILOVER, _failover(fact))
+                self._failed_over(fact)
             case Segment():
                 key = (fact.request_id, fact.seq, packing.attempt_id(fact.request_id, fact.attempt))
                 self._put(SEGMENT, key + _segment(fact))
@@ -264,6 +280,8 @@ class _Batch:
             self._done.append(fact.id)
             self._requests.append((start, fact, spent))
             self._count(start, fact)
+            if (trouble := self._trouble_of(fact.id)) is not None:
+                self._count_faults(start, fact, trouble)
         else:
             self.lost += 1
 
@@ -278,6 +296,21 @@ class _Batch:
         if served:
             bucket = histogram.bucket_of(end.duration_ms if end.ttft_ms is None else end.ttft_ms)
             sums.latencies[bucket] = sums.latencies.get(bucket, 0) + 1
+
+    def _count_faults(self, start: RequestStarted, end: RequestEnded, trouble: Trouble) -> None:
+        place = usage_key(start.started_at, None, start.model, start.client)
+        calls = sorted(trouble.calls, key=attrgetter("seq"))
+        for profile_id, error_class, *counts in faults.of_request(start, end, calls, trouble.left):
+            self._put(FAULTS, (place[0], profile_id, *place[2:], error_class, 1, *counts))
+
+    def _trouble_of(self, request_id: str) -> Trouble | None:
+        return self._trouble.get(request_id) or self._known.trouble.get(request_id)
+
+    def _failed_over(self, fact: FailedOver) -> None:
+        self._put(FAILOVER, _failover(fact))
+        if fact.request_id is not None and fact.from_profile is not None and not fact.manual:
+            seen = self._trouble_of(fact.request_id) or Trouble()
+            self._trouble[fact.request_id] = replace(seen, left=(*seen.left, fact.from_profile))
 
     def _sums(self, key: Row) -> _Sums:
         found = self._usage.get(key)
@@ -305,6 +338,9 @@ class _Batch:
             began = fact.ended_at - fact.duration_ms
             start = AttemptStarted(fact.request_id, fact.seq, fact.profile_id, None, began)
         self._calls[fact.request_id, fact.seq] = packing.Call(start, fact)
+        if fact.error_class is not None or fact.seq > 1:
+            seen = self._trouble_of(fact.request_id) or Trouble()
+            self._trouble[fact.request_id] = replace(seen, calls=(*seen.calls, fact))
         if fact.spent is not None:
             self._add_spent(fact, fact.spent)
 
@@ -423,8 +459,10 @@ class _Batch:
             known.open.pop(key, None)
         known.words = [] if self._wordy else known.words + self._words
         known.spent.update(self._spent)
+        known.trouble.update(self._trouble)
         for request_id in self._done:
             known.spent.pop(request_id, None)
+            known.trouble.pop(request_id, None)
         if len(known.combinations) > packing.MOST_KNOWN:
             known.combinations.clear()
         known.combinations.update(self._combinations)

@@ -20,8 +20,8 @@ from typing import TypeVar
 
 from tray_app.core.pool import Member, Pool, pool_of
 from tray_app.core.values import Admin, Cooldown, ErrorClass, Outcome, Profile, Scope, Source
-from tray_app.ledger import packing
-from tray_app.ledger.batch import USAGE, Row, usage_key
+from tray_app.ledger import faults, packing
+from tray_app.ledger.batch import FAULTS, USAGE, Row, usage_key
 
 BUSY_MS = 200  # the writer gives way to others for this long before it says so
 PRAGMAS = (
@@ -33,6 +33,7 @@ PRAGMAS = (
 )
 KILLED = "the app ended before the answer did"
 STATE_TABLES = ("profile", "cooldown", "app_state")  # small, and needed to go on as before
+_FAULTS = faults.counted("d.request_id = ?")
 _NUMBER = re.compile(r"^(\d{4})_\w+\.sql$")
 
 
@@ -229,6 +230,7 @@ def _count(connection: sqlite3.Connection, request_id: str) -> None:
     *place, attempts, failovers, size = connection.execute(sql, (request_id,)).fetchone()
     nothing = [None] * 7
     connection.execute(USAGE, (*usage_key(*place), 1, 0, attempts, failovers, size, *[0] * 5, *nothing))
+    connection.executemany(FAULTS, connection.execute(_FAULTS, (request_id,)).fetchall())
 
 
 def _salvage(aside: Path, connection: sqlite3.Connection) -> None:

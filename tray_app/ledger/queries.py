@@ -11,28 +11,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from sqlalchemy import Boolean, Engine, NullPool, create_engine, text
 from sqlmodel import Session, SQLModel, col, select
 
-from tray_app.core import histogram
 from tray_app.core.history import (
     RUNNING,
+    Choices,
     ClientTotal,
-    Hour,
-    Numbers,
     PastAttempt,
     PastFailover,
     PastRequest,
     PastSegment,
-    Share,
+    Period,
     Trace,
     UnknownKind,
+    Usage,
     UsageTotal,
     Wanted,
 )
 from tray_app.core.ids import request_id, time_of
+from tray_app.ledger import usage
 from tray_app.ledger.batch import HOUR_MS
 from tray_app.ledger.database import uri_of
 from tray_app.ledger.packing import DAY_MS
@@ -100,19 +100,20 @@ class History:
         with self._session() as session:
             return [UnknownKind(row.line, row.count, row.first_at, row.last_at) for row in session.exec(query)]
 
-    def hours(self, since: int) -> list[Hour]:
-        """Sums by hour from `since` (ms) on; hours without requests are left out."""
-        with self._session() as session:
-            return [Hour(*row) for row in session.execute(text(_HOURS), {"since": since})]
+    def usage(self, period: Period, starts: Sequence[int]) -> Usage:
+        """What a period came to, by slots that begin at `starts`. Read from the sums alone.
 
-    def shares(self, since: int) -> list[Share]:
-        """What each profile did from `since` (ms) on; of an hour that is not whole, nothing."""
+        An hour belongs to the slot in which it begins; where days that are over are read whole, the slot of its noon.
+        """
         with self._session() as session:
-            rows = session.execute(text(_SHARES), _from_hour(since))
-            return [
-                Share(profile_id, requests, served, round(duration / requests) if requests else None)
-                for profile_id, requests, served, duration in rows
-            ]
+            cursor = cast("sqlite3.Cursor", session.connection().connection.cursor())
+            return usage.asked(cursor, period, starts)
+
+    def choices(self) -> Choices:
+        """Whom there is anything of in the history."""
+        with self._session() as session:
+            columns = ((row[0] for row in session.execute(text(sql))) for sql in _CHOICES)
+            return Choices(*(tuple(sorted(found)) for found in columns))
 
     def client_totals(self, since: int) -> list[ClientTotal]:
         """What each client came to from `since` (ms) on, of whole hours, and when it last asked for something."""
@@ -133,46 +134,13 @@ class History:
         with self._session() as session:
             return [UsageTotal(*row) for row in session.execute(text(_TOTALS))]
 
-    def numbers(self, since: int) -> Numbers:
-        """Sums of all requests that started at or after `since` (ms).
 
-        From the hourly sums, and from single requests for the hour in which `since` lies.
-        """
-        whole = -(-since // HOUR_MS) * HOUR_MS
-        with self._session() as session:
-            of_hours = session.execute(text(_OF_HOURS), _from_hour(whole)).one()
-            span = {"low": _first_id(since), "high": _first_id(whole)}
-            of_rest = session.execute(text(_OF_REQUESTS), span).one()
-            took = histogram.total(of_hours[-1])
-            for ms, count in session.execute(text(_TIMES), span):
-                bucket = histogram.bucket_of(ms)
-                took[bucket] = took.get(bucket, 0) + count
-            running = session.execute(text(_RUNNING), {"low": span["high"]}).one()[0]
-        requests, served, saved, cancelled, failovers, attempts = (
-            int(one or 0) + int(other or 0) for one, other in zip(of_hours[:-1], of_rest[:-1], strict=True)
-        )
-        failed = requests - served - cancelled - int(of_rest[-1] or 0)
-        median = histogram.quantile(took, 0.5)
-        return Numbers(requests + running, served, saved, failed, failovers, attempts, median)
-
-
-# days that are summed up, and the hours of the others
-_SUMS = """
-WITH sums AS (
-    SELECT profile_id, requests, served, saved, cancelled, failovers, attempts, duration_ms, latency_histogram
-    FROM usage_day WHERE day_at >= :day
-    UNION ALL
-    SELECT profile_id, requests, served, saved, cancelled, failovers, attempts, duration_ms, latency_histogram
-    FROM usage_hour WHERE hour_at >= :since
-    AND (hour_at < :day OR hour_at / 86400000 * 86400000 NOT IN (SELECT day_at FROM usage_day WHERE day_at >= :day))
+_CHOICES = (
+    "SELECT id FROM profile",
+    "SELECT DISTINCT model FROM request_kind WHERE model IS NOT NULL",
+    "SELECT DISTINCT client FROM request_kind",
+    "SELECT DISTINCT provider FROM profile",
 )
-"""
-_OF_HOURS = f"""{_SUMS}
-SELECT sum(requests), sum(served), sum(saved), sum(cancelled), sum(failovers), sum(attempts),
-       group_concat(latency_histogram)
-FROM sums
-"""  # noqa: S608 - words of ours
-_SHARES = f"{_SUMS} SELECT profile_id, sum(requests), sum(served), sum(duration_ms) FROM sums GROUP BY profile_id"  # noqa: S608
 _CLIENTS = """
 WITH sums AS (
     SELECT client, requests, served, input_tokens, output_tokens, cost_usd, unpriced, day_at AS at
@@ -186,26 +154,12 @@ SELECT client, sum(requests), sum(served), coalesce(sum(input_tokens), 0), coale
        coalesce(sum(cost_usd), 0), sum(unpriced), max(at)
 FROM sums GROUP BY client HAVING sum(requests) > 0 ORDER BY client
 """
-_HOURS = """
-SELECT hour_at, sum(requests), sum(served), sum(failovers) FROM usage_hour WHERE hour_at >= :since
-GROUP BY hour_at ORDER BY hour_at
-"""
 _TOTALS = """
 SELECT profile_id, model, sum(requests), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
        coalesce(sum(cache_read_tokens), 0), coalesce(sum(cache_write_tokens), 0), coalesce(sum(reasoning_tokens), 0),
        coalesce(sum(cost_usd), 0), sum(unpriced)
 FROM usage_hour GROUP BY profile_id, model
 """
-_OF_REQUESTS = """
-SELECT count(*), sum(outcome = 'served'), sum(outcome = 'served' AND failovers > 0), sum(outcome = 'client_cancelled'),
-       sum(failovers), sum(attempts), sum(outcome IS NULL)
-FROM request WHERE id >= :low AND id < :high
-"""
-_TIMES = """
-SELECT coalesce(ttft_ms, duration_ms), count(*) FROM request
-WHERE id >= :low AND id < :high AND outcome = 'served' GROUP BY 1
-"""
-_RUNNING = "SELECT count(*) FROM request_data WHERE ended IS NULL AND id >= :low"
 
 
 class _Search:

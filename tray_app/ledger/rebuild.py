@@ -10,9 +10,11 @@ from pathlib import Path
 
 from tray_app.core import histogram
 from tray_app.core.ids import request_id
-from tray_app.ledger.batch import HOUR_MS, USAGE, Row
+from tray_app.ledger import faults
+from tray_app.ledger.batch import FAULTS, HOUR_MS, USAGE, Row
 
 BUSY_MS = 10_000
+_FAULTS = faults.counted("d.request_id >= ? AND d.request_id < ?")
 
 _REQUESTS = """
 SELECT coalesce(profile_id, ''), coalesce(model, ''), client, count(*), sum(outcome = 'served'),
@@ -60,6 +62,8 @@ def _rebuild_hour(connection: sqlite3.Connection, hour_at: int) -> None:
     try:
         connection.execute("DELETE FROM usage_hour WHERE hour_at = ?", (hour_at,))
         connection.executemany(USAGE, _rows(connection, hour_at, span))
+        connection.execute("DELETE FROM fault_hour WHERE hour_at = ?", (hour_at,))
+        connection.executemany(FAULTS, connection.execute(_FAULTS, span).fetchall())
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

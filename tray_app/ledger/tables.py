@@ -360,6 +360,23 @@ class UsageDayRow(_Usage, table=True):
     latency_histogram: str | None = None
 
 
+class FaultHourRow(SQLModel, table=True):
+    """Calls of one hour that failed, by class, and what failing over spared."""
+
+    __tablename__ = "fault_hour"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    hour_at: int = Field(primary_key=True)
+    profile_id: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    client: str = Field(primary_key=True)
+    error_class: str = Field(primary_key=True)
+    calls: int
+    failovers: int
+    spared_ms: int
+    spared_usd: float | None = None
+
+
 class CooldownRow(SQLModel, table=True):
     """A rest that survives a restart."""
 

@@ -57,14 +57,16 @@ def test_a_client_is_connected_and_disconnected(rig: Rig, run: Run, home: Path) 
     done = run("connect", "claude", "--provider", "openrouter")
     assert done.code == 0 and '+    "ANTHROPIC_AUTH_TOKEN": "<token>"' in done.out
     assert f"note: other users of this machine can read {path}" in done.out
+    command = path.with_name("commands") / "switcher.md"
+    assert f"+++ {command}" in done.out and " -m tray_app status`" in command.read_text()
     table = run("connections").out
     assert f"claude-code    connected      openrouter  {rig.url}" in table and str(path) in table
     back = json.loads(run("disconnect", "claude-code", "--json").out)
     assert back["changed"] and path.read_text() == '{\n  "theme": "dark"\n}\n'
     acted = [fact for fact in rig.facts if isinstance(fact, OperatorActed)]
     assert [(fact.actor, fact.verb, fact.detail) for fact in acted] == [
-        ("cli", "connect", f"claude-code: {path}"),
-        ("cli", "disconnect", f"claude-code: {path}"),
+        ("cli", "connect", f"claude-code: {path}, {command}"),
+        ("cli", "disconnect", f"claude-code: {path}, {command}"),
     ]
 
 
@@ -73,6 +75,7 @@ def test_what_cannot_be_connected_is_one_line_and_1(rig: Rig, run: Run, home: Pa
         (("connect", "emacs"), "no client is called 'emacs'"),
         (("connect", "llm"), "llm has to be told which models there are"),
         (("connect", "claude-code", "--provider", "groq"), "Groq does not speak what Claude Code speaks"),
+        (("connect", "codex", "--mcp"), "codex mcp add o-switcher -- o-switcher mcp"),
         (("disconnect", "codex"), "Codex is not connected"),
         (("token", "no such"), "made of letters"),
         (("token", "nobody", "--revoke"), "nobody has no token"),

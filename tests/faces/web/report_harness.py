@@ -22,8 +22,27 @@ from typing import Any, ClassVar
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tray_app.control.views import AppState, ChoiceView, ProfileView, QuotaView, ReportView, RestView, Status
-from tray_app.core.history import Hour, Numbers, PastFailover, PastRequest, Share
+from tray_app.control.views import (
+    AppState,
+    ChoiceView,
+    ProfileView,
+    QuotaView,
+    ReportView,
+    RestView,
+    Selection,
+    Span,
+    Status,
+)
+from tray_app.core.history import (
+    Choices,
+    Faults,
+    PastFailover,
+    PastRequest,
+    Quantiles,
+    Slot,
+    Sums,
+    Usage,
+)
 from tray_app.core.ids import request_id
 from tray_app.faces.web import report
 from tray_app.faces.web.pages import PAGES
@@ -32,7 +51,7 @@ from tray_app.faces.web.shell_texts import words_for
 
 NOW = 1_782_482_712_000  # 2026-06-26 14:05:12 UTC, in milliseconds
 SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000
-HOUR_AT = NOW - NOW % HOUR
+DAY_AT = NOW - NOW % (24 * HOUR)
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -136,9 +155,33 @@ def empty_view(**more: Any) -> ReportView:
         "config_path": "/home/ann/.config/o-switcher/config.toml",
         "started_at": NOW - 90 * MINUTE,
     }
-    hours = tuple(Hour(HOUR_AT - back * HOUR, 0, 0, 0) for back in range(23, -1, -1))
-    day_at = NOW - NOW % (24 * HOUR)
-    return ReportView(NOW, day_at, Status(**{**fields, **more}), Numbers(0, 0, 0, 0, 0, 0, None), hours, (), (), ())
+    slots = tuple(Slot(DAY_AT + hour * HOUR, Sums(), {}, {}, Quantiles()) for hour in range(24))
+    span = Span(1, "2026-06-26", "2026-06-26", "hour", DAY_AT, DAY_AT + 24 * HOUR)
+    nothing = Usage(Sums(), Quantiles(), slots, {}, ())
+    return ReportView(NOW, Status(**{**fields, **more}), Selection(), span, nothing, Choices(), (), ())
+
+
+def busy_usage() -> Usage:
+    """What that day came to until now."""
+    counts = (3, 14, 41, 38, 22, 9, 31, 47, 52, 44, 18, 6, 0, 12, 29)
+    slots = []
+    for hour, slot in enumerate(empty_view().usage.slots):
+        count = counts[hour] if hour < len(counts) else 0
+        sums = Sums(count, count - (count // 9 if hour % 3 == 0 else 0), 0, 0, 2 if hour in (2, 7, 8, 14) else 0, count)
+        costs = {"openrouter-main": count * 0.031, "openrouter-backup": count * 0.012} if count else {}
+        errors = {"rate_limited": count // 8, "server_error": count // 20} if hour % 3 == 0 else {}
+        took = Quantiles(600 + 11 * count, 1900 + 60 * count, 4100 + 90 * count) if count else Quantiles()
+        slots.append(Slot(slot.at, sums, costs, {name: n for name, n in errors.items() if n}, took))
+    profiles = {
+        "openrouter-main": Sums(1108, 1101, 0, 5, 8, 1130, 3, 31_400_000, 512_000, 19_100_000, 11.346),
+        "openrouter-backup": Sums(122, 122, 17, 0, 9, 140, 0, 3_900_000, 71_000, 1_200_000, 4.392),
+        "openai-work": Sums(9, 4, 0, 1, 0, 12),
+        "openrouter-gone": Sums(2, 2, 0, 0, 0, 3, 2, 1200, 300),
+        "": Sums(6, 0, 0, 1, 2, 6),
+    }
+    sums = Sums(1247, 1229, 17, 7, 19, 1291, 5, 35_301_200, 583_300, 20_300_000, 15.738)
+    faults = (Faults("rate_limited", 41, 15, 5_400_000, None), Faults("server_error", 12, 3, 0, 0.42))
+    return Usage(sums, Quantiles(640, 2900, 6100), tuple(slots), profiles, faults)
 
 
 def busy_view(**more: Any) -> ReportView:
@@ -184,11 +227,6 @@ def busy_view(**more: Any) -> ReportView:
         past(8, outcome="interrupted", status_code=200, reason="the app was stopped while this request was open"),
         *(past(number, stream=number % 3 > 0, duration_ms=700 * number, ttft_ms=90 * number) for number in range(9, 24)),
     )  # fmt: skip
-    counts = (0, 0, 0, 0, 0, 0, 0, 0, 3, 14, 41, 38, 22, 9, 31, 47, 52, 44, 18, 6, 0, 0, 12, 29)
-    hours = tuple(
-        Hour(hour.at, count, count - (count // 9 if number % 3 == 0 else 0), 2 if number in (10, 15, 16, 23) else 0)
-        for number, (hour, count) in enumerate(zip(empty_view().hours, counts, strict=True))
-    )
     reason = "the rate limit is reached"
     switches = (
         PastFailover(NOW - 4 * MINUTE, requests[1].id, "openrouter-main", "openrouter-backup", reason, False),
@@ -198,25 +236,28 @@ def busy_view(**more: Any) -> ReportView:
         PastFailover(NOW - 3 * HOUR, "0af3kd90zxcvbn", "openrouter-main", "openrouter-spare", reason, False),
         PastFailover(NOW - 40 * HOUR, None, None, "openrouter-main", "chosen by the operator (cli)", True),
     )
-    shares = (
-        Share("openrouter-main", 1108, 1101, 3420),
-        Share("openrouter-backup", 122, 122, 2980),
-        Share("openai-work", 9, 4, 8200),
-        Share("openrouter-gone", 2, 2, 1700),
-        Share("", 6, 0, 40),
-    )
     base = empty_view(**{
         "state": AppState.DEGRADED, "headline": "openrouter-backup is serving", "active": "openrouter-backup",
         "profiles": profiles, "requests_today": 1247,
         "choice": ChoiceView("openrouter-main", True, False, NOW + 38 * MINUTE, ""), **more,
     })  # fmt: skip
-    numbers = Numbers(1247, 1229, 17, 11, 19, 1291, 640)
-    return replace(base, numbers=numbers, hours=hours, shares=shares, requests=requests, failovers=switches)
+    choices = Choices(
+        tuple(one.id for one in profiles),
+        ("anthropic/claude-sonnet-4.5", "gpt-5.1-codex"),
+        ("codex", "opencode"),
+        ("openrouter",),
+    )
+    return replace(base, usage=busy_usage(), choices=choices, requests=requests, failovers=switches)
 
 
 def told(view: ReportView, **more: Any) -> ReportView:
     """`view` with other things in its status."""
     return replace(view, status=replace(view.status, **more))
+
+
+def counting(view: ReportView, **more: Any) -> ReportView:
+    """`view` with other sums."""
+    return replace(view, usage=replace(view.usage, sums=replace(view.usage.sums, **more)))
 
 
 LONG = "x" * 300
@@ -239,19 +280,28 @@ def hostile_view() -> ReportView:
         for number, word in enumerate(words)
     )  # fmt: skip
     switches = tuple(PastFailover(NOW - HOUR, word, word, word, word, False) for word in words)
-    shares = tuple(Share(word, 10**12, 10**11, 10**10) for word in words)
+    sums = Sums(10**12, 10**12 - 1, 10**11, 0, 10**11, 10**12, 10**9, 10**15, 10**14, 10**14, 10.0**12)
+    slots = tuple(
+        replace(slot, sums=sums, costs=dict.fromkeys(words, 10.0**9), errors=dict.fromkeys(words, 10**9))
+        for slot in busy_usage().slots
+    )
+    faults = tuple(Faults(word, 10**9, 10**9, 10**12, 10.0**9) for word in words)
+    usage = Usage(sums, Quantiles(10**10, 10**10, 10**10), slots, dict.fromkeys(words, sums), faults)
     view = told(busy_view(), profiles=profiles, headline=LONG, notices=words, ledger=SCRIPT, dropped_facts=10**9,
                 history_path=f"/{LONG}", config_path=RIGHT_TO_LEFT, version=SCRIPT)  # fmt: skip
-    numbers = Numbers(10**12, 10**12 - 1, 10**11, 1, 10**11, 10**12, 10**10)
-    return replace(view, requests=requests, failovers=switches, shares=shares, numbers=numbers)
+    return replace(
+        view, requests=requests, failovers=switches, usage=usage, choices=Choices(words, words, words, words),
+        selection=Selection(profile=SCRIPT, model=LONG, client=RIGHT_TO_LEFT),
+    )  # fmt: skip
 
 
 def crowded_view() -> ReportView:
     """Fifty profiles and fifty requests."""
     profiles = tuple(profile(f"openrouter-key{number:02}", key_tail=f"{number:04}") for number in range(50))
-    shares = tuple(Share(one.id, 20 + number, 20, 1500) for number, one in enumerate(profiles))
+    sums = {one.id: Sums(20 + number, 20, cost_usd=number / 7) for number, one in enumerate(profiles)}
     requests = tuple(past(number, profile_id=profiles[number].id) for number in range(50))
-    return replace(told(busy_view(), profiles=profiles), shares=shares, requests=requests)
+    usage = replace(busy_usage(), profiles=sums)
+    return replace(told(busy_view(), profiles=profiles), usage=usage, requests=requests)
 
 
 # -- the server

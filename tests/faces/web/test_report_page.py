@@ -22,6 +22,7 @@ from tests.faces.web.report_harness import (
     Tab,
     busy_view,
     chromium,
+    counting,
     crowded_view,
     empty_view,
     hostile_view,
@@ -42,6 +43,11 @@ WIDTHS = (320, 360, 414, 768, 1023, 1024, 1100, 1280, 1599, 2560, 3840)
 GROUNDS: dict[Literal["light", "dark"], str] = {"light": "rgb(244, 246, 248)", "dark": "rgb(14, 18, 22)"}
 VIEWS = {"busy": busy_view, "crowded": crowded_view, "empty": empty_view, "hostile": hostile_view}
 
+TABLES = {  # rows, and the first of them
+    "requests-chart": (14, "14:00 29 29 2"),
+    "costs-chart": (14, "14:00 $0.899 $0.348"),
+    "latency-chart": (14, "14:00 919 ms 3.6 s 6.7 s"),
+}
 TALLEST = "Math.max(...[...document.querySelectorAll('tbody tr')].map((row) => row.offsetHeight))"
 
 # Text that stands out too little from its ground: WCAG 2 asks for 4.5 to 1.
@@ -87,32 +93,37 @@ def test_the_page_shows_what_the_view_says(browser: Browser, stand: Stand) -> No
         assert page.text("h1") == "Degraded"
         assert page.text(".headline") == "openrouter-backup is serving"
         assert page.texts(".tile") == [
-            "Requests 1,247 cancelled or running: 7",
-            "Served 99.1% 1,229 of 1,240 finished",
-            "Saved by failing over 17 by another profile",
+            "Requests 1,247 cancelled by clients: 7",
+            "Served 99.1% without failing over: 97.7%",
             "Failed 11 0.8% of 1,240 finished",
-            "Failovers 19 upstream calls: 1,291",
-            "First byte 640 ms median",
+            "Saved by failing over 17 failovers: 19",
+            "Waiting spared 1 h 30 min paid and not lost: $0.42",
+            "First byte 640 ms median; 95%: 2.9 s, 99%: 6.1 s",
+            "Cost $15.74 calls of unknown cost: 5",
+            "Tokens 35.9M read 35.3M (57.5% from caches), written 583k",
         ]
+        assert page.texts(".classes tbody tr") == ["rate limit 41 15", "server error 12 3", "for other reasons 1"]
         assert page.texts(".profiles tbody tr") == [
             "openrouter-main openrouter.example/api/v1 pinned cooling, back in 95 min (the rate limit is reached, "
-            "stated by OpenRouter) key limit: unlimited …7f3a from opencode auth.json ann 0 1,108 99.3% 3.4 s",
+            "stated by OpenRouter) key limit: unlimited …7f3a from opencode auth.json ann 0 1,108 99.8% 31.9M $11.35 "
+            "unknown: 3",
             "openrouter-backup openrouter.example/api/v1 paid serving key limit: 12.40 of 50 USD left, resets in 5 d "
-            "…c91e from cli ben 2 122 100% 3 s",
+            "…c91e from cli ben 2 122 100% 4M $4.39",
             "openrouter-spare openrouter.example/api/v1 ready, deepseek/deepseek-r1 back in 25 min (this model is limited "
             "for everybody, assumed) free requests per day: 3 of 50 requests left, resets in 10 h "
-            "…03bd from env OPENROUTER_API_KEY ben 0 0 – –",
+            "…03bd from env OPENROUTER_API_KEY ben 0 0 – – –",
             "openai-work openai.example/api/v1 needs re-authentication, the provider refuses the key …Xq2A "
-            "from codex auth.json default 0 9 44.4% 8.2 s",
-            "anthropic-team anthropic.example/api/v1 paused by the operator, back in 26 h …pAAA from cli default 0 0 – –",
+            "from codex auth.json default 0 9 50% – –",
+            "anthropic-team anthropic.example/api/v1 paused by the operator, back in 26 h …pAAA from cli default 0 0 – – –",
             "google-free google.example/api/v1 cooling, back in 10 h (the account is out of credit, assumed) "
-            "…k0Lm from cli default 0 0 – –",
+            "…k0Lm from cli default 0 0 – – –",
             "openrouter-shaky openrouter.example/api/v1 circuit open, tried again in 1 min (60% of its latest calls failed) "
-            "…77ab from cli default 0 0 – –",
-            "anthropic-back anthropic.example/api/v1 probing, 50% of its latest calls failed …90AA from cli default 0 0 – –",
-            "groq-old groq.example/api/v1 disabled by the operator …7f3a from cli default 0 0 – –",
-            "openrouter-gone no longer in the pool – – – 2 100% 1.7 s",
-            "no profile ended before a profile could serve – – – 6 0% 40 ms",
+            "…77ab from cli default 0 0 – – –",
+            "anthropic-back anthropic.example/api/v1 probing, 50% of its latest calls failed "
+            "…90AA from cli default 0 0 – – –",
+            "groq-old groq.example/api/v1 disabled by the operator …7f3a from cli default 0 0 – – –",
+            "openrouter-gone no longer in the pool – – – 2 100% 1.5k – unknown: 2",
+            "no profile ended before a profile could serve – – – 6 0% – –",
         ]
         assert page.text(".choice") == "openrouter-main is pinned until it ends in 38 min"
         assert page.page.locator("progress").count() == 2
@@ -141,9 +152,10 @@ def test_the_empty_page_says_what_to_do_next(browser: Browser, stand: Stand) -> 
         assert page.text("h1") == "Needs you"
         assert "Nothing yet. Point an agent at http://127.0.0.1:4417/openrouter/v1" in page.text("#requests")
         assert "o-switcher profiles add openrouter --label main" in page.text("#profiles")
-        assert "No requests in the last 24 hours." in page.text("#hours")
+        assert "No requests in these days." in page.text("#requests-chart-card")
+        assert "No call has failed in these days." in page.text("#errors")
         assert "No switch yet" in page.text("#switches")
-        assert page.texts(".figure") == ["0", "–", "0", "0", "0", "–"]
+        assert page.texts(".figure") == ["0", "–", "0", "0", "0 ms", "–", "–", "–"]
         assert page.page.locator("canvas, table").count() == 0
 
 
@@ -157,7 +169,7 @@ def test_trouble_stands_first_and_is_announced(browser: Browser, stand: Stand) -
             "Records that had to be dropped since the start: 3",
             "Mend it.",
         ]
-        notices, today = (page.page.locator(one).bounding_box() for one in ("#notices", "#today"))
+        notices, today = (page.page.locator(one).bounding_box() for one in ("#notices", "#usage"))
         assert notices is not None
         assert today is not None
         assert notices["y"] < today["y"]
@@ -217,29 +229,39 @@ def test_hostile_words_are_shown_and_do_nothing(browser: Browser, stand: Stand) 
 def test_the_chart_holds_the_hours_and_a_table_says_the_same(browser: Browser, stand: Stand) -> None:
     with tab(browser, stand) as page:
         drawn = page.page.evaluate(
-            """() => { const {data} = Chart.getChart('chart');
+            """() => { const {data} = Chart.getChart('requests-chart');
                        return {labels: data.labels, sets: data.datasets.map((set) => set.data)}; }"""
         )
-        hours = stand.view.hours
-        assert drawn["labels"][-1] == "14:00"
+        hours = [slot.sums for slot in stand.view.usage.slots]
+        assert (drawn["labels"][0], drawn["labels"][-1]) == ("00:00", "23:00")
         assert drawn["sets"][0] == [hour.served for hour in hours]
         assert drawn["sets"][1] == [hour.requests - hour.served for hour in hours]
         assert drawn["sets"][2] == [hour.requests if hour.failovers else None for hour in hours]
-        inked = """() => { const canvas = document.getElementById('chart');
+        inked = """() => { const canvas = document.getElementById('requests-chart');
           const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
           let count = 0;
           for (let at = 0; at < data.length; at += 4) count += data[at] === 42 && data[at + 1] === 157 && data[at + 2] === 120;
           return count; }"""
         assert page.page.evaluate(inked) > 2000  # the bars are there, in their colour
-        page.page.locator("summary").click()
-        rows = page.texts("details tbody tr")
-        assert len(rows) == 24
-        assert rows[0] == "14:00 29 29 2"
-        assert "failovers: 8" in str(page.page.get_by_role("img").last.get_attribute("aria-label"))
+        for chart, rows in TABLES.items():
+            card = f"#{chart}-card"
+            page.page.locator(f"{card} summary").click()
+            found = page.texts(f"{card} tbody tr")
+            assert (len(found), found[0]) == rows
+        assert "failovers: 19" in str(page.page.get_by_role("img").first.get_attribute("aria-label"))
+        names = (
+            "Object.values(Chart.instances).map((one) => [one.canvas.id, one.data.datasets.map((set) => set.label)])"
+        )
+        assert dict(page.page.evaluate(names)) == {
+            "requests-chart": ["Served", "Not served", "Failovers"],
+            "costs-chart": ["openrouter-main", "openrouter-backup"],
+            "latency-chart": ["50%", "95%", "99%"],
+            "errors-chart": ["rate limit", "server error"],
+        }
 
 
 def test_the_chart_follows_light_and_dark(browser: Browser, stand: Stand) -> None:
-    colour = "Chart.getChart('chart').getDatasetMeta(0).data[10].options.backgroundColor"
+    colour = "Chart.getChart('requests-chart').getDatasetMeta(0).data[10].options.backgroundColor"
     with tab(browser, stand) as page:
         light = page.page.evaluate(colour)
         page.page.emulate_media(color_scheme="dark")
@@ -249,13 +271,16 @@ def test_the_chart_follows_light_and_dark(browser: Browser, stand: Stand) -> Non
 def test_without_script_or_chart_the_page_is_whole(browser: Browser, stand: Stand) -> None:
     with tab(browser, stand, script=False) as page:
         assert page.texts(".figure")[0] == "1,247"
-        assert not page.page.locator(".plot").is_visible()
-        page.page.locator("summary").click()
-        assert page.texts("details tbody tr")[0] == "14:00 29 29 2"
+        assert not page.page.locator(".plot").first.is_visible()
+        page.page.locator("#requests-chart-card summary").click()
+        assert page.texts("#requests-chart-card tbody tr")[0] == "14:00 29 29 2"
+        page.page.get_by_label("Client").select_option("codex")
+        page.page.get_by_role("button", name="Show").click()
+        assert "client=codex" in page.page.url
     stand.missing = frozenset({"/static/chart.js"})
     with tab(browser, stand, allowed="Failed to load resource|Refused to execute") as page:
         assert page.texts(".figure")[0] == "1,247"
-        stand.view = replace(stand.view, numbers=replace(stand.view.numbers, requests=1248))
+        stand.view = counting(stand.view, requests=1248)
         page.look_again()
         expect(page.page.locator(".figure").first).to_have_text("1,248")
 
@@ -263,7 +288,7 @@ def test_without_script_or_chart_the_page_is_whole(browser: Browser, stand: Stan
 def test_a_number_changes_by_itself_without_a_reload(browser: Browser, stand: Stand) -> None:
     with tab(browser, stand) as page:
         page.page.evaluate("window.same = true")
-        stand.view = replace(told(busy_view(), state=AppState.READY), numbers=replace(busy_view().numbers, saved=18))
+        stand.view = counting(told(busy_view(), state=AppState.READY), saved=18)
         expect(page.page.locator(".is-saved .figure")).to_have_text("18")
         expect(page.page).to_have_title("Ready · O-Switcher")
         assert page.text("h1") == "Ready"
@@ -273,8 +298,8 @@ def test_a_number_changes_by_itself_without_a_reload(browser: Browser, stand: St
 
 def test_an_update_leaves_scroll_focus_and_untouched_rows_alone(browser: Browser, stand: Stand) -> None:
     with tab(browser, stand) as page:
-        page.page.locator("summary").click()
-        page.page.locator("summary").focus()
+        page.page.locator("#requests-chart-card summary").click()
+        page.page.locator("#requests-chart-card summary").focus()
         page.page.evaluate(
             """() => {
               scrollTo(0, 700);
@@ -288,9 +313,8 @@ def test_an_update_leaves_scroll_focus_and_untouched_rows_alone(browser: Browser
         before = page.page.evaluate("getSelection().toString()")
         busy = busy_view()
         fresh = past(0, id="zzzzzzzzzzzzzz", client="newcomer")
-        stand.view = replace(
-            busy, now=NOW + SECOND, requests=(fresh, *busy.requests[:-1]), numbers=replace(busy.numbers, failed=12)
-        )
+        busier = counting(busy, requests=1248)
+        stand.view = replace(busier, now=NOW + SECOND, requests=(fresh, *busy.requests[:-1]))
         page.look_again()
         expect(page.page.locator(".is-failed .figure")).to_have_text("12")
         assert page.text(".requests tbody tr").count("newcomer") == 1
@@ -298,9 +322,17 @@ def test_an_update_leaves_scroll_focus_and_untouched_rows_alone(browser: Browser
         assert page.page.evaluate("row.isConnected && row === document.querySelectorAll('.requests tbody tr')[5]")
         assert page.page.evaluate("getSelection().toString()") == before != ""
         assert page.page.evaluate("document.activeElement.nodeName") == "SUMMARY"
-        assert page.page.evaluate("document.querySelector('details').open")
+        assert page.page.evaluate("document.querySelector('#requests-chart-card details').open")
         assert page.page.evaluate("scrollY") >= 700
-        assert set(page.page.evaluate("touched")) <= {None, "page", "as-of", "today", "requests", "switches"}
+        assert set(page.page.evaluate("touched")) <= {
+            None,
+            "page",
+            "as-of",
+            "usage",
+            "requests",
+            "switches",
+            "requests-chart-card",
+        }
 
 
 def test_the_same_view_again_touches_nothing_but_the_clock(browser: Browser, stand: Stand) -> None:
@@ -321,13 +353,13 @@ def test_requests_appear_where_there_were_none(browser: Browser, stand: Stand) -
         stand.view = busy_view()
         page.look_again()
         expect(page.page.locator(".requests tbody tr")).to_have_count(len(stand.view.requests))
-        page.until("Chart.getChart('chart')?.data.labels.length === 24")
+        page.until("Chart.getChart('requests-chart')?.data.labels.length === 24")
         stand.view = empty_view()
         page.look_again()
         expect(page.page.locator("canvas")).to_have_count(0)
         stand.view = busy_view()
         page.look_again()
-        page.until("Chart.getChart('chart')?.getDatasetMeta(0).data[10].height > 0")
+        page.until("Chart.getChart('requests-chart')?.getDatasetMeta(0).data[10].height > 0")
 
 
 def test_how_long_ago_is_told_as_the_server_tells_it(browser: Browser, stand: Stand) -> None:
@@ -348,7 +380,7 @@ def test_when_the_app_has_gone_the_page_says_so_and_recovers(browser: Browser, s
         expect(page.page.locator("#banner")).to_contain_text("O-Switcher is not running")
         expect(page.page).to_have_title("Not running · O-Switcher")
         assert page.texts(".figure")[0] == "1,247"
-        stand.view = replace(busy_view(), numbers=replace(busy_view().numbers, requests=1300))
+        stand.view = counting(busy_view(), requests=1300)
         stand.open()
         page.look_again()
         expect(page.page.locator("#banner")).to_be_empty()
@@ -401,7 +433,7 @@ def test_a_hidden_tab_asks_for_nothing(browser: Browser, stand: Stand) -> None:
 def test_every_place_that_scrolls_or_opens_is_reached_by_keyboard_and_shows_it(browser: Browser, stand: Stand) -> None:
     reached = []
     with tab(browser, stand) as page:
-        for _ in range(18):
+        for _ in range(36):
             page.page.keyboard.press("Tab")
             reached.append(
                 page.page.evaluate(
@@ -410,7 +442,8 @@ def test_every_place_that_scrolls_or_opens_is_reached_by_keyboard_and_shows_it(b
                 )
             )
     seen = {(name, section) for name, section, _ in reached}
-    assert {("SUMMARY", "hours"), ("OL", "switches"), ("DIV", "profiles"), ("DIV", "requests")} <= seen
+    assert {("SUMMARY", "usage"), ("SUMMARY", "requests-chart-card"), ("OL", "switches"), ("DIV", "requests")} <= seen
+    assert {("DIV", "profiles"), ("SUMMARY", "latency-chart-card")} <= seen
     assert all(outline == "solid2px" for _, section, outline in reached if section)
 
 

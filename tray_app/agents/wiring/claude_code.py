@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tray_app.agents.jsonc import parsed
+from tray_app.agents.wiring import command
 from tray_app.agents.wiring.plan import FOLDER, Aim, Client, FileChange, Launch, Plan, Setting, Where
 from tray_app.core.values import Protocol
 
@@ -26,11 +27,17 @@ def plan(aim: Aim, where: Where) -> Plan:
         Setting(("env", _URL), aim.root(provider)),
         Setting(("env", _TOKEN), aim.token, secret=True),
     )
-    return Plan(provider.name, (FileChange(_file(where), "json", settings),))
+    folder = _folder(where)
+    files, notes = command.planned(CLIENT.name, folder, aim, where, (folder / "skills" / "switcher" / "SKILL.md",))
+    return Plan(provider.name, (FileChange(_file(where), "json", settings), *files), notes)
+
+
+def _folder(where: Where) -> Path:
+    return where.folder("CLAUDE_CONFIG_DIR", where.home / ".claude")
 
 
 def _file(where: Where) -> Path:
-    return where.folder("CLAUDE_CONFIG_DIR", where.home / ".claude") / "settings.json"
+    return _folder(where) / "settings.json"
 
 
 def launch(aim: Aim, where: Where, arguments: Sequence[str]) -> Launch:
@@ -56,4 +63,12 @@ def _decides(where: Where) -> bool:
     return False
 
 
-CLIENT = Client("claude-code", "Claude Code", plan, launch, programs=("claude",), aliases=("claude",))
+CLIENT = Client(
+    "claude-code",
+    "Claude Code",
+    plan,
+    launch,
+    programs=("claude",),
+    aliases=("claude",),
+    mcp_by_hand="claude mcp add --scope user o-switcher -- o-switcher mcp",
+)

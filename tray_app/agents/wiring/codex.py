@@ -144,4 +144,6 @@ def _as_arguments(overrides: dict[str, str]) -> Iterator[str]:
         yield from ("-c", f"{key}={json.dumps(value)}")
 
 
-CLIENT = Client("codex", "Codex", plan, launch, programs=("codex",))
+CLIENT = Client(
+    "codex", "Codex", plan, launch, programs=("codex",), mcp_by_hand="codex mcp add o-switcher -- o-switcher mcp"
+)

@@ -15,6 +15,7 @@ from tray_app.agents.found import OURS, provider_at
 from tray_app.agents.jsonc import parsed
 from tray_app.agents.opencode import auth_file
 from tray_app.agents.unfit import Unfit
+from tray_app.agents.wiring import command
 from tray_app.agents.wiring.plan import Aim, Client, FileChange, Launch, Plan, Setting, Where
 from tray_app.core.providers import Provider, canonical
 from tray_app.core.redact import redact
@@ -25,6 +26,7 @@ _IDS = {
     "moonshot": "moonshotai",
     "kimi-code": "kimi-for-coding",
 }  # where OpenCode (models.dev) calls a provider otherwise than we do
+_SERVER = "o-switcher"  # what our tools are called among its servers
 _OUR_NAMES = {theirs: ours for ours, theirs in _IDS.items()}
 
 
@@ -40,9 +42,31 @@ def plan(aim: Aim, where: Where) -> Plan:
     if not pointed:
         raise Unfit("; ".join(notes))
     settings = [setting for name, provider in pointed.items() for setting in _block(name, provider, aim)]
-    change = FileChange(path, "json", tuple(settings))
+    tools, said = _tools(where.text(path), path, aim)
+    files, told = _command(where.text(path), path, aim, where)
+    change = FileChange(path, "json", (*settings, *tools))
     names = ", ".join(dict.fromkeys(provider.name for provider in pointed.values()))
-    return Plan(names, (change,), tuple(notes))
+    return Plan(names, (change, *files), (*notes, *said, *told))
+
+
+def _tools(text: str | None, path: Path, aim: Aim) -> tuple[tuple[Setting, ...], tuple[str, ...]]:
+    """Our tools as a server of OpenCode's, where that is wanted (https://opencode.ai/docs/mcp-servers)."""
+    if not aim.extras.mcp:
+        return (), ()
+    if _SERVER in _table(parsed((text or "").encode()), "mcp"):
+        return (), (f"mcp.{_SERVER} stands in {path} already, and was left alone",)
+    server: dict[str, object] = {"type": "local", "command": [*aim.extras.program, "mcp"], "enabled": True}
+    if aim.extras.environ:
+        server["environment"] = dict(aim.extras.environ)
+    return (Setting(("mcp", _SERVER), server),), ()
+
+
+def _command(text: str | None, path: Path, aim: Aim, where: Where) -> tuple[tuple[FileChange, ...], tuple[str, ...]]:
+    """The command `/switcher`, unless the user has one (https://opencode.ai/docs/commands)."""
+    if aim.extras.command and "switcher" in _table(parsed((text or "").encode()), "command"):
+        return (), (f"you have a command /switcher of your own, which was left alone: command.switcher in {path}",)
+    folder = where.config() / "opencode"
+    return command.planned(CLIENT.name, folder, aim, where, (folder / "command" / "switcher.md",))
 
 
 def _file(where: Where) -> Path:
@@ -129,4 +153,4 @@ def launch(aim: Aim, where: Where, arguments: Sequence[str]) -> Launch:
     return Launch({"OPENCODE_CONFIG_CONTENT": json.dumps({**content, "provider": blocks})})
 
 
-CLIENT = Client("opencode", "OpenCode", plan, launch, programs=("opencode",))
+CLIENT = Client("opencode", "OpenCode", plan, launch, programs=("opencode",), takes_mcp=True)

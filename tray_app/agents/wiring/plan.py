@@ -56,6 +56,19 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Extras:
+    """What a client may be given beside the address: the command `/switcher`, our tools over MCP.
+
+    `program` is what starts this program's command line; `environ` is what that needs in its environment.
+    """
+
+    program: tuple[str, ...] = ("o-switcher",)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    command: bool = True
+    mcp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Aim:
     """What a client is pointed at: our address and its token.
 
@@ -68,6 +81,7 @@ class Aim:
     known: Mapping[str, Provider]
     asked: str | None = None
     models: tuple[str, ...] = ()
+    extras: Extras = field(default_factory=Extras)
 
     def base(self, provider: Provider) -> str:
         """The address that stands for that provider's documented base URL."""
@@ -118,6 +132,10 @@ class Where:
         """Where programs keep their settings."""
         return self.folder("XDG_CONFIG_HOME", self.home / ".config")
 
+    def has(self, path: Path) -> bool:
+        """Whether something is there, be it a link that leads nowhere."""
+        return self.texts[path] is not None if path in self.texts else os.path.lexists(path)
+
     def text(self, path: Path) -> str | None:
         """What that file holds; None where it is not there or is no text."""
         if path in self.texts:
@@ -154,7 +172,8 @@ Lines = Callable[[Aim], Mapping[str, str]]
 class Client:
     """A client that we know. `plan` None: it has no file, `lines` are shown instead; `programs` are its commands.
 
-    `paste`: its lines are fields of a form, not variables of the environment.
+    `paste`: its lines are fields of a form, not variables of the environment. `takes_mcp`: its plan gives it our
+    tools where that is wanted; `mcp_by_hand` is the command that does it otherwise.
     """
 
     name: str
@@ -165,3 +184,5 @@ class Client:
     programs: tuple[str, ...] = ()
     paste: bool = False
     aliases: tuple[str, ...] = ()
+    takes_mcp: bool = False
+    mcp_by_hand: str = ""

@@ -19,6 +19,7 @@ from tray_app.faces.cli import (
     configuration,
     doctor,
     history,
+    licences,
     live,
     operate,
     practice,
@@ -68,7 +69,20 @@ def build(house: Starter) -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for family in (run, operate, profiles, clients, history, archive, configuration, doctor, classify, practice, live):
+    for family in (
+        run,
+        operate,
+        profiles,
+        clients,
+        history,
+        archive,
+        configuration,
+        doctor,
+        classify,
+        practice,
+        live,
+        licences,
+    ):
         family.register(app, house)
     return app
 

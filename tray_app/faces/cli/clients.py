@@ -46,6 +46,13 @@ def register(app: typer.Typer, house: Starter) -> None:
             list[str] | None,
             typer.Option("--model", help="A model to offer, where the client must be told; repeatable."),
         ] = None,
+        command: Annotated[
+            bool | None,
+            typer.Option("--command/--no-command", help="OpenCode, Claude Code: the command /switcher. Default: yes."),
+        ] = None,
+        mcp: Annotated[
+            bool | None, typer.Option("--mcp/--no-mcp", help="OpenCode: O-Switcher's tools over MCP. Default: no.")
+        ] = None,
         as_json: AsJson = False,
     ) -> None:
         """Point a client at the proxy, by the smallest edit of its own file; the edit is shown."""
@@ -60,6 +67,8 @@ def register(app: typer.Typer, house: Starter) -> None:
                 dry_run=dry_run or None,
                 provider=provider,
                 models=",".join(model) if model else None,
+                command=command,
+                mcp=mcp,
                 places=json.dumps(places(os.environ, Path.cwd())),
             )
         print_json(done) if as_json else _show(done)

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tray_app.control.news import News
-from tray_app.control.views import Status
 from tray_app.faces.tray import language, menu
 from tray_app.faces.tray.availability import Availability, available
 from tray_app.faces.tray.menu import Arguments, Face, LocalTime, Verb
 from tray_app.faces.tray.texts import Texts
 
 if TYPE_CHECKING:
+    from tray_app.control.news import News
+    from tray_app.control.views import Status
     from tray_app.faces.tray.notifications import Note
 
 __all__ = ["Availability", "EndKind", "Tray", "TrayEnd", "available"]
@@ -58,7 +58,6 @@ class Backend(Protocol):
     icon: Any
     title: str
     menu: Any
-    visible: bool
     opening: Callable[[], None]
     woke: Callable[[], None]
     session_ended: Callable[[str], None]
@@ -68,6 +67,9 @@ class Backend(Protocol):
 
     def run(self, setup: Callable[[Any], None]) -> None: ...
 
+    def put_up(self, done: Callable[[], None]) -> None:
+        """Show the icon. `done` is called once it is where people look, or there is nobody to show it."""
+
     def post(self, work: Callable[[], None]) -> None: ...
 
     def end(self) -> None: ...
@@ -76,25 +78,27 @@ class Backend(Protocol):
 
 
 class Tray:
-    """One icon. `run` once, on the main thread; `repaint`, `notify` and `stop` from any.
+    """One icon. `run` on the main thread, and again if the desktop was lost; `repaint`, `notify`, `stop` from any.
 
-    `status` must return at once, from any thread. `ask` gets a verb and its arguments, and must return at
-    once too, as must `woke`, which is told when the machine has slept: they are called on the thread that serves
-    the desktop.
+    `status` must return at once, from any thread; None while the app starts. `ask` gets a verb and its arguments,
+    and must return at once too, as must `woke`, which is told when the machine has slept, and `shown`, when the icon
+    has been put up or nobody is there to show it: they are called on the thread that serves the desktop.
     """
 
     def __init__(
         self,
-        status: Callable[[], Status],
+        status: Callable[[], Status | None],
         ask: Callable[[str, Arguments], None],
         *,
         texts: Texts | None = None,
         clock: Callable[[], float] = time.time,
         local: LocalTime = time.localtime,
         woke: Callable[[], None] = lambda: None,
+        shown: Callable[[], None] = lambda: None,
     ) -> None:
         self._status = status
         self._woke = woke
+        self._put_up = shown
         self._ask = ask
         self._texts = texts
         self._clock = clock
@@ -113,6 +117,7 @@ class Tray:
         from tray_app.faces.tray import signals
         from tray_app.faces.tray.bus import Lost
 
+        self._stop.clear()
         try:
             with signals.watched(self.stop):
                 self._run()
@@ -149,6 +154,11 @@ class Tray:
         else:
             self.notify(words.not_copied, words.not_copied_means)
 
+    def refuse(self, reason: str) -> None:
+        """Have `run` return since the app cannot start, and say why, in the app's own words."""
+        self.notify(self._words().cannot_start, reason)
+        self.stop("the app cannot start")
+
     def farewell(self, cut: int) -> None:
         """Have `run` return since the app has stopped; `cut` answers were cut short, which is said."""
         if cut and self._stopped_by is None:
@@ -179,7 +189,7 @@ class Tray:
         backend.woke = self._woke
         backend.session_ended = self.stop
         self._set_alarm(first, backend)
-        if self._stop.is_set():  # asked before there was anything to end
+        if self._stopped_by is not None:  # asked before there was anything to end
             backend.end()
         painter: list[threading.Thread] = []
 
@@ -226,7 +236,7 @@ class Tray:
     # the painter
 
     def _paint(self, backend: Backend) -> None:
-        backend.post(lambda: setattr(backend, "visible", True))
+        backend.post(lambda: backend.put_up(self._put_up))
         while not self._stop.is_set():
             self._wake.wait(self._seconds_left())
             self._wake.clear()
@@ -242,7 +252,10 @@ class Tray:
         return None if until is None else min(max(0.0, until - self._clock()), LONGEST_WAIT_S)
 
     def _face(self) -> Face:
-        return menu.face(self._status(), self._clock(), self._words(), self._local, self._unseen)
+        status = self._status()
+        if status is None:
+            return menu.starting(self._words(), self._unseen)
+        return menu.face(status, self._clock(), self._words(), self._local, self._unseen)
 
     def _words(self) -> Texts:
         if self._texts is None:

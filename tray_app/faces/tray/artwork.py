@@ -36,7 +36,7 @@ class Look(StrEnum):
     PAUSED = AppState.PAUSED.value
     NEEDS_YOU = AppState.NEEDS_YOU.value
     SWITCHED = "switched"  # another profile has just taken over
-    WAITING = "waiting"  # requests wait for a place
+    WAITING = "waiting"  # requests wait for a place, or the app for its start
     SPARE = "spare"  # for profiles in the menu
 
 

@@ -36,13 +36,18 @@ Answered = Callable[[Body | CallError], None]
 
 
 def addresses(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Socket paths where the session bus may be: as the environment says, else the user's own bus."""
-    said = environ.get("DBUS_SESSION_BUS_ADDRESS")
-    if said:
+    """Socket paths where the session bus may be: as the environment says, else the user's own bus, if it is there."""
+    if environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return places(environ)
+    return tuple(path for path in places(environ) if os.path.exists(path))  # noqa: PTH110  # a socket's name
+
+
+def places(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Socket paths where the session bus is, or will be when there is one."""
+    if said := environ.get("DBUS_SESSION_BUS_ADDRESS"):
         return _sockets(said)
     runtime = environ.get("XDG_RUNTIME_DIR")
-    path = f"{runtime}/bus" if runtime else ""
-    return (path,) if path and os.path.exists(path) else ()  # noqa: PTH110  # a socket's name, not a file's
+    return (f"{runtime}/bus",) if runtime else ()
 
 
 def _sockets(address: str) -> tuple[str, ...]:

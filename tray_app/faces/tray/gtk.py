@@ -73,6 +73,10 @@ class Icon(_gtk.Icon):  # type: ignore[misc]  # untyped
         self._buses: list[Bus] = []
         self._notes: Notifier | None = None
 
+    def put_up(self, done: Callable[[], None]) -> None:
+        self.visible = True
+        done()
+
     def post(self, work: Callable[[], None]) -> None:
         _glib.idle_add(self._do, work)
 

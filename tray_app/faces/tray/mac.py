@@ -46,6 +46,10 @@ class Icon(_darwin.Icon):  # type: ignore[misc]  # untyped
         self._app.setActivationPolicy_(_ACCESSORY)
         self._unseen = unseen
 
+    def put_up(self, done: Callable[[], None]) -> None:
+        self.visible = True
+        done()
+
     def post(self, work: Callable[[], None]) -> None:
         AppHelper.callAfter(self._do, work)
 

@@ -108,6 +108,19 @@ def face(
     )
 
 
+def starting(texts: Texts = ENGLISH, unseen: str | None = None) -> Face:
+    """What is shown before there is a status: that the app starts, and what can be asked of it already."""
+    items = (
+        Item("headline", texts.starting, Kind.ACTION, enabled=False),
+        *([_text("unseen", unseen)] if unseen else ()),
+        _separator(2),
+        _report(texts),
+        _separator(4),
+        _quit(texts),
+    )
+    return Face(Look.WAITING, None, f"O-Switcher\n{texts.starting}", items)
+
+
 # -- the icon
 
 
@@ -266,7 +279,7 @@ def _actions(
 
 def _tail(status: Status, words: _Words) -> Iterator[Item]:
     texts = words.texts
-    yield Item("report", texts.report, Kind.ACTION, verb=Verb("report"), default=True)
+    yield _report(texts)
     if status.clients:
         yield Item("clients", texts.clients, Kind.SUBMENU, children=tuple(map(words.client, status.clients)))
     yield Item("copy", texts.copy, Kind.ACTION, verb=Verb("token", {"client": SDK_CLIENT}))
@@ -280,7 +293,15 @@ def _tail(status: Status, words: _Words) -> Iterator[Item]:
     yield Item("folder", texts.folder, Kind.ACTION, verb=Verb("folder"))
     yield Item("about", texts.about, Kind.SUBMENU, children=tuple(_about(status, words)))
     yield _separator(4)
-    yield Item("quit", texts.quit, Kind.ACTION, verb=Verb("stop"))
+    yield _quit(texts)
+
+
+def _report(texts: Texts) -> Item:
+    return Item("report", texts.report, Kind.ACTION, verb=Verb("report"), default=True)
+
+
+def _quit(texts: Texts) -> Item:
+    return Item("quit", texts.quit, Kind.ACTION, verb=Verb("stop"))
 
 
 def _about(status: Status, words: _Words) -> Iterator[Item]:

@@ -49,6 +49,7 @@ class Icon(BaseIcon):
         self.opening: Callable[[], None] = lambda: None
         self.woke: Callable[[], None] = lambda: None
         self.session_ended: Callable[[str], None] = lambda _: None
+        self._put_up: Callable[[], None] = lambda: None
         self._click = click
         self._unseen = unseen
         self._mail = Mailbox()
@@ -59,6 +60,11 @@ class Icon(BaseIcon):
         self._machine: Bus | None = None  # the system's
         self._menu_object: MenuObject | None = None
         self._notifier: Notifier | None = None
+
+    def put_up(self, done: Callable[[], None]) -> None:
+        """Show the icon. `done` is called once it is drawn for the tray host, or there is none yet."""
+        self._put_up = done
+        self.visible = True
 
     def post(self, work: Work) -> None:
         """Have work done by the thread that runs. From any thread, before and after as well."""
@@ -147,6 +153,11 @@ class Icon(BaseIcon):
 
     def _owner_known(self, answer: Body | CallError) -> None:
         self._register("" if isinstance(answer, CallError) else answer[0])
+        if self._watcher and self._bus is not None:
+            self._bus.flush()
+            self._pixmaps()  # drawn while the host takes the icon in, and before the app's start takes the processor
+        done, self._put_up = self._put_up, lambda: None
+        done()
 
     def _owner_changed(self, _sender: str, body: Body) -> None:
         name, _before, now = body

@@ -84,6 +84,8 @@ class Texts:
     copied_means: str
     not_copied: str
     not_copied_means: str
+    starting: str
+    cannot_start: str
     stopped: str
     cut: str
     ready_count: str
@@ -159,6 +161,8 @@ ENGLISH = Texts(
     copied_means="Paste them where your program reads its environment.",
     not_copied="Nothing was copied",
     not_copied_means="This desktop has no clipboard that can be reached. See: o-switcher token sdk",
+    starting="O-Switcher is starting",
+    cannot_start="O-Switcher cannot start",
     stopped="O-Switcher has stopped",
     cut="Answers that were cut short: {count}",
     ready_count="{ready} of {all} profiles ready",
@@ -250,6 +254,8 @@ RUSSIAN = Texts(
     copied_means="Вставьте их туда, откуда ваша программа читает окружение.",
     not_copied="Ничего не скопировано",
     not_copied_means="У этого рабочего стола нет доступного буфера обмена. См.: o-switcher token sdk",
+    starting="O-Switcher запускается",
+    cannot_start="O-Switcher не может запуститься",
     stopped="O-Switcher остановлен",
     cut="Прервано ответов: {count}",
     ready_count="готовы {ready} из {all}",

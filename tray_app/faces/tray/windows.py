@@ -53,6 +53,10 @@ class Icon(_win32.Icon):  # type: ignore[misc]  # untyped
         self._message_handlers[_WM_ENDSESSION] = self._on_end_of_session
         self._message_handlers[_WM_POWERBROADCAST] = self._on_power
 
+    def put_up(self, done: Callable[[], None]) -> None:
+        self.visible = True
+        done()
+
     def post(self, work: Callable[[], None]) -> None:
         self._work.append(work)
         self._wake()

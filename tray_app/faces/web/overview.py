@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from tray_app.control.service import Service
+from tray_app.control.verbs import Refused
+from tray_app.control.views import Selection
 from tray_app.faces.web.drawing import drawing, packed, signed_out
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.shell import pages_of, shell_of
@@ -19,6 +23,13 @@ HERE = "/report"
 def routes(service: Service, sessions: Sessions) -> list[Route]:
     """The address of the page."""
     return [Route(HERE, _Overview(service, sessions).show, methods=["GET"])]
+
+
+def selection_of(query: Mapping[str, str]) -> Selection:
+    """What an address asks for; its words for the first and the last day are `from` and `to`."""
+    names = {"days": "days", "first": "from", "last": "to"}
+    fields = ("days", "first", "last", "profile", "model", "client", "provider")
+    return Selection(*(query.get(names.get(field, field), "").strip() for field in fields))
 
 
 class _Overview:
@@ -34,9 +45,14 @@ class _Overview:
             return await signed_out(request)
         if not self._service.cell.pool.members and "all" not in request.query_params:
             return RedirectResponse("/profiles", 303, headers={"cache-control": "no-store"})
-        view = await self._service.report_view()
+        selection, refused = selection_of(request.query_params), None
+        try:
+            view = await self._service.report_view(selection)
+        except Refused as error:
+            refused, kept = error.message, replace(selection, days="", first="", last="")
+            view = await self._service.report_view(kept)
         shell = shell_of(request, "overview", view.status.state)
-        return packed(await asyncio.to_thread(lambda: drawing().render(view, shell)))
+        return packed(await asyncio.to_thread(lambda: drawing().render(view, shell, refused=refused)))
 
     async def _let_in(self, request: Request, ticket: str) -> Response:
         session = self._sessions.redeem(ticket)

@@ -18,10 +18,11 @@ from pathlib import PurePosixPath
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tray_app.control.views import AppState, ProfileView, ReportView
-from tray_app.core.history import Numbers, Share
+from tray_app.core.history import Sums
 from tray_app.core.values import Outcome, Phase
 from tray_app.faces.tray.artwork import svg
 from tray_app.faces.web.report_formats import Formats, LocalTime
+from tray_app.faces.web.report_series import costly, link, series
 from tray_app.faces.web.report_texts import words_for
 from tray_app.faces.web.shell import LOOK, THEMES, Shell
 from tray_app.faces.web.shell_texts import LANGUAGE_NAMES
@@ -58,29 +59,38 @@ _OUTCOME_SHAPES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A profile's line: one that is in the pool, or (`profile` is None) one that only today's history knows."""
+    """A profile's line: one that is in the pool, or (`profile` is None) one that only these days' history knows."""
 
     id: str  # empty for requests that ended before a profile was chosen
     profile: ProfileView | None
-    share: Share | None
+    sums: Sums | None
 
 
-def render(view: ReportView, shell: Shell = _PLAIN, *, local: LocalTime = time.localtime) -> str:
-    """The overview for `view`. `local` turns seconds into local time."""
+def render(
+    view: ReportView, shell: Shell = _PLAIN, *, refused: str | None = None, local: LocalTime = time.localtime
+) -> str:
+    """The overview for `view`. `refused`: why other days are shown; `local` turns seconds into local time."""
+    words, formats = words_for(shell.words.lang), Formats(shell.words, view.now, local)
+    drawn = series(view, formats)
     return page(
         "report.html",
         replace(shell, state=view.status.state),
         now=view.now,
         local=local,
         view=view,
+        refused=refused,
         status=view.status,
-        numbers=view.numbers,
-        through=_through(view.numbers),
+        sums=view.usage.sums,
+        series=drawn,
+        labels=dict(zip((slot.at for slot in view.usage.slots), drawn["labels"], strict=True)),
+        cost_names=[name for name, _ in costly(view)],
+        tokens=_plus(view.usage.sums.input_tokens, view.usage.sums.output_tokens),
+        spared_usd=_plus(*(one.spared_usd for one in view.usage.faults)),
         rows=_rows(view),
-        busiest=max(view.hours, key=lambda hour: hour.requests, default=None),
+        link=lambda **other: link(view.selection, **other),
         ledger_trouble=None if view.status.ledger == "ok" else view.status.ledger,
         example=_example(view),
-        w=words_for(shell.words.lang),
+        w=words,
     )
 
 
@@ -160,16 +170,17 @@ def _outcome_shape(outcome: str | None) -> str:
     return "running" if outcome is None else _OUTCOME_SHAPES.get(outcome, "off")
 
 
-def _through(numbers: Numbers) -> int:
-    """Requests that ended one way or the other; a client's own leaving says nothing of the pool."""
-    return numbers.served + numbers.failed
-
-
 def _rows(view: ReportView) -> tuple[Row, ...]:
-    """The pool in its order, then whoever else did something today."""
-    shares = {share.profile_id: share for share in view.shares}
-    pool = tuple(Row(profile.id, profile, shares.pop(profile.id, None)) for profile in view.status.profiles)
-    return (*pool, *(Row(share.profile_id, None, share) for share in shares.values() if share.requests))
+    """The pool in its order, then whoever else did something in these days."""
+    sums = dict(view.usage.profiles)
+    pool = tuple(Row(profile.id, profile, sums.pop(profile.id, None)) for profile in view.status.profiles)
+    return (*pool, *(Row(name, None, found) for name, found in sums.items() if found.requests))
+
+
+def _plus(*numbers: float | None) -> float | None:
+    """The sum of what is known; None where nothing is."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
 
 
 def _example(view: ReportView) -> str:

@@ -94,6 +94,38 @@ class Formats:
         year = "" if then.tm_year == today.tm_year else f" {then.tm_year}"
         return f"{then.tm_mday} {self.words.months[then.tm_mon - 1]}{year} {text}"
 
+    def day(self, at: int) -> str:
+        """A day by the local calendar, e.g. 26 Jun, or 26 Jun 2025 where that is not this year."""
+        try:
+            then, today = self.local(at / 1000), self.local(self.now / 1000)
+        except (OverflowError, OSError, ValueError):
+            return self.words.none
+        year = "" if then.tm_year == today.tm_year else f" {then.tm_year}"
+        return f"{then.tm_mday} {self.words.months[then.tm_mon - 1]}{year}"
+
+    def money(self, usd: float | None) -> str:
+        """E.g. $1,234, $12.34, $0.0042; what is not known is no 0."""
+        if usd is None:
+            return self.words.none
+        digits = 0 if usd >= 1000 else 2 if usd >= 1 or usd == 0 else 4  # of these, two are always shown
+        if 0 < usd < 0.0001:
+            return "<" + self._filled(self.words.money, f"0{self.words.point}0001")
+        whole, _, rest = f"{usd:,.{digits}f}".partition(".")
+        rest = rest[:2] + rest[2:].rstrip("0")
+        text = whole.replace(",", self.words.grouping) + (f"{self.words.point}{rest}" if rest else "")
+        return self._filled(self.words.money, text)
+
+    def rough(self, number: int | None) -> str:
+        """A large number in three figures or so: 950, 12.3 k, 146 M, 7.9 B."""
+        if number is None:
+            return self.words.none
+        scale, step, last = 1, 0, len(self.words.thousands) - 1
+        while number * 2 >= 1999 * scale and step < last:  # would be rounded to 1000
+            scale, step = scale * 1000, step + 1
+        tenths = (number * 10 + scale // 2) // scale
+        text = self._decimal(tenths) if step and tenths < 1000 else self.count((number + scale // 2) // scale)
+        return self._filled(self.words.thousands[step], text)
+
     def hour(self, at: int) -> str:
         """The local clock alone, e.g. 14:00."""
         return self.clock(at)[-5:]

@@ -38,6 +38,8 @@ class ShellWords:
     days: str
     sizes: tuple[str, ...]
     percent: str
+    money: str
+    thousands: tuple[str, ...]
     just_now: str
     seconds_ago: str
     minutes_ago: str
@@ -85,6 +87,8 @@ ENGLISH = ShellWords(
     days="{n} d",
     sizes=("{n} B", "{n} kB", "{n} MB", "{n} GB", "{n} TB"),
     percent="{n}%",
+    money="${n}",
+    thousands=("{n}", "{n}k", "{n}M", "{n}B", "{n}T"),
     just_now="just now",
     seconds_ago="{n} s ago",
     minutes_ago="{n} min ago",
@@ -157,6 +161,8 @@ RUSSIAN = ShellWords(
     days="{n} д",
     sizes=("{n} Б", "{n} кБ", "{n} МБ", "{n} ГБ", "{n} ТБ"),
     percent="{n} %",
+    money="{n}\u00a0$",
+    thousands=("{n}", "{n}\u00a0тыс.", "{n}\u00a0млн", "{n}\u00a0млрд", "{n}\u00a0трлн"),
     just_now="только что",
     seconds_ago="{n} с назад",
     minutes_ago="{n} мин назад",

@@ -1,44 +1,90 @@
-// The charts of the overview. Drawn anew whenever the page has been (`fresh`) or its colours have changed (`dressed`).
+// The charts of the overview, and its filters without a reload. Charts are drawn anew whenever the page has been changed
+// (`fresh`) or its colours have (`dressed`): what they show stands in #series, and in a table beside each.
 
 const words = JSON.parse(document.getElementById("words").textContent);
+const language = document.documentElement.lang;
+const number = new Intl.NumberFormat(language);
+const rough = new Intl.NumberFormat(language, { notation: "compact" });
+const money = new Intl.NumberFormat(language, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumFractionDigits: 4 });
+const COLOURS = 8;
 
-let chart = null;
+// -- what is drawn
+
+const BAR = { type: "bar", order: 2, categoryPercentage: 0.86, barPercentage: 0.94, borderRadius: 2 };
+const stacked = (columns, name = (one) => one) =>
+  columns.map(([label, data], at) => ({ ...BAR, label: name(label), data, colour: `--c${(at % COLOURS) + 1}` }));
+
+function seconds(ms) {
+  return ms < 1000
+    ? words.milliseconds.replace("{n}", number.format(Math.round(ms)))
+    : words.seconds.replace("{n}", number.format(Math.round(ms / 100) / 10));
+}
+
+const CHARTS = {
+  "requests-chart": {
+    stacked: true,
+    axis: { suggestedMax: 4, ticks: { precision: 0, callback: (value) => rough.format(value) } },
+    told: (item) => number.format((item.dataset.told || item.dataset.data)[item.dataIndex]),
+    datasets: ({ served, rest, failovers }) => [
+      { ...BAR, label: words.served, data: served, colour: "--bar" },
+      { ...BAR, label: words.notServed, data: rest, colour: "--bar-rest" },
+      // The mark of failovers sits on top of its bar; what it tells is the number of them.
+      { type: "line", order: 1, showLine: false, clip: false, stack: "marks", pointStyle: "rectRot", pointBorderWidth: 2, label: words.failovers,
+        colour: "--mark", told: failovers, data: failovers.map((count, at) => (count ? served[at] + rest[at] : null)) },
+    ],
+  },
+  "costs-chart": {
+    stacked: true,
+    axis: { ticks: { callback: (value) => money.format(value) } },
+    told: (item) => (item.raw ? money.format(item.raw) : null),
+    datasets: ({ costs }) => stacked(costs, (one) => (one === "…" ? words.others : one)),
+  },
+  "latency-chart": {
+    axis: { ticks: { callback: seconds } },
+    told: (item) => (item.raw === null ? null : seconds(item.raw)),
+    datasets: (series) => [["50%", "p50", "--c1"], ["95%", "p95", "--c2"], ["99%", "p99", "--c4"]].map(([label, name, colour]) => (
+      { type: "line", label, data: series[name], colour, borderWidth: 2, tension: 0.25, spanGaps: true })),
+  },
+  "errors-chart": {
+    stacked: true,
+    axis: { suggestedMax: 4, ticks: { precision: 0, callback: (value) => rough.format(value) } },
+    told: (item) => (item.raw ? number.format(item.raw) : null),
+    datasets: ({ errors }) => stacked(errors, (one) => (one === "…" ? words.others : words.classes[one] || one)),
+  },
+};
+
+// -- drawing
+
+const charts = new Map();
 let drawnSeries = "";
 
 function draw() {
   const source = document.getElementById("series").textContent;
-  const canvas = document.getElementById("chart");
-  if (chart && chart.canvas !== canvas) {
+  const gone = [...charts].filter(([id, chart]) => chart.canvas !== document.getElementById(id));
+  for (const [id, chart] of gone) {
     chart.destroy();
-    chart = null;
+    charts.delete(id);
   }
-  if (!canvas || typeof Chart === "undefined") {
+  if (typeof Chart === "undefined" || (source === drawnSeries && !missing().length)) {
     return;
   }
-  if (!chart) {
-    document.documentElement.classList.add("drawn");
-    Chart.defaults.font.family = getComputedStyle(document.documentElement).fontFamily;
-    chart = new Chart(canvas, { data: { labels: [], datasets: datasets() }, options: options() });
-    dress();
-  } else if (source === drawnSeries) {
-    return;
-  }
+  document.documentElement.classList.add("drawn");
   drawnSeries = source;
-  fill(JSON.parse(source));
-  chart.update();
+  const series = JSON.parse(source);
+  for (const id of missing()) {
+    const data = { labels: series.labels, datasets: CHARTS[id].datasets(series) };
+    charts.set(id, new Chart(document.getElementById(id), { data, options: options(CHARTS[id]) }));
+  }
+  for (const [id, chart] of charts) {
+    chart.data.labels = series.labels;
+    chart.data.datasets = CHARTS[id].datasets(series);
+  }
+  dress();
 }
 
-function datasets() {
-  const bar = { type: "bar", stack: "requests", order: 2, categoryPercentage: 0.86, barPercentage: 0.94, borderRadius: 3 };
-  return [
-    { ...bar, label: words.served },
-    { ...bar, label: words.notServed },
-    { type: "line", label: words.failovers, order: 1, showLine: false, clip: false,
-      pointStyle: "rectRot", pointBorderWidth: 2 },
-  ];
-}
+const missing = () => Object.keys(CHARTS).filter((id) => !charts.has(id) && document.getElementById(id));
 
-function options() {
+function options(chart) {
   return {
     animation: false,
     responsive: true,
@@ -46,54 +92,32 @@ function options() {
     interaction: { mode: "index", intersect: false },
     layout: { padding: { top: 8 } },
     scales: {
-      x: { stacked: true, grid: { display: false }, ticks: { maxRotation: 0, autoSkipPadding: 16, font: {} } },
-      y: { stacked: true, beginAtZero: true, suggestedMax: 4, border: { display: false }, ticks: { precision: 0, maxTicksLimit: 6, font: {} } },
+      x: { stacked: Boolean(chart.stacked), grid: { display: false }, ticks: { maxRotation: 0, autoSkipPadding: 16, font: {} } },
+      y: { stacked: Boolean(chart.stacked), beginAtZero: true, border: { display: false }, ...chart.axis, ticks: { maxTicksLimit: 5, font: {}, ...chart.axis.ticks } },
     },
     plugins: {
       colors: { enabled: false },
-      legend: { display: false },
-      tooltip: { displayColors: false, titleFont: {}, bodyFont: {}, callbacks: { label: (item) => item.dataset.label + ": " + told(item) } },
+      legend: { position: "bottom", align: "start", labels: { usePointStyle: true, font: {}, padding: 12, generateLabels: legend } },
+      tooltip: {
+        usePointStyle: true,
+        titleFont: {},
+        bodyFont: {},
+        filter: (item) => chart.told(item) !== null,
+        callbacks: { label: (item) => `${item.dataset.label}: ${chart.told(item)}` },
+      },
     },
   };
 }
 
-// The mark of a failover sits on top of its hour's bar; what it tells is the number of them.
-function told(item) {
-  return (item.dataset.told || item.dataset.data)[item.dataIndex];
+// One small mark for all kinds of lines and bars.
+function legend(chart) {
+  const labels = Chart.defaults.plugins.legend.labels.generateLabels(chart);
+  return labels.map((label) => ({ ...label, lineWidth: 0, borderRadius: 0 }));
 }
 
-function fill(hours) {
-  const [served, rest, failovers] = chart.data.datasets;
-  chart.data.labels = hours.map(([label]) => label);
-  served.data = hours.map(([, , count]) => count);
-  rest.data = hours.map(([, requests, count]) => Math.max(0, requests - count));
-  failovers.told = hours.map(([, , , count]) => count);
-  failovers.data = hours.map(([, requests, , count]) => (count ? requests : null));
-}
+// -- colours and font of the page, light or dark
 
-// Colours and font of the page, light or dark.
-function dress() {
-  if (!chart) {
-    return;
-  }
-  const style = getComputedStyle(document.documentElement);
-  const [served, rest, failovers] = chart.data.datasets;
-  served.backgroundColor = colour("--bar");
-  rest.backgroundColor = colour("--bar-rest");
-  failovers.pointBackgroundColor = failovers.pointHoverBackgroundColor = colour("--mark");
-  failovers.pointBorderColor = failovers.pointHoverBorderColor = colour("--card");
-  const rem = parseFloat(style.fontSize);
-  failovers.pointRadius = failovers.pointHoverRadius = 0.4 * rem;
-  chart.options.plugins.tooltip.titleFont.size = chart.options.plugins.tooltip.bodyFont.size = 0.8125 * rem;
-  for (const scale of Object.values(chart.options.scales)) {
-    scale.ticks.color = colour("--quiet");
-    scale.ticks.font.size = 0.75 * rem;
-    scale.grid.color = colour("--line");
-  }
-  chart.update();
-}
-
-// A colour of the page as it is now: a name such as `--bar` stands for two, and only what wears it knows which.
+// A name such as `--bar` stands for two colours, and only what wears it knows which.
 const probe = document.body.appendChild(document.createElement("i"));
 probe.hidden = true;
 
@@ -102,6 +126,96 @@ function colour(name) {
   return getComputedStyle(probe).color;
 }
 
+function dress() {
+  const style = getComputedStyle(document.documentElement);
+  const rem = parseFloat(style.fontSize);
+  const quiet = colour("--quiet");
+  for (const chart of charts.values()) {
+    for (const dataset of chart.data.datasets) {
+      const own = colour(dataset.colour);
+      Object.assign(dataset, { backgroundColor: own, borderColor: own, pointBackgroundColor: own, pointHoverBackgroundColor: own });
+      const marks = dataset.showLine === false;
+      dataset.pointRadius = marks ? 0.35 * rem : dataset.type === "line" ? (chart.data.labels.length > 40 ? 0 : 0.125 * rem) : 0;
+      dataset.pointHoverRadius = marks ? 0.35 * rem : 0.25 * rem;
+      dataset.pointBorderColor = dataset.pointHoverBorderColor = marks ? colour("--card") : own;
+    }
+    const { tooltip, legend } = chart.options.plugins;
+    tooltip.titleFont.size = tooltip.bodyFont.size = 0.8125 * rem;
+    Object.assign(legend.labels, { color: quiet, boxWidth: 0.625 * rem, boxHeight: 0.5 * rem });
+    legend.labels.font = { size: 0.75 * rem, family: style.fontFamily };
+    for (const scale of Object.values(chart.options.scales)) {
+      scale.ticks.color = quiet;
+      scale.ticks.font = { size: 0.75 * rem, family: style.fontFamily };
+      scale.grid.color = colour("--line");
+    }
+    chart.update();
+  }
+}
+
+// -- filters that stay in the address
+
+const page = document.getElementById("page");
+const form = () => document.getElementById("filters");
+
+function go(address) {
+  history.pushState(null, "", address);
+  document.dispatchEvent(new Event("read"));
+}
+
+function asked() {
+  const fields = form().elements;
+  const wanted = new URLSearchParams([...new FormData(form())].filter(([, value]) => value));
+  if (fields.from.value === fields.from.defaultValue && fields.to.value === fields.to.defaultValue) {
+    // The days were not chosen here: what the address says of them goes on to hold, such as "the last 7".
+    const now = new URLSearchParams(location.search);
+    for (const name of ["days", "from", "to"]) {
+      wanted.delete(name);
+      if (now.get(name)) {
+        wanted.set(name, now.get(name));
+      }
+    }
+  }
+  return "/report?" + (wanted.toString() || "all=");
+}
+
+page.addEventListener("change", (event) => {
+  if (event.target.form === form() && form().checkValidity()) {
+    go(asked());
+  }
+});
+
+page.addEventListener("submit", (event) => {
+  if (event.target === form()) {
+    event.preventDefault();
+    go(asked());
+  }
+});
+
+page.addEventListener("click", (event) => {
+  const link = event.target.closest(".segments a, .clear");
+  if (link && !event.metaKey && !event.ctrlKey && !event.shiftKey) {
+    event.preventDefault();
+    go(link.getAttribute("href"));
+  }
+});
+
+addEventListener("popstate", () => document.dispatchEvent(new Event("read")));
+
+// What was chosen by hand is a field's own: after a change of the page it must say what the page says.
+function settle() {
+  for (const field of form().elements) {
+    if (field.nodeName === "SELECT") {
+      field.value = (field.querySelector("[selected]") || field.options[0]).value;
+    } else if (field.type === "date" && field !== document.activeElement) {
+      field.value = field.defaultValue;
+    }
+  }
+}
+
+document.documentElement.classList.add("scripted");
 draw();
-document.addEventListener("fresh", draw);
+document.addEventListener("fresh", () => {
+  settle();
+  draw();
+});
 document.addEventListener("dressed", dress);

@@ -1,0 +1,204 @@
+"""The first moments: the icon is there before the app is, says so, and goes again if there is to be no app."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.faces.tray.desk import NOTIFICATIONS, WATCHER, Daemon, Desk, until
+from tests.whole.processes import ROOT, environment
+from tray_app.faces.tray.texts import ENGLISH
+from tray_app.host.home import Home, find_home
+from tray_app.host.instance import find_running, lives
+
+SETTINGS = '[secrets]\nstore = "file"\n[discovery]\nenabled = false\n[proxy]\nport = 0\n'
+
+# what the icon does not need, and what costs a start much of its time
+HEAVY = {
+    *(
+        "tray_app.app",
+        "tray_app.proxy",
+        "tray_app.ledger",
+        "tray_app.agents",
+        "tray_app.faces.cli",
+        "tray_app.faces.web",
+    ),
+    *("tray_app.control.service", "tray_app.control.callers", "tray_app.host.settings", "tray_app.host.vault"),
+    *("asyncio", "uvloop", "sqlite3", "ssl", "http", "email", "subprocess", "webbrowser", "concurrent", "tomllib"),
+    *("typer", "rich", "tomlkit", "jinja2", "httpx", "starlette", "sqlmodel", "sqlalchemy", "pydantic", "keyring"),
+}
+
+
+@dataclass
+class Starting:
+    """The app, held up in its start: its settings are a pipe that nobody has written into yet."""
+
+    process: subprocess.Popen[str]
+    home: Home
+    desk: Desk
+    opened: Path
+
+    def go_on(self) -> None:
+        with self.home.config.open("w") as file:
+            file.write(SETTINGS)
+
+    def click(self, label: str) -> None:
+        self.desk.click(self.desk.find(label).id)
+
+    def end(self) -> tuple[int, str]:
+        _, said = self.process.communicate(timeout=15)
+        return self.process.returncode, said
+
+
+@contextmanager
+def desktop(folder: Path) -> Iterator[tuple[Desk, Home, dict[str, str]]]:
+    (folder / "bus").mkdir()
+    (folder / "home").mkdir()
+    daemon = Daemon(folder / "bus")
+    desk = Desk(daemon)
+    desk.be(WATCHER)
+    opener = folder / "xdg-open"
+    opener.write_text(f'#!/bin/sh\necho "$1" >> {folder}/opened\n')
+    opener.chmod(0o755)
+    env = environment(
+        folder / "home",
+        PATH=f"{folder}:{os.environ['PATH']}",
+        LC_ALL="C.UTF-8",
+        DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nowhere",
+        **daemon.environ,
+    )
+    yield desk, find_home(env), env
+    desk.close()
+    daemon.kill()
+
+
+def started(env: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-m", "tray_app"], env=env, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+@pytest.fixture
+def starting(tmp_path: Path) -> Iterator[Starting]:
+    with desktop(tmp_path) as (desk, home, env):
+        os.mkfifo(home.config)
+        process = started(env)
+        try:
+            until(lambda: desk.items, "no icon came", 20)
+            yield Starting(process, home, desk, tmp_path / "opened")
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate(timeout=15)
+
+
+def test_the_icon_is_there_before_the_app_and_says_so(starting: Starting) -> None:
+    assert starting.desk.labels() == [ENGLISH.starting, "", ENGLISH.report, "", ENGLISH.quit]
+    assert starting.desk.property("ToolTip")[2:] == ("O-Switcher", ENGLISH.starting)
+    assert starting.desk.property("IconPixmap")
+    assert find_running(starting.home.running) is None
+    assert lives(starting.home.lock), "a second start would be a second icon"
+    starting.desk.forget()
+    starting.go_on()
+    until(lambda: ENGLISH.no_keys in starting.desk.labels(), "the icon does not follow the app")
+    assert starting.desk.heard("NewIcon")
+    starting.process.send_signal(signal.SIGTERM)
+    assert starting.end()[0] == 0
+
+
+def test_what_is_clicked_while_it_starts_is_done_once_it_is_there(starting: Starting) -> None:
+    starting.click(ENGLISH.report)
+    starting.desk.activate()
+    starting.go_on()
+    until(starting.opened.exists, "the report was not opened")
+    until(lambda: ENGLISH.no_keys in starting.desk.labels(), "the icon does not follow the app")
+    starting.click(ENGLISH.quit)
+    assert starting.end()[0] == 0
+    assert starting.opened.read_text().count("/report?ticket=") == 1, "two clicks on the same are one"
+
+
+@pytest.mark.parametrize("how", ["a click", "SIGTERM", "SIGINT", "SIGHUP"])
+def test_an_end_while_it_starts_leaves_nothing_behind(starting: Starting, how: str) -> None:
+    if how == "a click":
+        starting.click(ENGLISH.quit)
+    else:
+        starting.process.send_signal(signal.Signals[how])
+    (item,) = starting.desk.items
+    until(lambda: not on_the_bus(starting.desk, item), "the icon stays", 2)
+    starting.go_on()
+    assert starting.end() == (0, "")
+    assert find_running(starting.home.running) is None
+    assert not lives(starting.home.lock)
+    assert not starting.home.history.exists() or starting.home.history.stat().st_size > 0
+
+
+def on_the_bus(desk: Desk, item: str) -> bool:
+    bus = "org.freedesktop.DBus"
+    (names,) = desk.call(bus, "/org/freedesktop/DBus", bus, "ListNames")
+    return item in names
+
+
+def test_a_start_that_hangs_does_not_hold_up_the_end(starting: Starting) -> None:
+    starting.click(ENGLISH.quit)
+    began = time.monotonic()
+    assert starting.end() == (0, "")
+    assert time.monotonic() - began < 6
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        pytest.param("[switcher]\nretries = 3\n", "switcher.retries", id="faulty settings"),
+        pytest.param('[proxy]\nhost = "192.0.2.1"\nallow_remote = true\n', "192.0.2.1", id="an address of others"),
+    ],
+)
+def test_a_start_that_fails_takes_the_icon_away_and_tells_why(tmp_path: Path, settings: str, words: str) -> None:
+    with desktop(tmp_path) as (desk, home, env):
+        desk.be(NOTIFICATIONS)
+        home.config.write_text(settings)
+        process = started(env)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert words in said and "Traceback" not in said
+        (item,) = desk.items
+        assert not on_the_bus(desk, item)
+        (note,) = desk.notes
+        assert note[3] == ENGLISH.cannot_start and words in note[4]
+        assert not lives(home.lock)
+
+
+IMPORTED = """
+import sys
+from tray_app.desktop import run_on_desktop
+from tray_app.house import House
+import tray_app.desktop
+
+def spy(build, say):
+    def built():
+        print(*sorted(sys.modules))
+        return build()
+    return run_on_desktop(built, say)
+
+tray_app.desktop.run_on_desktop = spy
+sys.exit(House().start(tray=True, port=None))
+"""
+
+
+def test_the_icon_is_shown_without_what_only_the_app_needs(tmp_path: Path) -> None:
+    with desktop(tmp_path) as (desk, home, env):
+        home.config.write_text("[faulty")
+        done = subprocess.run(
+            [sys.executable, "-c", IMPORTED], env=env, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False
+        )
+        assert done.returncode == 1
+        assert desk.items, "the icon came first"
+        imported = set(done.stdout.split())
+        assert "tray_app.faces.tray.status_notifier" in imported, "the spy has seen the moment"
+        assert {one for one in imported if any(one == heavy or one.startswith(f"{heavy}.") for heavy in HEAVY)} == set()
