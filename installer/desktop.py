@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from environment import COMMANDS, Environment
+from environment import CHECKOUT, COMMANDS, Environment
 from terminal import Problem
 
 ENTRY = "o-switcher.desktop"
@@ -36,9 +36,7 @@ def put_commands(environment: Environment) -> list[Path]:
     for name in COMMANDS:
         source = environment.command(name)
         target = folder / source.name
-        if not _is_free(target):
-            raise Problem(f"{target} is there already and is not O-Switcher's: move it away and run this again.")
-        part = target.with_name(f".{target.name}.part")
+        part = _part_of(target)
         part.unlink(missing_ok=True)
         if sys.platform == "win32":
             shutil.copyfile(source, part)
@@ -51,15 +49,52 @@ def put_commands(environment: Environment) -> list[Path]:
 
 def remove_commands() -> list[Path]:
     """Takes our commands off PATH."""
-    suffix = ".cmd" if sys.platform == "win32" else ""
-    found = [commands_folder() / (name + suffix) for name in COMMANDS]
-    return _unlink([path for path in found if _is_our_command(path)])
+    for name in COMMANDS:
+        _part_of(command_path(name)).unlink(missing_ok=True)
+    return _unlink([path for path in map(command_path, COMMANDS) if _is_our_command(path)])
+
+
+def command_path(name: str = COMMANDS[0]) -> Path:
+    """The address of a command, which stays the same when the environment behind it changes."""
+    return commands_folder() / (name + (".cmd" if sys.platform == "win32" else ""))
 
 
 def command() -> Path | None:
-    """The installed command, if it is there and is ours."""
-    path = commands_folder() / (COMMANDS[0] + (".cmd" if sys.platform == "win32" else ""))
-    return path if _is_our_command(path) and path.exists() else None
+    """The installed command, if it is ours; what it leads to may be gone."""
+    path = command_path()
+    return path if _is_our_command(path) else None
+
+
+def leads_to() -> Path | None:
+    """The environment that the installed command leads into."""
+    path = command()
+    if path is None:
+        return None
+    found = re.search(r"(.*environments[/\\]app-[\w.-]+)[/\\]", _aim(path))
+    return Path(found[1].lstrip('@"')) if found else None
+
+
+def look_whether_free() -> None:
+    """Refuses to replace what is somebody else's, before anything is made.
+
+    Raises:
+        Problem: something is in the way.
+    """
+    for path in map(command_path, COMMANDS):
+        if not _is_free(path):
+            raise Problem(f"{path} is there already and is not O-Switcher's: move it away and run this again.")
+    entry = _share("applications") / ENTRY
+    if sys.platform == "linux" and entry.exists() and OURS not in entry.read_text(encoding="utf-8", errors="replace"):
+        raise Problem(f"{entry} is there already and is not O-Switcher's: move it away and run this again.")
+
+
+def folders() -> list[Path]:
+    """The folders that commands, menu entry, icons and launch at login are put into."""
+    found = [commands_folder()]
+    if sys.platform == "linux":
+        icons = {_share("icons") / "hicolor" / size / "apps" for size in ("scalable", *_sizes())}
+        found += [_share("applications"), *sorted(icons), _config() / "autostart"]
+    return found
 
 
 def put_menu_entry(assets: Path) -> list[Path]:
@@ -67,11 +102,9 @@ def put_menu_entry(assets: Path) -> list[Path]:
     if sys.platform != "linux":
         return []
     entry = _share("applications") / ENTRY
-    if entry.exists() and OURS not in entry.read_text(encoding="utf-8", errors="replace"):
-        raise Problem(f"{entry} is there already and is not O-Switcher's: move it away and run this again.")
     icons = _put_icons(assets)
     entry.parent.mkdir(parents=True, exist_ok=True)
-    part = entry.with_suffix(".part")
+    part = _part_of(entry)
     icon = ICON if icons else "applications-internet"
     part.write_text(entry_text(commands_folder(), icon, mark=OURS), encoding="utf-8")
     part.replace(entry)
@@ -79,15 +112,30 @@ def put_menu_entry(assets: Path) -> list[Path]:
 
 
 def remove_menu_entry() -> list[Path]:
-    """Removes entry and icons."""
+    """Removes entry and icons; the entry last, since it is what says that the icons are ours."""
     if sys.platform != "linux":
         return []
     entry = _share("applications") / ENTRY
+    for left in (_part_of(entry), *_share("icons").glob(f"hicolor/*/apps/.{ICON}.*.part")):
+        left.unlink(missing_ok=True)
     ours = entry.is_file() and OURS in entry.read_text(encoding="utf-8", errors="replace")
     if not ours:
         return []
     icons = _share("icons").glob(f"hicolor/*/apps/{ICON}.*")
-    return _unlink([entry, *icons])
+    return _unlink([*icons, entry])
+
+
+def remove_autostart() -> None:
+    """Removes a launch at login that starts our command, where the app itself could not."""
+    if sys.platform != "linux":
+        return  # there only the app knows how
+    entry = _config() / "autostart" / ENTRY
+    try:
+        ours = re.search(r"^Exec=.*o-switcher", entry.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    except OSError:
+        return
+    if ours:
+        entry.unlink(missing_ok=True)
 
 
 def exec_quoted(argument: str) -> str:
@@ -129,7 +177,9 @@ def _put_icons(assets: Path) -> list[Path]:
         if place:
             target = _share("icons") / "hicolor" / place / "apps" / f"{ICON}{source.suffix}"
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            part = _part_of(target)
+            shutil.copyfile(source, part)
+            part.replace(target)
             made.append(target)
     return made
 
@@ -139,19 +189,39 @@ def _share(name: str) -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / name
 
 
+def _config() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return Path(base) if base.startswith("/") else Path.home() / ".config"
+
+
+def _sizes() -> list[str]:
+    """The folders of the icon theme that drawn icons go into."""
+    found = (re.fullmatch(r"o-switcher-(\d+)\.png", path.name) for path in (CHECKOUT / "assets").glob("o-switcher-*"))
+    return [f"{size[1]}x{size[1]}" for size in found if size]
+
+
+def _part_of(path: Path) -> Path:
+    """Where a file is written before it gets its name."""
+    return path.with_name(f".{path.name}.part")
+
+
 def _is_free(path: Path) -> bool:
     return _is_our_command(path) or not (path.is_symlink() or path.exists())
 
 
 def _is_our_command(path: Path) -> bool:
     """Ours leads into an installed app's environment, even into one that is gone by now."""
+    return re.search(r"environments[/\\]app-[\w.-]+[/\\](bin|Scripts)[/\\]", _aim(path)) is not None
+
+
+def _aim(path: Path) -> str:
+    """Where a command leads to, as its link or its script says."""
     try:
-        leads_to = str(path.readlink()) if path.is_symlink() else ""
         if sys.platform == "win32":
-            leads_to = path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8")
+        return str(path.readlink()) if path.is_symlink() else ""
     except (OSError, UnicodeDecodeError):
-        return False
-    return re.search(r"environments[/\\]app-[\w.-]+[/\\](bin|Scripts)[/\\]", leads_to) is not None
+        return ""
 
 
 def _unlink(paths: list[Path]) -> list[Path]:

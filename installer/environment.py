@@ -139,10 +139,34 @@ def ensure(plan: Plan) -> Environment:
     return Environment(place)
 
 
-def remove_earlier(plan: Plan, current: Environment) -> None:
-    """Removes what an installed app used before, unless it still runs."""
+def remove_earlier(plan: Plan, current: Environment) -> list[Path]:
+    """Removes what an installed app used before; returns what stays because something still runs from it."""
     with _alone(current.folder.parent / "set-up.lock"):
-        _remove_stale(plan, current.folder)
+        return _remove_stale(plan, current.folder)
+
+
+def discard(unwanted: Environment) -> None:
+    """Removes an environment that was made and is not going to be used."""
+    with _alone(unwanted.folder.parent / "set-up.lock"):
+        _remove(unwanted.folder)
+
+
+def tidy_up() -> None:
+    """Removes what is left beside the environments once there is none."""
+    parent = environments_folder()
+    if not parent.is_dir():
+        return
+    with _alone(parent / "set-up.lock"):
+        _remove_unfinished(parent)
+        if any(place.is_dir() and place.name != "downloads" for place in parent.iterdir()):
+            return
+        shutil.rmtree(parent / "downloads", ignore_errors=True)
+        for log in parent.glob("*.log"):
+            log.unlink(missing_ok=True)
+        if sys.platform != "win32":  # there a file that is open stays
+            (parent / "set-up.lock").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                parent.rmdir()
 
 
 def remove_all(kind: str) -> list[Path]:
@@ -233,8 +257,8 @@ def _build(plan: Plan, place: Path, key: str, held: int) -> None:
     marker = {"key": key, "interpreter": _interpreter(), "project": str(plan.project or "")}
     part = place / f"{MARKER}.part"
     part.write_text(json.dumps(marker), encoding="utf-8")
-    part.replace(place / MARKER)
     log.unlink(missing_ok=True)
+    part.replace(place / MARKER)  # the last step: from here on nobody looks at what lies around
 
 
 def _make_empty(place: Path) -> None:
@@ -308,10 +332,10 @@ def _remove_unfinished(parent: Path) -> None:
             place.with_suffix(".log").unlink(missing_ok=True)
 
 
-def _remove_stale(plan: Plan, current: Path) -> None:
-    for place in current.parent.glob(f"{plan.kind}-*"):
-        if place != current and place.is_dir() and _is_stale(plan, place):
-            _remove(place)
+def _remove_stale(plan: Plan, current: Path) -> list[Path]:
+    """Removes what the current one replaces; returns what is in use."""
+    found = [place for place in current.parent.glob(f"{plan.kind}-*") if place != current and place.is_dir()]
+    return [place for place in found if _is_stale(plan, place) and not _remove(place)]
 
 
 def _is_stale(plan: Plan, place: Path) -> bool:
@@ -353,15 +377,35 @@ def _hold(path: Path) -> None:
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[int]:
     """Holds the set-up lock; the operating system frees it when its holders end, however they end."""
+    descriptor = _locked(path)
+    while not _is_still(path, descriptor):  # an uninstalling has removed it meanwhile: what we hold locks nobody out
+        os.close(descriptor)
+        descriptor = _locked(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _locked(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not _try_lock(descriptor):
             say("Another set-up is under way: waiting for it.")
             while not _try_lock(descriptor):
                 time.sleep(0.2)
-        yield descriptor
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -1,14 +1,14 @@
 """`python3 installer/install.py` installs O-Switcher for this user; `--uninstall` takes it away again.
 
-No root needed. The package is copied into its environment, so this checkout may be deleted afterwards;
-a copy of this folder stays beside it, for uninstalling. Running it again updates. History and keys are
-never touched, except by `--uninstall --purge`.
+No root needed. The package is copied into its environment, so this checkout may be deleted afterwards; a copy of
+this folder stays beside it, for uninstalling. Running it again, or with `--upgrade`, brings it up to date. Every
+step can be repeated and is over in one moment, or else undone by the next run: kill it anywhere, run it again.
+History and keys are never touched, except that an update brings the history's tables up to date and keeps a copy.
 """
 
 import python_version  # noqa: F401, I001  # first: it refuses a Python that cannot read the rest
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -17,70 +17,176 @@ from pathlib import Path
 
 import desktop
 import environment
+from answers import answered
+from installed import LONG_S, Installed
+from record import Record, record
 from terminal import Problem, run_or_explain
+from uninstall import COPY, state_folders, uninstall
 
-COPY = "installer"
-PATIENCE_S = 60
-NOT_RUNNING = 3  # the command's own exit code for "the app is not running"
-STATE_FILES = (
-    "config.toml*",
-    "history*.db*",
-    "decisions.ndjson*",
-    "running.json",
-    "keys.json",
-    "keys-in-keyring",
-    "connections.json",
-    "demo",
-    "o-switcher.lock",
-)
+AUTOSTART, OPENCODE = "autostart", "opencode"
+OPENCODE_FOLDERS = (".config/opencode", ".local/share/opencode")
 
 
 def main(arguments: list[str]) -> int:
-    options = _parser().parse_args(arguments)
-    if options.purge and not options.uninstall:
-        raise Problem("--purge goes with --uninstall.")
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if options.uninstall:
-        return _uninstall(purge=options.purge, sure=options.yes)
-    return _install(options.autostart)
+        return uninstall(purge=options.purge, sure=options.yes, leave_clients=options.leave_clients)
+    if options.purge is not None or options.leave_clients:
+        parser.error("--purge, --keep and --leave-clients go with --uninstall")
+    return _install(options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="install.py", description="Installs O-Switcher for this user.")
+    parser.add_argument("--upgrade", action="store_true", help="bring what is installed up to date; ask nothing")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--autostart", action="store_true", default=None, help="start at login")
     start.add_argument("--no-autostart", dest="autostart", action="store_false", help="do not start at login")
+    client = parser.add_mutually_exclusive_group()
+    client.add_argument("--opencode", action="store_true", default=None, help="point OpenCode at O-Switcher")
+    client.add_argument("--no-opencode", dest="opencode", action="store_false", help="leave OpenCode as it is")
+    every = parser.add_mutually_exclusive_group()
+    every.add_argument("--yes", action="store_true", default=None, help="say yes to every question")
+    every.add_argument("--no", dest="yes", action="store_false", help="say no to every question")
     parser.add_argument("--uninstall", action="store_true", help="take everything away but history and keys")
-    parser.add_argument("--purge", action="store_true", help="with --uninstall: history, settings and keys too")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    data = parser.add_mutually_exclusive_group()
+    data.add_argument("--purge", action="store_true", default=None, help="with --uninstall: history and keys too")
+    data.add_argument("--keep", dest="purge", action="store_false", help="with --uninstall: keep them, do not ask")
+    parser.add_argument(
+        "--leave-clients", action="store_true", help="with --uninstall: even if a client cannot be disconnected"
+    )
     return parser
 
 
-def _install(autostart: bool | None) -> int:
+def _install(options: argparse.Namespace) -> int:
+    _look_around(upgrade=options.upgrade)
+    done = record()
+    done.expect(_folders())
+    place = environment.ensure(environment.APP)
+    _try_history(place)
+    for path in desktop.put_commands(place):
+        print(f"command     {path}")
+    for path in desktop.put_menu_entry(environment.CHECKOUT / "assets"):
+        print(f"menu        {path}")
+    undo = _keep_copy()
+    app = Installed(desktop.command_path())
+    _bring_up_to_date(app, place)
+    _ask_about_login(app, done, options)
+    _ask_about_opencode(app, done, options)
+    done.finish()
+    _say_path()
+    print(f"Start it with: o-switcher\nTo undo all this: {undo} --uninstall")
+    return 0
+
+
+def _look_around(*, upgrade: bool) -> None:
+    """Refuses what cannot go well, before anything is made."""
     if not (environment.CHECKOUT / environment.PACKAGE).is_dir():
         raise Problem("there is nothing to install here: run install.py of a checkout (this copy only uninstalls).")
     if os.environ.get("SUDO_USER"):
         raise Problem("install it as yourself, without sudo: it goes into your own home folder and needs no root.")
-    updated = desktop.command() is not None
-    place = environment.ensure(environment.APP)
-    for path in desktop.put_commands(place):
-        print(f"command     {path}")
-    environment.remove_earlier(environment.APP, place)
-    for path in desktop.put_menu_entry(environment.CHECKOUT / "assets"):
-        print(f"menu        {path}")
-    undo = _keep_copy()
-    command = _command()
-    if autostart is None and not updated:
-        autostart = _ask("Start O-Switcher at login? [y/N] ")
-    if autostart is not None:
-        _call(command, "autostart", "enable" if autostart else "disable")
-        print(f"at login    {'starts' if autostart else 'does not start'}")
-    elif _call(command, "autostart", "status", quiet=True) == 0:
-        print("at login    unchanged (o-switcher autostart status)")
-    _say_path()
-    if updated and _call(command, "status", quiet=True) == 0:
-        print("The running app still is the earlier version: o-switcher stop, then start it again.")
-    print(f"Start it with: o-switcher\nTo undo all this: {undo} --uninstall")
-    return 0
+    if upgrade and desktop.command() is None:
+        raise Problem("O-Switcher is not installed yet: run this without --upgrade.")
+    desktop.look_whether_free()
+
+
+def _try_history(place: environment.Environment) -> None:
+    """Tries on a copy whether the history goes through this version's migrations; if not, nothing changes at all."""
+    tried = Installed(place.command("o-switcher")).call("migrate", "--trial", patience_s=LONG_S)
+    if tried.good:
+        return
+    if desktop.leads_to() != place.folder:
+        environment.discard(place)
+    raise Problem(
+        f"the history cannot be brought up to this version: {tried.why}. "
+        "Nothing was changed, and what was installed before goes on working."
+    )
+
+
+def _folders() -> list[Path]:
+    """Every folder that the installation, or the app at its bidding, puts something into."""
+    own = [environment.environments_folder(), environment.data_folder() / COPY]
+    return [*own, *desktop.folders(), *state_folders()]
+
+
+def _bring_up_to_date(app: Installed, place: environment.Environment) -> None:
+    """The app that still runs from an earlier environment ends its answers and starts anew; the history follows."""
+    running = app.runs()
+    left = environment.remove_earlier(environment.APP, place)
+    if left and running:
+        if sys.platform == "win32":  # there a running program cannot become its next version
+            app.call("stop")
+            subprocess.Popen([str(app.command.with_name("o-switcher-tray.cmd"))], close_fds=True)
+        elif (again := app.call("restart")).good:
+            print(f"restarted   {again.said.strip()}")
+        else:
+            print(f"The running app still is the earlier version ({again.why}): o-switcher stop, then start it again.")
+        environment.remove_earlier(environment.APP, place)
+    elif not running:
+        brought = app.call("migrate", patience_s=LONG_S)
+        if not brought.good:
+            print(f"The history is brought up to date at the next start, since now: {brought.why}")
+        elif "went from" in brought.said:
+            print(f"history     {brought.said.strip()}")
+
+
+def _ask_about_login(app: Installed, done: Record, options: argparse.Namespace) -> None:
+    flag = options.autostart if options.autostart is not None else options.yes
+    wanted = flag
+    if flag is None and AUTOSTART not in done.asked and not options.upgrade:
+        wanted = answered(None, "Start O-Switcher at login?")
+    if wanted is None:
+        state = app.view("autostart", "status") or {}
+        if state.get("enabled"):
+            app.call("autostart", "enable")  # by the command as it is called now
+        print(f"at login    {'starts' if state.get('enabled') else 'does not start'} (o-switcher autostart status)")
+        return
+    changed = app.call("autostart", "enable" if wanted else "disable")
+    if not changed.good:
+        print(f"at login    could not be changed: {changed.why}")
+        return
+    print(f"at login    {'starts' if wanted else 'does not start'}")
+    done.was_asked(AUTOSTART)
+
+
+def _ask_about_opencode(app: Installed, done: Record, options: argparse.Namespace) -> None:
+    """OpenCode's file is the user's own: it is changed only if somebody has seen the change, or has ordered it."""
+    flag = options.opencode if options.opencode is not None else options.yes
+    if flag is None and (OPENCODE in done.asked or options.upgrade):
+        return
+    if flag is False:
+        done.was_asked(OPENCODE)
+    if flag is False or (options.opencode is None and not _has_opencode()) or _is_connected(app):
+        return
+    shown = app.view("connect", "opencode", "--dry-run")
+    if shown is None:
+        print(f"OpenCode    not connected: {app.call('connect', 'opencode', '--dry-run').why}")
+        return
+    diffs = "".join(str(file.get("diff", "")) for file in shown.get("files", ()))
+    if diffs:
+        print(f"To point OpenCode at O-Switcher, this would be changed:\n{diffs}", end="")
+    wanted = answered(flag, "Change it so? `o-switcher disconnect opencode` puts it back.")
+    if wanted is None:
+        print("OpenCode    is left as it is; later: o-switcher connect opencode")
+    elif not wanted:
+        print("OpenCode    is left as it is; later: o-switcher connect opencode")
+        done.was_asked(OPENCODE)
+    elif (changed := app.call("connect", "opencode")).good:
+        print(f"OpenCode    {changed.said.strip().splitlines()[-1]}")
+        done.was_asked(OPENCODE)
+    else:
+        print(f"OpenCode    not connected: {changed.why}")
+
+
+def _has_opencode() -> bool:
+    home = Path.home()
+    return shutil.which("opencode") is not None or any((home / folder).is_dir() for folder in OPENCODE_FOLDERS)
+
+
+def _is_connected(app: Installed) -> bool:
+    rows = app.table("connections")
+    return any(row.get("client") == "opencode" and row.get("state") == "connected" for row in rows)
 
 
 def _say_path() -> None:
@@ -94,125 +200,16 @@ def _keep_copy() -> str:
     here = Path(__file__).resolve().parent
     kept = environment.data_folder() / COPY
     if here != kept:
-        shutil.rmtree(kept, ignore_errors=True)
-        kept.mkdir(parents=True)
-        for source in here.glob("*.py"):
-            shutil.copyfile(source, kept / source.name)
+        kept.mkdir(parents=True, exist_ok=True)
+        wanted = {source.name for source in here.glob("*.py")}
+        for name in sorted(wanted):
+            part = kept / f"{name}.part"
+            shutil.copyfile(here / name, part)
+            part.replace(kept / name)
+        for path in kept.iterdir():
+            if path.is_file() and path.name not in wanted:
+                path.unlink()
     return f'python3 "{kept / "install.py"}"'
-
-
-def _uninstall(*, purge: bool, sure: bool) -> int:
-    if purge and not sure and not _ask("This deletes history, settings and keys for good. Go on? [y/N] "):
-        raise Problem("nothing was removed: --purge deletes history and keys; say --yes to do it without a question.")
-    command = desktop.command()
-    if command is not None:
-        _leave_cleanly(_command(), purge=purge)
-    removed = [*desktop.remove_commands(), *desktop.remove_menu_entry()]
-    for path in removed:
-        print(f"removed     {path}")
-    busy = environment.remove_all("app")
-    shutil.rmtree(environment.data_folder() / COPY, ignore_errors=True)
-    if purge:
-        _purge()
-    for path in busy:
-        print(f"still in use and therefore left: {path} (stop the app and run this again)")
-    _say_what_is_left(purge=purge, nothing=not removed)
-    return 1 if busy else 0
-
-
-def _leave_cleanly(command: list[str], *, purge: bool) -> None:
-    """Lets the app undo what only it knows: its own process, launch at login, clients pointed at it, keys."""
-    if _call(command, "stop", quiet=True) not in {0, NOT_RUNNING}:
-        print("the running app could not be stopped: o-switcher stop")
-    _call(command, "autostart", "disable", quiet=True)
-    for client in _rows(command, "connections", "client"):
-        if _call(command, "disconnect", client, quiet=True) == 0:
-            print(f"disconnected {client}")
-    if purge:
-        for profile in _rows(command, "profiles", "list", "id"):
-            _call(command, "profiles", "remove", profile, quiet=True)  # its key leaves the keyring with it
-
-
-def _purge() -> None:
-    home = os.environ.get("O_SWITCHER_HOME")
-    if home:  # a folder of the user's choice may hold other things: only our own files go
-        for pattern in STATE_FILES:
-            for path in Path(home).glob(pattern):
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-                print(f"removed     {path}")
-        return
-    for folder in _state_folders():
-        if folder.is_dir():
-            shutil.rmtree(folder, ignore_errors=True)
-            print(f"removed     {folder}")
-
-
-def _state_folders() -> list[Path]:
-    """The app's own folders by the rules of the system: data, settings, state, cache, logs."""
-    user = Path.home()
-    if sys.platform == "win32":
-        return [environment.data_folder()]
-    if sys.platform == "darwin":
-        library = user / "Library"
-        return [environment.data_folder(), library / "Caches" / "O-Switcher", library / "Logs" / "O-Switcher"]
-    rules = {"DATA": ".local/share", "CONFIG": ".config", "STATE": ".local/state", "CACHE": ".cache"}
-    bases = (os.environ.get(f"XDG_{name}_HOME") or str(user / default) for name, default in rules.items())
-    return [Path(base) / "o-switcher" for base in bases]
-
-
-def _say_what_is_left(*, purge: bool, nothing: bool) -> None:
-    if nothing:
-        print("O-Switcher was not installed: nothing to remove.")
-    left = environment.environments_folder()
-    if left.is_dir() and any(left.glob("run-*")):
-        print(f"The environment of installer/run.py stays for the checkout; to remove it too, delete {left}")
-    if not purge:
-        print("History, settings and keys are kept; --uninstall --purge deletes them.")
-
-
-def _command() -> list[str]:
-    """The installed command, by the address that stays the same when it is updated."""
-    return [str(desktop.commands_folder() / ("o-switcher.cmd" if sys.platform == "win32" else "o-switcher"))]
-
-
-def _call(command: list[str], *arguments: str, quiet: bool = False) -> int:
-    """Runs the installed app's command. What goes wrong is shown, and does not stop the rest."""
-    answer = subprocess.run(
-        [*command, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if answer.returncode != 0 and not quiet:
-        last = (answer.stderr.strip().splitlines() or ["no reason given"])[-1]
-        print(f"o-switcher {' '.join(arguments)}: {last}")
-    return answer.returncode
-
-
-def _answer(command: list[str]) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE_S
-        )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", f"no answer within {PATIENCE_S} s")
-
-
-def _rows(command: list[str], *words: str) -> list[str]:
-    """One column of a table that the app prints; the last word names it. Empty where there is none."""
-    *verb, column = words
-    answer = _answer([*command, *verb, "--json"])
-    try:
-        rows = json.loads(answer.stdout)
-        return [str(row[column]) for row in rows if row.get("connected", True)]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return []
-
-
-def _ask(question: str) -> bool | None:
-    """A yes-or-no answer; None where nobody can be asked."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return None
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
     # the test environment has one, by the lock as it was
     uv = shutil.which("uv") or str(environment.ensure(environment.TEST).python.with_name("uv"))
     runtime, tests = "installer/requirements.lock", "installer/requirements-test.lock"
-    _compile(uv, runtime, "pyproject.toml", *arguments)
+    # with every extra: what a person had added by hand would be lost with the next environment
+    _compile(uv, runtime, "pyproject.toml", "--all-extras", *arguments)
     # the tests must run on the very versions that users get
     _compile(uv, tests, "pyproject.toml", "--group", "test", "--constraint", runtime, *arguments)
     # and so must what is frozen be

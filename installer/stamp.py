@@ -1,17 +1,28 @@
-"""What every release artefact is stamped with: its version, and a time that is the same for whoever builds it."""
+"""What every release artefact is stamped with: its version, and a time that is the same for whoever builds it.
 
-from __future__ import annotations
+`python3 installer/stamp.py` prints the version; `stamp.py vX.Y.Z` ends with 1 if that is not its tag.
+"""
+
+import python_version  # noqa: F401, I001  # first: it refuses a Python that cannot read the rest
 
 import hashlib
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import environment
-from terminal import Problem
+from terminal import Problem, run_or_explain
 
 EARLIEST = 315_619_200  # 1980-01-02: what a zip file can say at the earliest, in any time zone
+
+
+def main(arguments: list[str]) -> int:
+    if arguments and arguments != [f"v{version()}"]:
+        raise Problem(f"{' '.join(arguments)} is not the tag of version {version()}: it would be v{version()}.")
+    print(version())
+    return 0
 
 
 def version() -> str:
@@ -46,3 +57,7 @@ def tell(made: Path) -> None:
     """Say what has been made, how large it is, and its hash."""
     content = made.read_bytes()
     print(f"{made}  {len(content) / 1000:.0f} kB  sha256:{hashlib.sha256(content).hexdigest()}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_or_explain(main))

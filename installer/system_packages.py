@@ -27,6 +27,7 @@ NEEDED = {
     "prometheus": "its promtool, which judges the metrics",
     "tmux": "the live view in a terminal",
     "sqlite3": "reading the history as a person would",
+    "nsis": "compiling the Windows installer",
     "desktop-file-utils": "checking menu and autostart entries",
     "debootstrap": "a bare machine to try the two commands on",
     "nodejs": "coding agents that are written for it",

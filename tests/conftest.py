@@ -13,6 +13,9 @@ import pytest
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # children of a `nohup` would ignore it, as they should
 
+# the app is started by the hundred: as an installed one it is compiled once, whatever this shell is told
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -1,12 +1,16 @@
 """argv -> faces.cli. Nothing heavy is imported before a command needs it.
 
-The two words that start the app are understood here: at a login nobody should wait for the command line's library.
+A plain start is understood here: at a login nobody should wait for the command line's library.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
+
+LAST_PORT = 65_535
+_PORT = re.compile("[0-9]{1,5}")
 
 
 def main() -> None:
@@ -18,16 +22,27 @@ def main() -> None:
     settle()
     guard_traces()
     house, argv = House(), sys.argv[1:]
-    if _is_plain_start(argv):
-        sys.exit(house.start(tray=not argv, port=None))
-    from tray_app.faces.cli import main as run
+    plain = _plain_start(argv)
+    if plain is None:
+        from tray_app.faces.cli import main as run
 
-    sys.exit(run(house, argv))
+        sys.exit(run(house, argv))
+    try:
+        sys.exit(house.start(tray=plain[0], port=plain[1]))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
-def _is_plain_start(argv: Sequence[str]) -> bool:
-    """Whether it is `o-switcher` or `o-switcher serve`, and no more."""
-    return list(argv) in ([], ["serve"])
+def _plain_start(argv: Sequence[str]) -> tuple[bool, int | None] | None:
+    """With a tray or without, and the port, where nothing but a start is asked for; None is for the command line."""
+    match argv:
+        case []:
+            return True, None
+        case ["serve"]:
+            return False, None
+        case ["serve", "--port", port] if _PORT.fullmatch(port) and int(port) <= LAST_PORT:
+            return False, int(port)
+    return None
 
 
 if __name__ == "__main__":

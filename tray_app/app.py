@@ -54,9 +54,10 @@ from tray_app.core.values import (
 )
 from tray_app.faces.web.sessions import COOKIE, Sessions
 from tray_app.faces.web.site import Site
-from tray_app.host import instance, logs, ports, settings
+from tray_app.host import instance, logs, peers, ports, settings
 from tray_app.host.autostart import autostart_here
 from tray_app.host.home import Home
+from tray_app.host.program import command_line
 from tray_app.host.settings import Settings
 from tray_app.host.vault import Vault, VaultError, open_vault
 from tray_app.host.watch import Watch
@@ -118,6 +119,7 @@ class App:
     on_change: Callable[[], None] = lambda: None
     on_stop: Callable[[], None] = lambda: None
     cut: int = 0  # answers that the end has cut short
+    again: bool = False  # once it has stopped, it is to be started anew
     survey: Callable[[Mapping[str, Provider]], list[Finding]] = lambda _: []
     logins: LoginWatch | None = None
     asked_port: int | None = None  # by the command line
@@ -159,7 +161,7 @@ class App:
             self._overlaid,
         )
         self.demonstration = Demonstration(
-            (sys.executable, "-m", "tray_app.demo"),
+            (*command_line(), "demo", "--beside"),
             self.home.history.parent,
             os.environ,
             {"PYTHONPATH": str(Path(__file__).parent.parent)},
@@ -194,8 +196,11 @@ class App:
             Clients(self.connecting, self.registry, lambda: self.local_url, lambda: self._routes, self._discovers),
             self.feed,
             self.tally,
-            Configuration(self.home.config, lambda: self.settings, self.settings, self.asked_port, self.reload),
-            self.demonstration,
+            configuration=Configuration(
+                self.home.config, lambda: self.settings, self.settings, self.asked_port, self.reload
+            ),
+            demonstration=self.demonstration,
+            restart=self.request_restart,
         )
 
     # -- facts
@@ -408,7 +413,11 @@ class App:
             random.getrandbits,
         )
         health = {"app": "o-switcher", "version": __version__, "instance": self.instance}
-        return Door(means, house, answering(Site(lambda: self.service, self.sessions, health)))
+        return Door(means, house, answering(Site(lambda: self.service, self.sessions, health, self._is_foreign)))
+
+    def _is_foreign(self, client: peers.Address, server: peers.Address) -> bool:
+        """Whether another user of this machine is at the other end, who has no business with this one's sessions."""
+        return not self.settings.proxy.allow_remote and peers.is_foreign(client, server)
 
     # -- running
 
@@ -488,6 +497,11 @@ class App:
         if loop is not None and ended is not None:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(ended.set)
+
+    def request_restart(self) -> None:
+        """Ask the app to stop, and whoever started it to start it anew; from any thread."""
+        self.again = True
+        self.request_stop()
 
     def stop(self) -> None:
         """Stop, and wait until everything is written and given back."""

@@ -1,8 +1,8 @@
 """The main job shown without an account: the real app, three practice keys, a provider that misbehaves.
 
 Nothing here is staged: requests go through the proxy over HTTP, the simulator answers as OpenRouter
-does, and what is printed is what the app recorded. `python -m tray_app.demo FOLDER` is the demo that a page has
-started: it ends when its stdin does, and takes the folder with it.
+does, and what is printed is what the app recorded. `accompany` is the demo that a page has started: it ends when its
+stdin does, and takes its folder with it.
 """
 
 from __future__ import annotations
@@ -299,7 +299,3 @@ def _line(text: str) -> None:
 def _colour(code: str, text: str) -> str:
     plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
     return text if plain else f"\x1b[{code}m{text}\x1b[0m"
-
-
-if __name__ == "__main__":
-    sys.exit(accompany(Path(sys.argv[1])))

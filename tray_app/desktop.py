@@ -18,8 +18,8 @@ from tray_app.starting import CannotStart, ending_signals
 
 if TYPE_CHECKING:
     from tray_app.app import App
-    from tray_app.control.callers import ThreadCaller
     from tray_app.control.news import NewsKind
+    from tray_app.control.thread_caller import ThreadCaller
     from tray_app.control.views import Status
     from tray_app.faces.tray.menu import Arguments
     from tray_app.host.watch import Watch
@@ -154,8 +154,8 @@ class _Desktop:
         """Let the icon follow the app, and clicks reach it."""
         import asyncio
 
-        from tray_app.control.callers import ThreadCaller
         from tray_app.control.news import Newsroom
+        from tray_app.control.thread_caller import ThreadCaller
 
         tray, service = self._tray, app.service
         newsroom = Newsroom(service.status, lambda: _wanted(app), tray.announce, service.clock, app.loop.call_later)

@@ -35,16 +35,27 @@ class House:
             print(error, file=sys.stderr)
             return 1
 
+        made: list[App] = []
+
         def build() -> App:
             from tray_app import app
 
-            return app.build(home, claimed=claimed, port=port)
+            built = app.build(home, claimed=claimed, port=port)
+            self._mend_login(built.notices)
+            made.append(built)
+            return built
 
         if tray and self._can_show_tray():
             from tray_app.desktop import run_on_desktop
 
-            return run_on_desktop(build, _say)
-        return self._run_headless(build)
+            code = run_on_desktop(build, _say)
+        else:
+            code = self._run_headless(build)
+        if made and made[0].again:
+            from tray_app.host.again import start_again
+
+            return start_again()
+        return code
 
     def _run_headless(self, build: Callable[[], App]) -> int:
         from tray_app import app
@@ -55,6 +66,15 @@ class House:
             print(error, file=sys.stderr)
             return 1
         return app.run(built, _say)
+
+    def _mend_login(self, notices: list[str]) -> None:
+        from tray_app.host.autostart import autostart_here, follow
+
+        try:
+            if follow(autostart_here()):
+                notices.append("launch at login starts this O-Switcher now; the one that it was to start is gone")
+        except OSError as error:
+            notices.append(f"launch at login leads to a program that is gone, and could not be changed: {error}")
 
     def _can_show_tray(self) -> bool:
         from tray_app.faces.tray.app import available
@@ -116,6 +136,12 @@ class House:
         from tray_app.demo import demo
 
         return demo(self.home(), once=once)
+
+    def accompany(self, folder: Path) -> int:
+        """The demo that a running app has started, in that folder; the exit code."""
+        from tray_app.demo import accompany
+
+        return accompany(folder)
 
 
 def _say(line: str) -> None:

@@ -104,9 +104,9 @@ def run(folder: Path, sizes: Sizes, say: Callable[[str], None]) -> Iterator[Row]
         yield _starts(bench, "start to first answer, fresh home", bench.fresh)
         yield _starts(bench, "start to first answer, home in use", lambda _: place)
         yield from _idle(bench, place)
-        watch_s = sizes.watch_s if sizes is QUICK else trayed.MINUTE_S
+        settle_s, watch_s = (sizes.idle_s, sizes.watch_s) if sizes is QUICK else (trayed.SETTLED_S, trayed.MINUTE_S)
         home = bench.fresh("tray")
-        yield from trayed.run(folder, home, say, starts=sizes.starts, settle_s=sizes.idle_s, watch_s=watch_s)
+        yield from trayed.run(folder, home, say, starts=sizes.starts, settle_s=settle_s, watch_s=watch_s)
     crowd, dies_s = (20, 1.0) if sizes is QUICK else (100, 4.0)
     yield from judging.run(folder, say, crowd=crowd, dies_s=dies_s)
 

@@ -19,6 +19,8 @@ _SETTINGS = """
 store = "file"
 [discovery]
 enabled = false
+[proxy]
+port = 0
 [switcher]
 concurrency_limit = 1000
 queue_limit = 1000
@@ -43,8 +45,12 @@ def prepare(home: Path, upstream_port: int) -> Place:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This process's environment, less proxies that someone set: all of this stays on the loopback."""
-    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    """This process's environment, less proxies that someone set: all of this stays on the loopback.
+
+    An installed app is compiled, so that this one must be, too.
+    """
+    unwanted = ("_proxy", "pythondontwritebytecode")
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith(unwanted)}
     return kept | {"O_SWITCHER_HOME": str(home), "PYTHONPATH": str(CHECKOUT)}
 
 

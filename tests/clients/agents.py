@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +22,16 @@ PROMPT = "What is the weather at the harbour?"
 MODEL = "fake-model"
 HERE = "127.0.0.1,localhost"  # what a client with a proxy for the world must be told
 SIDE = "fake-small"  # for what an agent asks beside the conversation
+LOCK = Path(__file__).parents[2] / "installer" / "clients" / "package-lock.json"
+NODE_CPU = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}  # what Node.js calls them
+
+
+def has_opencode(system: str = sys.platform, machine: str | None = None) -> bool:
+    """Whether a package of OpenCode's that the lock pins is for this system: not every version is there for all."""
+    machine = (machine or platform.machine()).lower()
+    packages = json.loads(LOCK.read_text())["packages"]
+    pinned = [one for name, one in packages.items() if name.startswith("node_modules/opencode-")]
+    return any(system in one["os"] and NODE_CPU.get(machine, machine) in one["cpu"] for one in pinned)
 
 
 class Agent(ABC):

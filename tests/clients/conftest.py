@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import platform
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from tests.clients.agents import AGENTS, PYTHON, Agent
+from tests.clients.agents import AGENTS, PYTHON, Agent, has_opencode
 from tests.clients.packages import Packages
 from tests.whole.processes import ROOT
 
 sys.path.append(str(ROOT / "installer"))  # as a script's own folder is; at the end, so that it shadows nothing
 
 import environment  # found only once its folder is on the path
+
+UNRUN = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where there is no OpenCode to be run, its tests are none of this system's, and that is said."""
+    if has_opencode():
+        return
+    here = Path(__file__).parent
+    gone = [one for one in items if one.path.is_relative_to(here) and _is_of_opencode(one)]
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [one for one in items if one not in gone]
+        config.stash[UNRUN] = len(gone)
+
+
+def _is_of_opencode(item: pytest.Item) -> bool:
+    """Told by its name, or that of a fixture."""
+    return any("opencode" in name.lower() for name in (item.name, *getattr(item, "fixturenames", ())))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Why tests were left out."""
+    if count := config.stash.get(UNRUN, 0):
+        why = f"its pinned version has no package for {sys.platform} on {platform.machine()}"
+        terminalreporter.write_line(f"{count} tests of OpenCode are not run here: {why}")
 
 
 class NoWayOut:

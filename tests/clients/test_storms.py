@@ -14,7 +14,7 @@ from subprocess import Popen
 
 import pytest
 
-from tests.clients.agents import Agent
+from tests.clients.agents import Agent, has_opencode
 from tests.clients.answers import ANSWER, saying
 from tests.rig import Rig, running
 
@@ -22,7 +22,7 @@ WATCHED_S = 5.0  # from an agent's first request
 MOST = {"opencode": 4, "claude": 6, "codex": 10}  # requests meanwhile, as their own pauses give them
 PROVIDER_MOST = 24  # calls for all of them
 
-ALL = list(MOST)
+ALL = [name for name in MOST if name != "opencode" or has_opencode()]
 ENDS = [
     pytest.param('{do="no_credit"}', ALL, id="no credit anywhere"),
     pytest.param('{do="unauthorized"}', ["claude", "codex"], id="no key is good"),  # OpenCode passes it on at once

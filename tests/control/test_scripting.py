@@ -48,7 +48,7 @@ def test_the_example_of_the_readme(rig: Rig) -> None:
 
 
 def test_live_events_from_a_script(rig: Rig) -> None:
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
     with started(rig, EXAMPLES[1]) as process:
         deadline = time.monotonic() + 20
         while len(rig.app.feed) == 0 and time.monotonic() < deadline:
@@ -57,6 +57,22 @@ def test_live_events_from_a_script(rig: Rig) -> None:
         said, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert said.splitlines()[0].startswith("request.start") and said.splitlines()[-1].startswith("request.end")
+
+
+def test_within_an_event_loop_as_in_a_notebook(rig: Rig) -> None:
+    with started(rig, EXAMPLES[2]) as process:
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    state, left, _, refused = said.splitlines()
+    assert state == "ready" and left.startswith("openrouter-a ")
+    assert refused == "not_found no profile is called 'openrouter-nobody'; known are: openrouter-a, openrouter-b"
+
+
+def test_without_the_app_a_script_is_told_how_to_start_it(tmp_path: Path) -> None:
+    environ = {"O_SWITCHER_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", EXAMPLES[2]]
+    said = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=True).stdout
+    assert said == "O-Switcher is not running; start it with: o-switcher\n"
 
 
 def test_the_page_names_every_view_verb_and_metric(rig: Rig) -> None:

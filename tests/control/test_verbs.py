@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.rig import MODEL, Clock, Rig, key_of, running, script_of
+from tests.rig import MODEL, Clock, Key, Rig, key_of, running, script_of
 from tray_app.control.callers import HttpCaller, NotRunning, connect
 from tray_app.control.service import in_words
 from tray_app.control.verbs import VERBS, Refused, verb_named
@@ -426,6 +426,18 @@ def test_an_unreachable_provider_shows_as_offline_until_it_answers(tmp_path: Pat
         caller.ask("profiles-set", profile="openrouter-a", secret=key_of("a"), base_url=there)
         assert rig.chat().status_code == 200
         assert caller.ask("status")["state"] == "ready"
+
+
+def test_retry_now_finds_out_whether_the_network_is_back(tmp_path: Path) -> None:
+    with running(tmp_path, {"a": Key(OK, there=False)}, settings="[timeouts]\nconnect = 0.5\n") as rig:
+        caller = connect(rig.home.running)
+        assert rig.chat().status_code == 503
+        caller.ask("retry-now", all=True)
+        assert caller.ask("status")["state"] == "offline"  # it was asked, and does not answer
+        rig.revive(script_of(a=OK))
+        caller.ask("retry-now", all=True)
+        assert caller.ask("status")["state"] == "ready"
+        assert rig.calls() == {}  # at no cost
 
 
 def test_a_rename_keeps_the_place_the_rest_and_the_preference(tmp_path: Path) -> None:

@@ -283,6 +283,14 @@ def test_this_machine_is_offline_when_no_address_can_be_reached() -> None:
     assert not cut.reached(THERE, NOW + 2).offline
 
 
+def test_a_profile_that_is_cleared_may_be_reached_again_for_all_that_is_known() -> None:
+    cut = TWO.reached(HERE, NOW).unreachable(HERE, NOW + 1).unreachable(THERE, NOW + 1)
+    assert cut.offline
+    cleared, _ = cut.cleared("a")
+    assert not cleared.offline and cleared.reach == {HERE: Reach(NOW, 0), THERE: Reach(0, NOW + 1)}
+    assert TWO.cleared("a")[0].reach == {}
+
+
 def test_an_address_that_only_a_disabled_profile_has_is_not_asked_after() -> None:
     pool = pool_of([member("a"), member("z", provider="other")])
     off = pool.adjusted(lambda one: replace(one, enabled=one.id == "a"))

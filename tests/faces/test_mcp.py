@@ -96,14 +96,16 @@ def test_what_reads_and_what_controls_is_as_the_verbs_say() -> None:
         assert not schema.keys() & {"oneOf", "anyOf", "allOf"}  # some models' tools refuse them
 
 
-@pytest.mark.parametrize(("command", "library"), [("mcp", "mcp"), ("top", "textual")])
-def test_without_the_library_one_line_says_what_installs_it(command: str, library: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "library"), [(["mcp"], "mcp"), (["top"], "textual"), (["connect", "opencode", "--mcp"], "mcp")]
+)
+def test_without_the_library_one_line_says_what_installs_it(words: list[str], library: str, tmp_path: Path) -> None:
     code = (
         "import sys, importlib.util as u\n"
         "found = u.find_spec\n"
         f"u.find_spec = lambda name, *rest: None if name == {library!r} else found(name, *rest)\n"
         "from tray_app.__main__ import main\n"
-        f"sys.argv = ['o-switcher', {command!r}]\n"
+        f"sys.argv = ['o-switcher', *{words!r}]\n"
         "main()"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)

@@ -18,7 +18,16 @@ from hypothesis import strategies as st
 
 from tests.host.ordinary_user import ordinary_user, shared_folder
 from tray_app.host import autostart
-from tray_app.host.autostart import DesktopEntry, LaunchAgent, RunValue, autostart_here, command_of_this, quoted
+from tray_app.host.autostart import (
+    DesktopEntry,
+    LaunchAgent,
+    RunValue,
+    autostart_here,
+    command_of_this,
+    follow,
+    quoted,
+    told,
+)
 
 COMMAND = ["/home/me/.local/bin/o-switcher"]
 
@@ -52,6 +61,16 @@ def test_without_a_script_the_interpreter_is_started_with_the_package(
 def test_a_packed_program_starts_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     assert command_of_this() == [sys.executable]
+
+
+def test_a_packed_program_on_windows_starts_the_one_without_a_console(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "o-switcher.exe"))
+    (tmp_path / "o-switcher-tray.exe").touch()
+    assert command_of_this() == [str(tmp_path / "o-switcher-tray.exe")]
 
 
 def test_windows_gets_the_program_without_a_console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -120,6 +139,69 @@ def test_a_desktop_can_switch_it_off(path: Path, line: str, on: bool) -> None:
     assert entry.enabled() is on
     entry.set(True)
     assert entry.enabled() is True
+
+
+SHOWN = [
+    ("OnlyShowIn=GNOME;", ["XFCE"], False),
+    ("OnlyShowIn=GNOME;XFCE;", ["XFCE"], True),
+    ("OnlyShowIn=GNOME;", [], True),
+    ("OnlyShowIn=GNOME;\nX-XFCE-Autostart-Override=true", ["XFCE"], True),
+    ("OnlyShowIn=GNOME;\nX-XFCE-Autostart-Override=true", ["KDE"], False),
+    ("Hidden=true\nX-XFCE-Autostart-Override=true", ["XFCE"], False),
+    ("NotShowIn=XFCE;", ["XFCE"], False),
+    ("NotShowIn=XFCE;", ["ubuntu", "GNOME"], True),
+    ("NotShowIn=GNOME;", ["ubuntu", "GNOME"], False),
+]
+
+
+@pytest.mark.parametrize(("line", "desktops", "on"), SHOWN, ids=str)
+def test_an_entry_can_be_for_some_desktops_only(path: Path, line: str, desktops: list[str], on: bool) -> None:
+    path.parent.mkdir()
+    path.write_text(f"[Desktop Entry]\nType=Application\nName=x\nExec=x\n{line}\n")
+    here = DesktopEntry(path, COMMAND, desktops)
+    assert here.enabled() is on
+    assert (here.switched_off() is None) is on
+
+
+def test_the_desktop_says_its_name(tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path), "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}
+    autostart_here(environ, COMMAND).set(True)
+    entry = tmp_path / "autostart" / "o-switcher.desktop"
+    entry.write_text(entry.read_text() + "NotShowIn=GNOME\n")
+    assert autostart_here(environ, COMMAND).enabled() is False
+    assert autostart_here(environ | {"XDG_CURRENT_DESKTOP": "KDE"}, COMMAND).enabled() is True
+
+
+def test_who_switched_it_off_is_told_and_how_to_have_it_again(path: Path) -> None:
+    here = DesktopEntry(path, [sys.executable])
+    assert told(here) == "launch at login is off"
+    here.set(True)
+    assert told(here) == "launch at login is on"
+    path.write_text(path.read_text() + "Hidden=true\n")
+    assert told(here) == (
+        f"launch at login is off: the desktop's settings have switched it off (Hidden=true in {path}); "
+        "to have it again: o-switcher autostart enable"
+    )
+
+
+def test_a_moved_installation_is_followed_but_never_against_a_will(path: Path, tmp_path: Path) -> None:
+    old, new = tmp_path / "old" / "o-switcher", tmp_path / "new" / "o-switcher"
+    for script in (old, new):
+        script.parent.mkdir()
+        script.write_text("#!/bin/sh\n")
+        script.chmod(0o755)
+    there, moved = DesktopEntry(path, [str(old)]), DesktopEntry(path, [str(new)])
+    assert follow(moved) is False, "it was never asked for"
+    there.set(True)
+    assert follow(moved) is False, "what it starts is there"
+    old.unlink()
+    assert "which is not there any more" in told(moved)
+    text = path.read_text()
+    path.write_text(text + "Hidden=true\n")
+    assert follow(moved) is False, "the desktop has switched it off"
+    path.write_text(text)
+    assert follow(moved) is True
+    assert (moved.program(), told(moved)) == (str(new), "launch at login is on")
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"Exec=x\n"], ids=["empty", "no text", "no group"])
@@ -224,6 +306,46 @@ def test_an_agent_can_be_switched_off(tmp_path: Path, content: Any, on: bool, fo
     assert LaunchAgent(place, COMMAND).enabled() is on
 
 
+LISTED = [
+    ('\t\t"io.github.o-switcher" => disabled\n', False),
+    ('\t\t"io.github.o-switcher" => true\n', False),
+    ('\t\t"io.github.o-switcher" => enabled\n', True),
+    ('\t\t"io.github.o-switcher" => false\n', True),
+    ('\t\t"io.github.o-switcher.other" => disabled\n', True),
+    ("", True),
+]
+
+
+@pytest.mark.parametrize(("listed", "on"), LISTED, ids=[row[0].strip() or "nothing" for row in LISTED])
+def test_launchd_can_have_disabled_an_agent(tmp_path: Path, listed: str, on: bool) -> None:
+    asked: list[tuple[str, ...]] = []
+    lines = [listed]
+
+    def launchctl(*words: str) -> str:
+        asked.append(words)
+        if words[0] == "enable":
+            lines[0] = ""
+        return f"disabled services = {{\n{lines[0]}}}\n"
+
+    agent = LaunchAgent(tmp_path / "x.plist", COMMAND, launchctl)
+    assert (agent.enabled(), asked) == (False, []), "nobody is asked where there is no agent"
+    (tmp_path / "x.plist").write_bytes(plistlib.dumps({"RunAtLoad": True}))
+    for _ in range(3):
+        assert agent.enabled() is on
+    assert len(asked) == 1, "the tray looks often"
+    assert asked[0][0] == "print-disabled"
+    agent.set(True)
+    assert agent.enabled() is True
+    assert asked[1][0] == "enable" and asked[1][1].endswith("/io.github.o-switcher")
+
+
+def test_without_launchctl_the_agents_own_words_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    agent = LaunchAgent(tmp_path / "x.plist", COMMAND)
+    agent.set(True)
+    assert agent.enabled() is True
+
+
 @pytest.mark.parametrize("data", [b"", b"<plist><dict>", b"<?xml version='1.0'?>", b"bplist00\x00", b"\xff"], ids=repr)
 def test_a_damaged_agent_is_off(tmp_path: Path, data: bytes) -> None:
     place = tmp_path / "x.plist"
@@ -319,6 +441,7 @@ def test_task_managers_switch_is_read_and_cleared(registry: Registry, switch: ob
     value.set(True)
     registry.keys[RunValue.APPROVED] = {"O-Switcher": switch, "Other": b"\x03"}
     assert value.enabled() is on
+    assert (value.switched_off() is None) is on
     value.set(True)
     assert value.enabled() is True
     assert registry.keys[RunValue.APPROVED] == {"Other": b"\x03"}

@@ -35,6 +35,16 @@ APP = """
 import json, os, signal, sys, time
 import tiny
 
+HOME = os.path.expanduser("~")
+LOGIN = HOME + "/.config/autostart/o-switcher.desktop"
+OPENCODE = HOME + "/.config/opencode/opencode.json"
+
+def put(path):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".part", "w") as file:
+        file.write("Exec=o-switcher\\n")
+    os.replace(path + ".part", path)
+
 def main():
     words = sys.argv[1:]
     with open(os.path.expanduser("~/calls"), "a") as calls:
@@ -50,11 +60,36 @@ def main():
         print("ready", flush=True)
         time.sleep(60)
     elif words == ["connections", "--json"]:
-        print(json.dumps([{"client": "codex", "connected": True}, {"client": "other", "connected": False}]))
-    elif words == ["profiles", "list", "--json"]:
-        print(json.dumps([{"id": "openai-main"}]))
+        state = "connected" if os.path.exists(OPENCODE) else "not connected"
+        rows = [{"client": "codex", "connected": True, "state": "connected"}, {"client": "other", "connected": False}]
+        print(json.dumps([*rows, {"client": "opencode", "connected": state == "connected", "state": state}]))
+    elif words[:2] == ["connect", "opencode"]:
+        if "--json" in words:
+            print(json.dumps({"files": [{"diff": "--- before\\n+++ after\\n+proxy\\n"}]}))
+        elif "--dry-run" not in words:
+            put(OPENCODE)
+            print("OpenCode is pointed at O-Switcher")
+    elif words[:1] == ["disconnect"]:
+        if os.path.exists(HOME + "/stubborn"):
+            sys.stderr.write("o-switcher: somebody has changed it since\\n")
+            return 1
+        if words[1] == "opencode":
+            os.path.exists(OPENCODE) and os.unlink(OPENCODE)
+            os.path.isdir(os.path.dirname(OPENCODE)) and os.rmdir(os.path.dirname(OPENCODE))
+    elif words[:1] == ["autostart"]:
+        if words[1] == "enable":
+            put(LOGIN)
+        elif words[1] == "disable":
+            os.path.exists(LOGIN) and os.unlink(LOGIN)
+        else:
+            print(json.dumps({"enabled": os.path.exists(LOGIN)}))
+    elif words[:1] == ["migrate"] and os.path.exists(HOME + "/old-history"):
+        sys.stderr.write("o-switcher: the history does not go through the migrations\\n")
+        return 1
     elif words == ["status"]:
-        return 3
+        return 0 if os.path.exists(HOME + "/running") else 3
+    elif words == ["restart"]:
+        print("O-Switcher 2 listens")
     return 0
 
 if __name__ == "__main__":

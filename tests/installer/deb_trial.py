@@ -136,14 +136,28 @@ def built(folder: Path, version: str | None = None) -> Path:
     return made
 
 
+def judged(package: Path) -> None:
+    """What lintian, where it is, has to say of the package: nothing."""
+    if shutil.which("lintian") is None:
+        print("lintian is not here: what it would say of the package is not known")
+        return
+    done = subprocess.run(
+        ["lintian", "--fail-on", "warning", str(package)], capture_output=True, text=True, check=False
+    )
+    need(done.returncode == 0 and not done.stdout, f"lintian: {done.stdout}{done.stderr}")
+    print("lintian has nothing to say")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Tries the Debian package in bare Debians.")
     parser.add_argument("suites", nargs="*", default=SUITES)
+    suites = parser.parse_args().suites
     with tempfile.TemporaryDirectory(prefix="o-switcher-deb-trial-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         earlier, package = built(folder, EARLIER), built(folder)
-        for suite in parser.parse_args().suites:
+        judged(package)
+        for suite in suites:
             started = time.monotonic()
             trial = Trial(BareMachine(folder / suite, suite, holds=""))
             trial.machine.make()

@@ -8,12 +8,16 @@ import pty
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from desktop import exec_quoted
 
+from tests.ledger.test_upgrade import old_file, seen
+
 from .conftest import CHECKOUT, Checkout
+from .test_interrupted import tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="menu entries and links of Linux")
 
@@ -31,6 +35,11 @@ def app(checkout: Checkout) -> Path:
     done = checkout.run("install.py")
     assert done.returncode == 0, done.stderr
     return checkout.home / ".local/bin/o-switcher"
+
+
+def calls(checkout: Checkout) -> list[str]:
+    """What the app was called with."""
+    return (checkout.home / "calls").read_text().splitlines()
 
 
 def ask(app: Path, checkout: Checkout, *words: str) -> subprocess.CompletedProcess[str]:
@@ -81,34 +90,112 @@ def test_an_update_replaces_it_but_leaves_the_running_app_its_files(checkout: Ch
         assert running.stdout is not None
         running.stdout.readline()
         main = checkout.folder / "tray_app/__main__.py"
-        main.write_text(main.read_text().replace("return 3", "return 0"))
-        assert "The running app still is the earlier version" in checkout.run("install.py").stdout
+        main.write_text(main.read_text() + "\n")
+        (checkout.home / "running").touch()
+        assert "restarted   O-Switcher 2 listens" in checkout.run("install.py").stdout
         assert len(checkout.made()) == 2
         running.terminate()
+    (checkout.home / "running").unlink()
     main.write_text(main.read_text() + "\n")
-    checkout.run("install.py")
+    checkout.run("install.py", "--upgrade")
     assert len(checkout.made()) == 1
     assert ask(app, checkout, "exit", "4").returncode == 4
 
 
+def test_an_app_that_cannot_restart_is_named(checkout: Checkout, app: Path) -> None:
+    with subprocess.Popen([app, "wait"], env=checkout.variables, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        (checkout.home / "running").touch()
+        main = checkout.folder / "tray_app/__main__.py"
+        main.write_text(main.read_text().replace('print("O-Switcher 2 listens")', "return 1"))
+        said = checkout.run("install.py").stdout
+        assert "The running app still is the earlier version (it ended with 1): o-switcher stop" in said
+        running.terminate()
+
+
+def test_a_history_that_does_not_go_through_leaves_the_earlier_version_at_work(checkout: Checkout, app: Path) -> None:
+    main = checkout.folder / "tray_app/__main__.py"
+    main.write_text(main.read_text().replace('"tiny": tiny.VERSION', '"tiny": "new"'))
+    (checkout.home / "old-history").touch()
+    before = files(checkout.home)
+    done = checkout.run("install.py", "--upgrade")
+    assert (done.returncode, "goes on working" in done.stderr) == (1, True)
+    assert "does not go through the migrations" in done.stderr
+    assert files(checkout.home) == before
+    assert json.loads(ask(app, checkout, "where").stdout)["tiny"] == "1.0"
+    (checkout.home / "old-history").unlink()
+    assert checkout.run("install.py", "--upgrade").returncode == 0
+    assert json.loads(ask(app, checkout, "where").stdout)["tiny"] == "new"
+
+
+def test_there_is_nothing_to_upgrade_where_nothing_is_installed(checkout: Checkout) -> None:
+    done = checkout.run("install.py", "--upgrade")
+    assert (done.returncode, "run this without --upgrade" in done.stderr) == (1, True)
+    assert files(checkout.home) == {"bin/uv"}
+
+
 @pytest.mark.parametrize(
-    ("option", "called"),
-    [("--autostart", "autostart enable"), ("--no-autostart", "autostart disable"), ("", "autostart status")],
+    ("options", "called"),
+    [
+        (["--autostart"], "autostart enable"),
+        (["--no-autostart"], "autostart disable"),
+        (["--yes"], "autostart enable"),
+        (["--no"], "autostart disable"),
+        (["--yes", "--no-autostart"], "autostart disable"),
+        ([], "autostart status --json"),
+    ],
+    ids=str,
 )
-def test_launch_at_login_is_the_apps_own_command(checkout: Checkout, option: str, called: str) -> None:
-    done = checkout.run("install.py", *([option] if option else []))
+def test_launch_at_login_is_the_apps_own_command(checkout: Checkout, options: list[str], called: str) -> None:
+    done = checkout.run("install.py", *options)
     assert done.returncode == 0
-    assert (checkout.home / "calls").read_text().splitlines() == [called]
+    assert [call for call in calls(checkout) if call.startswith("autostart")] == [called]
 
 
-def test_on_a_terminal_it_asks(checkout: Checkout) -> None:
+def test_a_launch_at_login_is_led_to_the_command_again(checkout: Checkout, app: Path) -> None:
+    checkout.run("install.py", "--autostart")
+    (checkout.home / "calls").unlink()
+    checkout.run("install.py", "--upgrade")
+    assert calls(checkout)[-2:] == ["autostart status --json", "autostart enable"]
+
+
+OPENCODE = ".config/opencode/opencode.json"
+
+
+@pytest.mark.parametrize(
+    ("options", "there", "connected"),
+    [
+        ([], True, False),
+        (["--opencode"], True, True),
+        (["--opencode"], False, True),
+        (["--yes"], True, True),
+        (["--yes"], False, False),
+        (["--yes", "--no-opencode"], True, False),
+        (["--no"], True, False),
+    ],
+    ids=str,
+)
+def test_without_a_person_opencodes_file_is_changed_only_on_an_order(
+    checkout: Checkout, options: list[str], there: bool, connected: bool
+) -> None:
+    if there:
+        (checkout.home / OPENCODE).parent.mkdir(parents=True)
+    done = checkout.run("install.py", *options)
+    assert (done.returncode, done.stderr.count("[y/N]")) == (0, 0)
+    assert (checkout.home / OPENCODE).exists() is connected
+    assert ("+proxy" in done.stdout) is (connected or (there and not options)), "the change is shown first"
+
+
+def on_a_terminal(checkout: Checkout, answers: bytes, *words: str) -> tuple[int, bytes]:
+    """The exit code, and what a person has seen."""
     main, terminal = pty.openpty()
-    command = [sys.executable, str(checkout.folder / "installer/install.py")]
+    command = [sys.executable, str(checkout.folder / "installer/install.py"), *words]
     with subprocess.Popen(
         command, env=checkout.variables, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
     ) as process:
         os.close(terminal)
-        os.write(main, b"y\n")
+        os.write(main, answers)
         seen = b""
         try:
             for chunk in iter(lambda: os.read(main, 4096), b""):
@@ -116,9 +203,61 @@ def test_on_a_terminal_it_asks(checkout: Checkout) -> None:
         except OSError:
             pass  # how a terminal says that its program has ended
     os.close(main)
-    assert process.returncode == 0
-    assert b"Start O-Switcher at login? [y/N]" in seen
-    assert (checkout.home / "calls").read_text().splitlines() == ["autostart enable"]
+    return process.returncode, seen
+
+
+def test_on_a_terminal_it_asks_once_and_shows_what_would_change(checkout: Checkout) -> None:
+    (checkout.home / OPENCODE).parent.mkdir(parents=True)
+    code, seen = on_a_terminal(checkout, b"what\ny\nyes\n")
+    assert (code, seen.count(b"[y/N]")) == (0, 3)
+    assert b"Start O-Switcher at login? [y/N]" in seen and b"Please answer y or n." in seen
+    assert seen.index(b"+proxy") < seen.index(b"Change it so?")
+    assert {"autostart enable", "connect opencode"} <= set(calls(checkout))
+    code, seen = on_a_terminal(checkout, b"")
+    assert (code, seen.count(b"[y/N]")) == (0, 0)
+
+
+def test_a_no_is_remembered_and_an_end_of_input_is_one(checkout: Checkout) -> None:
+    (checkout.home / OPENCODE).parent.mkdir(parents=True)
+    code, seen = on_a_terminal(checkout, b"\n\x04")
+    assert (code, seen.count(b"[y/N]")) == (0, 2)
+    assert not (checkout.home / OPENCODE).exists()
+    assert on_a_terminal(checkout, b"")[1].count(b"[y/N]") == 0
+
+
+def test_uninstalling_asks_about_the_data_on_a_terminal(checkout: Checkout, app: Path) -> None:
+    history = checkout.data / "history.db"
+    history.touch()
+    code, seen = on_a_terminal(checkout, b"n\n", "--uninstall")
+    assert (code, b"Delete history, settings and keys for good, too? [y/N]" in seen) == (0, True)
+    assert history.exists()
+    assert checkout.run("install.py").returncode == 0
+    code, _ = on_a_terminal(checkout, b"y\n", "--uninstall")
+    assert (code, history.exists()) == (0, False)
+
+
+def test_a_client_that_cannot_be_disconnected_stops_the_uninstalling(checkout: Checkout, app: Path) -> None:
+    (checkout.home / "stubborn").touch()
+    before = files(checkout.home)
+    done = checkout.run("install.py", "--uninstall")
+    assert (done.returncode, files(checkout.home)) == (1, before)
+    assert "codex could not be disconnected: somebody has changed it since" in done.stderr
+    assert "o-switcher disconnect codex --force" in done.stderr and "--leave-clients" in done.stderr
+    assert checkout.run("install.py", "--uninstall", "--leave-clients").returncode == 0
+    assert not app.exists()
+
+
+def test_a_broken_command_is_taken_away_but_not_while_clients_depend_on_it(checkout: Checkout, app: Path) -> None:
+    login = checkout.home / ".config/autostart/o-switcher.desktop"
+    assert checkout.run("install.py", "--autostart").returncode == 0
+    for python in checkout.environments.glob("*/bin/python*"):
+        python.unlink()
+    (checkout.data / "connections.json").write_text("{}")
+    done = checkout.run("install.py", "--uninstall")
+    assert (done.returncode, "cannot be pointed back" in done.stderr, app.is_symlink()) == (1, True, True)
+    (checkout.data / "connections.json").unlink()
+    assert checkout.run("install.py", "--uninstall").returncode == 0
+    assert not app.is_symlink() and not login.exists()
 
 
 def test_uninstalling_takes_everything_but_history_and_keys(checkout: Checkout, app: Path) -> None:
@@ -129,12 +268,8 @@ def test_uninstalling_takes_everything_but_history_and_keys(checkout: Checkout, 
     done = subprocess.run(command, env=checkout.variables, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "History, settings and keys are kept" in done.stdout
-    calls = (checkout.home / "calls").read_text().splitlines()
-    assert calls[-4:] == ["stop", "autostart disable", "connections --json", "disconnect codex"]
-    left = files(checkout.home) - {"calls", "bin/uv"}
-    kept = {"history.db", "environments/set-up.lock"}
-    downloads = {path for path in left if "/downloads/" in path}
-    assert left - downloads == {f".local/share/o-switcher/{name}" for name in kept}
+    assert calls(checkout)[-4:] == ["connections --json", "disconnect codex", "stop", "autostart disable"]
+    assert files(checkout.home) - {"calls", "bin/uv"} == {".local/share/o-switcher/history.db"}
 
 
 def test_purging_asks_and_takes_the_rest(checkout: Checkout, app: Path) -> None:
@@ -147,7 +282,13 @@ def test_purging_asks_and_takes_the_rest(checkout: Checkout, app: Path) -> None:
     done = checkout.run("install.py", "--uninstall", "--purge", "--yes")
     assert (done.returncode, done.stderr) == (0, "")
     assert files(checkout.home) - {"bin/uv"} == {"calls"}
-    assert "profiles remove openai-main" in (checkout.home / "calls").read_text()
+    assert not (checkout.home / ".local").exists(), "not even an empty folder of ours"
+
+
+def test_purging_takes_keys_out_of_the_keyring_first(checkout: Checkout, app: Path) -> None:
+    (checkout.data / "keys-in-keyring").touch()
+    assert checkout.run("install.py", "--uninstall", "--purge", "--yes").returncode == 0
+    assert "config set secrets.store file" in calls(checkout)
 
 
 def test_purging_a_folder_of_the_users_choice_spares_what_else_lies_there(checkout: Checkout, app: Path) -> None:
@@ -191,16 +332,56 @@ def test_menu_entries_quote_what_they_start(argument: str, quoted: str) -> None:
     assert exec_quoted(argument) == quoted
 
 
-def test_the_real_app_installs_and_goes(tmp_path: Path) -> None:
+def test_the_real_app_is_installed_upgraded_while_it_runs_and_taken_away(tmp_path: Path) -> None:
     """With the real lock, from wherever this machine takes its packages."""
-    variables = os.environ | {"HOME": str(tmp_path), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": ""}
-    variables.pop("O_SWITCHER_ENV_DIR", None)
-    script = [sys.executable, str(CHECKOUT / "installer/install.py")]
-    subprocess.run([*script, "--autostart"], env=variables, check=True)
-    app = tmp_path / ".local/bin/o-switcher"
-    assert subprocess.run([app, "status"], env=variables, cwd="/", check=False).returncode == 3
-    (entry,) = (tmp_path / ".config/autostart").iterdir()
+    home, earlier = tmp_path / "home", tmp_path / "earlier"
+    (home / ".config/opencode").mkdir(parents=True)
+    (home / OPENCODE).write_text('{\n  // mine\n  "model": "openrouter/x"\n}\n')
+    (home / ".local/bin").mkdir(parents=True)
+    before = tree(home)
+    for top in ("tray_app", "assets", "installer"):
+        shutil.copytree(CHECKOUT / top, earlier / top, ignore=shutil.ignore_patterns("__pycache__"))
+    (earlier / "tray_app/__init__.py").write_text('"""Earlier."""\n\n__version__ = "0.0.1"\n')
+    variables = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    variables |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_"))}
+    app = home / ".local/bin/o-switcher"
+
+    def install(checkout: Path, *words: str) -> str:
+        command = [sys.executable, str(checkout / "installer/install.py"), *words]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def say(*words: str) -> str:
+        return subprocess.run([app, *words], env=variables, cwd="/", capture_output=True, text=True, check=True).stdout
+
+    said = install(earlier, "--yes")
+    assert "o-switcher connect" not in said and "4417/openrouter/v1" in said
+    assert "http://127.0.0.1:4417" in (home / OPENCODE).read_text()
+    say("config", "set", "proxy.port", "0")
+    (entry,) = (home / ".config/autostart").iterdir()
     assert str(app) in entry.read_text()
-    subprocess.run([*script, "--uninstall", "--purge", "--yes"], env=variables, check=True)
-    assert not entry.exists()
-    assert not app.is_symlink()
+    with subprocess.Popen([app, "serve", "--port", "0"], env=variables, stderr=subprocess.DEVNULL) as running:
+        state = home / ".local/state/o-switcher/running.json"
+        while not state.exists():
+            time.sleep(0.05)
+        assert json.loads(state.read_text())["version"] == "0.0.1"
+        shutil.rmtree(earlier)
+        assert "restarted   O-Switcher" in install(CHECKOUT, "--upgrade")
+        now = json.loads(state.read_text())
+        assert (now["pid"], running.poll()) == (running.pid, None)
+        assert now["version"] != "0.0.1" and json.loads(say("status", "--json"))["version"] == now["version"]
+        say("stop")
+        assert running.wait(20) == 0
+    assert len(list((home / ".local/share/o-switcher/environments").glob("app-*"))) == 1
+    history = home / ".local/share/o-switcher/history.db"
+    for path in history.parent.glob("history.db*"):
+        path.unlink()
+    old_file(history, 1)
+    rows = seen(history)
+    assert "history     " in install(CHECKOUT, "--upgrade")
+    assert seen(history.with_name("history.before-schema-2.db")) == rows
+    assert [row["id"] for row in seen(history)["request"]] == [row["id"] for row in rows["request"]]
+    install(CHECKOUT, "--uninstall", "--purge", "--yes")
+    left = {name: one for name, one in tree(home).items() if not name.startswith(".cache")}  # uv's and pip's own
+    assert left == before

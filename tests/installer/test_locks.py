@@ -43,7 +43,8 @@ def test_every_package_has_hashes_and_nothing_names_a_machine(lock: Path) -> Non
 
 def test_the_locks_meet_the_project_and_each_other(project: dict[str, Any]) -> None:
     runtime, tests = pins(RUNTIME), pins(TESTS)
-    wanted = {RUNTIME: project["project"]["dependencies"]}
+    extras = project["project"]["optional-dependencies"].values()
+    wanted = {RUNTIME: [*project["project"]["dependencies"], *(one for extra in extras for one in extra)]}
     wanted[TESTS] = [*wanted[RUNTIME], *project["dependency-groups"]["test"]]
     wanted[CLIENTS] = project["dependency-groups"]["clients"]
     for lock, requirements in wanted.items():

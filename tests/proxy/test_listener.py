@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -629,3 +631,50 @@ def test_a_page_says_that_a_body_is_too_large() -> None:
             assert (await reader.readuntil(b"for a page")).startswith(b"HTTP/1.1 413 ")
 
     run(talk, answering(app))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "rest", [pytest.param(b"no size\r\n", id="and goes bad"), pytest.param(None, id="and its client resets")]
+)
+def test_a_request_that_ends_before_anybody_took_it_up_is_forgotten(rest: bytes | None) -> None:
+    """A task that is cancelled before its first step never comes to its end by itself."""
+
+    async def talk(found: Place) -> None:
+        head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        connection = wire.Listener(found.serving, asyncio.get_running_loop())
+        ours, theirs = socket.socketpair()
+        with theirs:
+            transport, _ = await asyncio.get_running_loop().create_connection(lambda: connection, sock=ours)
+            connection.data_received(head + (rest or b""))
+            if rest is None:
+                connection.connection_lost(None)
+                transport.abort()
+            await asyncio.sleep(0.01)
+            assert not found.serving.running
+        assert await found.serving.close(5.0) == 0
+
+    run(talk)
+
+
+def test_a_connection_that_is_gone_holds_nothing() -> None:
+    """Without the collector of cycles, which comes rarely: heads of sixty kilobytes would pile up until then."""
+
+    async def talk(found: Place) -> None:
+        reader, writer = await found.connect()
+        writer.write(request() + b"GET / HTTP/1.1\r\nx: " + b"y" * 60_000)
+        await reader.readuntil(b"?a=1\n")
+        (connection,) = found.serving.connections
+        gone = weakref.ref(connection)
+        del connection
+        gc.disable()
+        try:
+            writer.close()
+            async with asyncio.timeout(2):
+                while found.serving.connections:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)
+            assert gone() is None
+        finally:
+            gc.enable()
+
+    run(talk)

@@ -114,3 +114,9 @@ def serve(home: Home, *words: str, env: Mapping[str, str] | None = None) -> Serv
 def practice(*names: str, behaviour: str = '{do="ok"}') -> str:
     """A script in which each of `names` behaves alike."""
     return script_of(**dict.fromkeys(names, behaviour))
+
+
+def inotify(pid: int) -> list[str]:
+    """What a process watches folders with."""
+    files = Path(f"/proc/{pid}/fd").iterdir()
+    return [str(link) for file in files if "inotify" in str(link := file.readlink())]

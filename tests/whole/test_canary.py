@@ -164,9 +164,11 @@ COMMANDS: Mapping[str, list[str]] = {
     "export": [f"export {what} --format {form}" for what in ("requests", "attempts") for form in ("csv", "jsonl")],
     "backup": ["backup copy.db", "backup STRAY"],
     "restore": ["restore STRAY"],
+    "migrate": ["migrate", "migrate --trial --json"],
     "top": [],  # draws what `status` says
     "mcp": [],  # the verbs, which are all driven
     "stop": [],  # the last
+    "restart": ["restart STRAY"],
     "demo": [],  # has made-up keys of its own, in a home of its own
 }  # fmt: skip
 
@@ -283,7 +285,7 @@ def drive_the_faces(served: Served, heard: Heard) -> None:
             if "get" in methods and path != "/api/v1/events":  # which goes on for ever
                 heard.answer(path, client.get(path.replace("{request_id}", STRAY), headers=admin))
         for verb in VERBS.values():
-            if verb.name == "stop":
+            if verb.name in ("stop", "restart"):
                 continue
             wrong = {one.name: STRAY for one in verb.parameters if one.name != "secret"}
             for given in ({}, wrong, {"profile": STRAY}, {STRAY: 1}):

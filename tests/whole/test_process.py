@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import httpx
 import pytest
 
 from tests.rig import CHAT, MODEL, key_of, script_of
-from tests.whole.processes import ROOT, command, environment, prepared, serve
+from tests.whole.processes import ROOT, command, environment, practice, prepared, serve
 from tray_app.host.home import find_home
 from tray_app.simulator.script import parse
 from tray_app.simulator.thread import SimulatorThread
@@ -52,6 +53,27 @@ def test_stop_ends_the_running_app_and_says_so(tmp_path: Path) -> None:
     again = command(tmp_path, "stop")
     assert again.returncode == 3
     assert "not running" in again.stderr and len(again.stderr.splitlines()) == 1
+
+
+def test_a_restart_answers_what_is_under_way_and_keeps_process_and_words(tmp_path: Path) -> None:
+    script = practice("a", behaviour='{do="slow", delay_ms=800}')
+    with SimulatorThread(parse(script, "slow")) as simulator, ThreadPoolExecutor(1) as pool:
+        home, token = prepared(tmp_path, simulator.url, ["a"])
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        served = serve(home, "serve", "--port", str(port))
+        answer = pool.submit(ask, served.url, token)
+        while not simulator.counts():
+            time.sleep(0.01)
+        done = command(tmp_path, "restart")
+        assert (done.returncode, done.stdout.startswith("O-Switcher ")) == (0, True), done.stderr
+        assert answer.result().status_code == 200
+        assert served.process.poll() is None
+        assert served.caller().running.pid == served.process.pid
+        assert ask(served.url, token).status_code == 200
+    assert served.end() == 0
+    said = home.decisions.read_text()
+    assert said.count('"app.start"') == 2 and '"restart"' in said
 
 
 def test_without_a_desktop_the_app_runs_headless_and_says_why_in_one_line(tmp_path: Path) -> None:

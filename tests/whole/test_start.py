@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.faces.tray.desk import NOTIFICATIONS, WATCHER, Daemon, Desk, until
-from tests.whole.processes import ROOT, environment
+from tests.whole.processes import ROOT, environment, inotify
+from tray_app.__main__ import _plain_start
 from tray_app.faces.tray.texts import ENGLISH
 from tray_app.host.home import Home, find_home
 from tray_app.host.instance import find_running, lives
@@ -59,8 +60,18 @@ class Starting:
         return self.process.returncode, said
 
 
+@dataclass
+class Place:
+    """A desktop, and a home for the app on it."""
+
+    daemon: Daemon
+    desk: Desk
+    home: Home
+    env: dict[str, str]
+
+
 @contextmanager
-def desktop(folder: Path) -> Iterator[tuple[Desk, Home, dict[str, str]]]:
+def desktop(folder: Path) -> Iterator[Place]:
     (folder / "bus").mkdir()
     (folder / "home").mkdir()
     daemon = Daemon(folder / "bus")
@@ -76,9 +87,10 @@ def desktop(folder: Path) -> Iterator[tuple[Desk, Home, dict[str, str]]]:
         DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nowhere",
         **daemon.environ,
     )
-    yield desk, find_home(env), env
-    desk.close()
-    daemon.kill()
+    place = Place(daemon, desk, find_home(env), env)
+    yield place
+    place.desk.close()
+    place.daemon.kill()
 
 
 def started(env: dict[str, str]) -> subprocess.Popen[str]:
@@ -87,12 +99,12 @@ def started(env: dict[str, str]) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def starting(tmp_path: Path) -> Iterator[Starting]:
-    with desktop(tmp_path) as (desk, home, env):
-        os.mkfifo(home.config)
-        process = started(env)
+    with desktop(tmp_path) as place:
+        os.mkfifo(place.home.config)
+        process = started(place.env)
         try:
-            until(lambda: desk.items, "no icon came", 20)
-            yield Starting(process, home, desk, tmp_path / "opened")
+            until(lambda: place.desk.items, "no icon came", 20)
+            yield Starting(process, place.home, place.desk, tmp_path / "opened")
         finally:
             if process.poll() is None:
                 process.kill()
@@ -160,18 +172,50 @@ def test_a_start_that_hangs_does_not_hold_up_the_end(starting: Starting) -> None
     ],
 )
 def test_a_start_that_fails_takes_the_icon_away_and_tells_why(tmp_path: Path, settings: str, words: str) -> None:
-    with desktop(tmp_path) as (desk, home, env):
-        desk.be(NOTIFICATIONS)
-        home.config.write_text(settings)
-        process = started(env)
+    with desktop(tmp_path) as place:
+        place.desk.be(NOTIFICATIONS)
+        place.home.config.write_text(settings)
+        process = started(place.env)
         _, said = process.communicate(timeout=20)
         assert process.returncode == 1
         assert words in said and "Traceback" not in said
-        (item,) = desk.items
-        assert not on_the_bus(desk, item)
-        (note,) = desk.notes
+        (item,) = place.desk.items
+        assert not on_the_bus(place.desk, item)
+        (note,) = place.desk.notes
         assert note[3] == ENGLISH.cannot_start and words in note[4]
-        assert not lives(home.lock)
+        assert not lives(place.home.lock)
+
+
+PATIENT = """
+import sys, tray_app.desktop
+tray_app.desktop.FIRST_LOOK_S = tray_app.desktop.LONGEST_LOOK_S = 600.0
+sys.argv = ["o-switcher"]
+from tray_app.__main__ import main
+main()
+"""
+
+
+def test_a_bus_that_makes_its_socket_anew_is_told_of_by_the_kernel(tmp_path: Path) -> None:
+    with desktop(tmp_path) as place:
+        place.home.config.write_text(SETTINGS)
+        process = subprocess.Popen(
+            [sys.executable, "-c", PATIENT], env=place.env, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        until(lambda: place.desk.items and find_running(place.home.running), "it does not start", 20)
+        until(lambda: ENGLISH.no_keys in place.desk.labels(), "the icon does not follow the app")
+        watched = len(inotify(process.pid))
+        place.daemon.kill()
+        until(lambda: len(inotify(process.pid)) > watched, "nobody watches for a bus")
+        place.daemon = Daemon(tmp_path / "bus")
+        place.desk.close()
+        place.desk = Desk(place.daemon)
+        place.desk.host()
+        until(lambda: ENGLISH.no_keys in place.desk.labels(), "the icon that is back does not follow the app")
+        until(lambda: len(inotify(process.pid)) == watched, "somebody watches on")
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert "the tray is back" in said
 
 
 IMPORTED = """
@@ -192,13 +236,61 @@ sys.exit(House().start(tray=True, port=None))
 
 
 def test_the_icon_is_shown_without_what_only_the_app_needs(tmp_path: Path) -> None:
-    with desktop(tmp_path) as (desk, home, env):
-        home.config.write_text("[faulty")
+    with desktop(tmp_path) as place:
+        place.home.config.write_text("[faulty")
         done = subprocess.run(
-            [sys.executable, "-c", IMPORTED], env=env, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False
+            [sys.executable, "-c", IMPORTED],
+            env=place.env,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=30,
+            check=False,
         )
         assert done.returncode == 1
-        assert desk.items, "the icon came first"
+        assert place.desk.items, "the icon came first"
         imported = set(done.stdout.split())
         assert "tray_app.faces.tray.status_notifier" in imported, "the spy has seen the moment"
         assert {one for one in imported if any(one == heavy or one.startswith(f"{heavy}.") for heavy in HEAVY)} == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "plain"),
+    [
+        ([], (True, None)),
+        (["serve"], (False, None)),
+        (["serve", "--port", "0"], (False, 0)),
+        (["serve", "--port", "65535"], (False, 65_535)),
+        (["serve", "--port", "65536"], None),
+        (["serve", "--port", "\u0664"], None),
+        (["serve", "--port", "-1"], None),
+        (["serve", "--port"], None),
+        (["serve", "--help"], None),
+        (["status"], None),
+    ],
+)
+def test_a_plain_start_is_told_from_what_the_command_line_must_read(
+    words: list[str], plain: tuple[bool, int | None] | None
+) -> None:
+    assert _plain_start(words) == plain
+
+
+def test_a_headless_start_waits_for_no_library_of_the_command_line(tmp_path: Path) -> None:
+    code = """
+import sys, tray_app.app
+def built(home, **more):
+    print(*sorted(sys.modules))
+    raise tray_app.app.CannotStart("seen enough")
+tray_app.app.build = built
+from tray_app.__main__ import main
+sys.argv = ["o-switcher", "serve", "--port", "0"]
+main()
+"""
+    env = environment(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "seen enough\n")
+    needless = {"typer", "rich", "tomlkit", "httpx", "webbrowser", "tray_app.faces.cli", "PIL"}
+    assert set(done.stdout.split()) & needless == set()
+    assert "tray_app.ledger.database" in done.stdout.split()

@@ -18,7 +18,7 @@ import pytest
 
 from tests.faces.tray.desk import ITEM, NOTIFICATIONS, WATCHER, Daemon, Desk, Line, until
 from tests.rig import CHAT, MODEL, script_of
-from tests.whole.processes import environment, prepared
+from tests.whole.processes import environment, inotify, prepared
 from tray_app.control.callers import HttpCaller, connect
 from tray_app.control.verbs import Refused
 from tray_app.faces.tray.texts import ENGLISH
@@ -226,18 +226,13 @@ def test_the_icon_comes_back_each_time_that_the_bus_does(shown: Shown) -> None:
 
 
 def test_a_signal_ends_the_app_while_its_desktop_is_away(shown: Shown) -> None:
+    watched = len(inotify(shown.process.pid))
     shown.daemon.kill()
     shown.daemon.socket.unlink()
-    until(lambda: inotify(shown.process.pid), "it does not watch for a bus")
+    until(lambda: len(inotify(shown.process.pid)) > watched, "it does not watch for a bus")
     time.sleep(0.6)  # it has looked in vain
     shown.process.send_signal(signal.SIGHUP)
     assert shown.process.wait(10) == 0
-
-
-def inotify(pid: int) -> list[str]:
-    """What a process watches folders with."""
-    files = Path(f"/proc/{pid}/fd").iterdir()
-    return [str(link) for file in files if "inotify" in str(link := file.readlink())]
 
 
 def test_address_and_token_are_copied_for_an_sdk(open_app: Shown) -> None:

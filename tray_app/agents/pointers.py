@@ -66,9 +66,17 @@ def _claude_code(environ: Mapping[str, str], home: Path) -> Iterator[Pointer]:
 
 
 def _codex(environ: Mapping[str, str], home: Path) -> Iterator[Pointer]:
-    settings: Table = read_toml(Path(environ.get("CODEX_HOME") or home / ".codex") / "config.toml")
+    """Of the provider in use, and those that a profile of its own would use; other blocks lead nobody anywhere."""
+    folder = Path(environ.get("CODEX_HOME") or home / ".codex")
+    settings: Table = read_toml(folder / "config.toml")
+    if url := texts(settings).get("openai_base_url"):
+        yield Pointer(
+            "codex", "Codex's config.toml", url, texts(read_jsonc(folder / "auth.json")).get("OPENAI_API_KEY", "")
+        )
+    chosen = [settings, *(profile for _, profile in tables(settings.get("profiles")))]
+    used = {texts(one).get("model_provider") for one in chosen}
     for name, block in tables(settings.get("model_providers")):
-        given = texts(block)
+        given = texts(block) if name in used else {}
         if url := given.get("base_url"):
             token = given.get("experimental_bearer_token") or environ.get(given.get("env_key", ""), "")
             yield Pointer("codex", f"Codex's config.toml, {name}", url, token)

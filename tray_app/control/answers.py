@@ -175,4 +175,5 @@ ANSWERS: Mapping[str, Any] = {
     "demo-report": Link,
     "autostart": LaunchAtLogin,
     "stop": Said,
+    "restart": Said,
 }

@@ -18,8 +18,8 @@ from pathlib import Path
 from tray_app.control.verbs import Refused
 from tray_app.host import instance
 from tray_app.host.home import Home, private_folder
-from tray_app.ledger import backup, export
-from tray_app.ledger.database import Unusable
+from tray_app.ledger import backup, database, export
+from tray_app.ledger.database import Unusable, reading
 
 MEDIA_TYPES = export.FORMATS
 Page = export.Page
@@ -130,6 +130,43 @@ def restore(home: Home, file: Path, *, progress: Progress) -> Restored:
             backup.copy(file, part, lambda done, of: progress(done / max(of, 1)))
         former = backup.put_in_place(part, path, round(time.time() * 1000))
     return Restored(str(path), requests, None if former is None else str(former))
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """A history and its schema, before and now. `kept` is the file as it was; None where nothing was to be done."""
+
+    file: str
+    before: int
+    now: int
+    kept: str | None
+
+
+def bring_up_to_date(home: Home, *, trial: bool) -> Updated:
+    """Carry out the migrations that the history lacks, on a copy only where it is but a trial.
+
+    A trial works beside the running app.
+
+    Raises:
+        Refused: it cannot be done, or (no trial) the app runs; the history is as it was.
+    """
+    path = home.history
+    newest = database.migrations()[-1][0]
+    if not path.exists():
+        return Updated(str(path), newest, newest, None)
+    with _understood(path):
+        if trial:
+            with reading(path) as connection:
+                before = database.fit_version(connection)
+            if before != newest:
+                with new_file(path, force=True, place=False) as part:
+                    backup.copy(path, part)
+                    database.try_migrations(part)
+            return Updated(str(path), before, newest, None)
+        with _alone(home):
+            before, now = database.bring_up_to_date(path)
+    kept = None if before == now else str(database.copy_before(path, before))
+    return Updated(str(path), before, now, kept)
 
 
 @contextmanager

@@ -1,11 +1,10 @@
-"""How faces reach the service: over HTTP from another process, or across threads within the app."""
+"""How faces reach the service over HTTP, from another process. Within the app: `thread_caller`."""
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -159,30 +158,3 @@ def connect(running_file: Path | None = None, actor: str = "api") -> HttpCaller:
     if not caller.alive():
         raise NotRunning(f"O-Switcher does not answer at {running.url}; end process {running.pid} and start it again")
     return caller
-
-
-class ThreadCaller:
-    """Hands verbs from another thread to the event loop, and waits for nothing."""
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        perform: Callable[[str, Mapping[str, object], str], Any],
-        done: Callable[[str, object], None],
-        actor: str,
-    ) -> None:
-        self._loop = loop
-        self._perform = perform
-        self._done = done
-        self._actor = actor
-
-    def ask(self, verb: str, arguments: Mapping[str, object]) -> None:
-        """Have a verb carried out soon. `done(verb, result or Refused)` is then called on the loop's thread."""
-        asyncio.run_coroutine_threadsafe(self._carry_out(verb, arguments), self._loop)
-
-    async def _carry_out(self, verb: str, arguments: Mapping[str, object]) -> None:
-        try:
-            result = await self._perform(verb, arguments, self._actor)
-        except Refused as refused:
-            result = refused
-        self._done(verb, result)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from tray_app.agents.catalog import discover
 from tray_app.agents.found import Found
 from tray_app.control.answers import ClientToken
-from tray_app.control.callers import NotRunning
 from tray_app.control.connecting import Asked, Connecting, where_of
 from tray_app.control.registry import Registry
 from tray_app.control.verbs import Argument, Refused
@@ -60,6 +59,8 @@ class Clients:
         """Point a client at the proxy."""
         url, known = self.url(), self.registry.providers()
         if url is None:
+            from tray_app.control.callers import NotRunning  # the running app has an address, and no use for it
+
             raise NotRunning("O-Switcher takes any free port (proxy.port = 0), so it has to run: o-switcher")
         held = served(self.registry.cell.pool, known)
         if dry_run:  # what would be taken over counts

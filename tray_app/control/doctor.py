@@ -7,6 +7,7 @@ running app and without one.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,9 +20,10 @@ from tray_app.control.callers import HttpCaller, NotRunning, connect
 from tray_app.control.check import Check
 from tray_app.control.verbs import Refused
 from tray_app.control.views import AppState
+from tray_app.core.address import LOOPBACK
 from tray_app.core.values import Phase
 from tray_app.host import ports, settings
-from tray_app.host.autostart import autostart_here
+from tray_app.host.autostart import autostart_here, words_on
 from tray_app.host.home import Home
 from tray_app.host.settings import Settings
 from tray_app.host.vault import Vault, VaultError, open_vault
@@ -31,6 +33,7 @@ __all__ = ["Check", "Doctor"]
 
 LEAST_FREE = 200_000_000  # bytes of disk below which the history is in danger
 _MEGA = 1_000_000
+_ADD = ", then: o-switcher profiles add openrouter --label main"
 _ODD_MS = 5 * 60_000  # so far a clock is never off by itself
 _WALLETS = frozenset({"key", "account"})  # values.Scope
 _WELL = frozenset({AppState.READY, AppState.DEGRADED})
@@ -46,6 +49,7 @@ class Doctor:
     home: Home
     version: str
     autostart: Callable[[], bool | None] = lambda: autostart_here().enabled()
+    switched_off: Callable[[], str | None] = lambda: autostart_here().switched_off()
     at_login: Callable[[], str | None] = lambda: autostart_here().program()
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
@@ -92,13 +96,19 @@ class Doctor:
         try:
             self._vault = vault = open_vault(self.home.keys, store)
         except VaultError as error:
-            yield Check("keys", False, str(error), f"o-switcher config set secrets.store {_other(store)}")
+            yield Check("keys", False, str(error), self._way_to_keys(str(error), store))
             return
         count = len(vault.entries())
         yield Check("keys", True, f"{count} {'key' if count == 1 else 'keys'} in the {vault.store.name}")
         for notice in vault.notices:
             mend = _mend_of(notice)
             yield Check("keys", mend is None, notice, mend)
+
+    def _way_to_keys(self, trouble: str, store: str) -> str:
+        """What gives a store of keys again: a damaged file is moved away, what cannot be used is given up."""
+        if str(self.home.keys) in trouble:
+            return f"mv {shlex.quote(str(self.home.keys))} {shlex.quote(f'{self.home.keys}.damaged')}{_ADD}"
+        return f"o-switcher config set secrets.store {_other(store)}"
 
     def _look_at_history(self) -> Iterator[Check]:
         path = self.home.history
@@ -133,7 +143,9 @@ class Doctor:
         path = self.home.decisions
         there = path if os.path.lexists(path) else _nearest(path)
         good = os.access(there, os.W_OK) and (there != path or path.is_file())
-        mend = None if good else f"chmod u+w {there}"
+        named = shlex.quote(str(there))
+        away = f"mv {named} {shlex.quote(f'{there}.away')}"
+        mend = None if good else away if there == path and not path.is_file() else f"chmod u+w {named}"
         yield Check("decisions", good, f"{path} can{'' if good else 'not'} be written", mend)
 
     # -- the app
@@ -196,7 +208,8 @@ class Doctor:
         try:
             bound = ports.bind(host, port)
         except ports.NoPort as error:
-            yield Check("port", False, str(error))
+            mend = None if host in LOOPBACK else "o-switcher config set proxy.host 127.0.0.1"
+            yield Check("port", False, str(error), mend)
             return
         bound.sock.close()
         if bound.notice is None:
@@ -217,8 +230,8 @@ class Doctor:
             words = f"launch at login starts {program}, which is not there any more"
             yield Check("login", False, words, "o-switcher autostart enable")
             return
-        words = {True: "on", False: "off", None: "not offered on this system"}[state]
-        yield Check("login", True, f"launch at login is {words}")
+        who = self.switched_off() if state is False else None
+        yield Check("login", True, f"launch at login is {words_on(state)}" + (f": {who}" if who else ""))
 
     # -- profiles
 

@@ -13,7 +13,7 @@ import msgspec
 
 from tray_app.agents.found import Finding, Found
 from tray_app.agents.wiring.clients import has_files
-from tray_app.control import archive, discovery, summary
+from tray_app.control import discovery, summary
 from tray_app.control.answers import (
     Administered,
     Changed,
@@ -72,6 +72,7 @@ from tray_app.core.values import (
     ProfileSeen,
     ReauthChanged,
 )
+from tray_app.host.autostart import told as told_of_login
 from tray_app.host.vault import fingerprint
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class Service:
     tally: Tally
     configuration: Configuration
     demonstration: Demonstration
+    restart: Callable[[], None]
 
     # -- what is shown
 
@@ -437,6 +439,8 @@ class Service:
         Raises:
             Refused: it cannot be done.
         """
+        from tray_app.control import archive
+
         pages = await asyncio.to_thread(archive.exported, Path(self.about.history_path), what, form, since)
         first = await asyncio.to_thread(next, pages)
 
@@ -558,9 +562,7 @@ class Service:
                 raise Refused("unavailable", f"launch at login could not be changed: {error}") from error
             self._act(actor, "autostart", None, "on" if enabled else "off")
             self.cell.set(self.cell.pool)  # the tray shows it
-        state = self.autostart.enabled()
-        words = {True: "on", False: "off", None: "not offered on this system"}[state]
-        return {"enabled": state, "message": f"launch at login is {words}"}
+        return {"enabled": self.autostart.enabled(), "message": told_of_login(self.autostart)}
 
     def _status(self, actor: str) -> Status:
         return self.status()
@@ -569,6 +571,11 @@ class Service:
         self._act(actor, "stop", None)
         self.stop()
         return {"message": "stopping"}
+
+    def _restart(self, actor: str) -> Said:
+        self._act(actor, "restart", None)
+        self.restart()
+        return {"message": "restarting"}
 
     # -- what happens by itself
 
@@ -651,4 +658,5 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "demo-report": Service._demo_report,
     "autostart": Service._autostart,
     "stop": Service._stop,
+    "restart": Service._restart,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -25,13 +26,17 @@ def home(files: Home) -> Iterator[Check]:
     """Whether the app's folders can be written, and what is in them is for this user alone."""
     for folder in files.folders:
         there = folder if folder.exists() else next(one for one in folder.absolute().parents if one.exists())
+        named = shlex.quote(str(there))
         if not there.is_dir():
-            yield Check("home", False, f"{there} is no folder", "set O_SWITCHER_HOME to a folder, or move that file")
+            mend = f"set O_SWITCHER_HOME to a folder, or: mv {named} {shlex.quote(f'{there}.away')}"
+            yield Check("home", False, f"{there} is no folder", mend)
         elif not os.access(there, os.W_OK | os.X_OK):
-            yield Check("home", False, f"{there} cannot be written by this user", f"chmod u+rwx {there}")
-    for path in (files.keys, files.running):
+            yield Check("home", False, f"{there} cannot be written by this user", f"chmod u+rwx {named}")
+    told = (files.keys, files.running) if lives(files.lock) else (files.keys,)  # a token of a dead app opens nothing
+    for path in told:
         if (mode := _open_to_others(path)) is not None:
-            yield Check("home", False, f"{path} can be read by other users (mode {mode:04o})", f"chmod 600 {path}")
+            mend = f"chmod 600 {shlex.quote(str(path))}"
+            yield Check("home", False, f"{path} can be read by other users (mode {mode:04o})", mend)
 
 
 def _open_to_others(path: Path) -> int | None:
@@ -62,7 +67,9 @@ def proxies(environ: Mapping[str, str]) -> Iterator[Check]:
     missing = [place for place in _LOOPBACK if place not in spared]
     if missing:
         words = f"{' and '.join(named)} would lead clients away from O-Switcher: NO_PROXY lacks {','.join(missing)}"
-        yield Check("proxy", False, words, f"export NO_PROXY={','.join(filter(None, [*sorted(spared), *missing]))}")
+        spare = shlex.quote(",".join(filter(None, [*sorted(spared), *missing])))
+        names = ("NO_PROXY", *(("no_proxy",) if environ.get("no_proxy") else ()))  # which of them counts differs
+        yield Check("proxy", False, words, " ".join(["export", *(f"{name}={spare}" for name in names)]))
     else:
         yield Check("proxy", True, f"{' and '.join(named)} leave the loopback alone")
 

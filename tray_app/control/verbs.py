@@ -339,6 +339,7 @@ _TABLE = (
     Verb("demo-report", "a one-time address of the demo's report"),
     Verb("autostart", "launch at login", (Parameter("enabled", bool, "on or off; neither: only tell"),)),
     Verb("stop", "stop the app"),
+    Verb("restart", "stop the app, and have the version start that is installed now"),
 )
 
 VERBS: Mapping[str, Verb] = {verb.name: verb for verb in _TABLE}

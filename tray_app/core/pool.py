@@ -286,9 +286,12 @@ class Pool(Struct, frozen=True):
         return [m for m in self.members.values() if (m.profile.provider, m.profile.account) == wallet]
 
     def cleared(self, profile_id: str) -> tuple[Pool, tuple[Cooldown, ...]]:
-        """Without anything held against that profile, and the cooldowns that were there."""
+        """Without anything held against that profile or its address, and the cooldowns that were there."""
         member = self.members[profile_id]
-        return self._with(replace(member, cooldowns=(), reauth=None, vitals=member.vitals.forgiven())), member.cooldowns
+        pool = self._with(replace(member, cooldowns=(), reauth=None, vitals=member.vitals.forgiven()))
+        url = member.profile.base_url
+        reach = {one: replace(seen, failed_at=0) if one == url else seen for one, seen in self.reach.items()}
+        return replace(pool, reach=reach), member.cooldowns
 
     def lifted(self, profile_id: str, keys: Iterable[tuple[str, Scope, str | None]]) -> Pool:
         """Without those of the profile's cooldowns."""

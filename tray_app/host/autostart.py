@@ -1,13 +1,18 @@
-"""Launch at login: an XDG autostart entry on Linux, a LaunchAgent on macOS, a Run value on Windows."""
+"""Launch at login: an XDG autostart entry on Linux, a LaunchAgent on macOS, a Run value on Windows.
+
+Each system has a switch of its own beside what we write: what is told is what will happen, and who said so.
+"""
 
 from __future__ import annotations
 
 import os
 import plistlib
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol as Interface
 
@@ -16,12 +21,16 @@ from tray_app.host.packed import frozen
 
 LABEL = "io.github.o-switcher"
 ENTRY = "o-switcher.desktop"
+LIST_S = 60.0
 
 
 class Autostart(Interface):
     """Launch at login of this user. `enabled` is None where the system offers none."""
 
     def enabled(self) -> bool | None: ...
+
+    def switched_off(self) -> str | None:
+        """Where it was asked for, and somebody else has switched it off: who, in words."""
 
     def program(self) -> str | None: ...
 
@@ -52,32 +61,76 @@ def autostart_here(environ: Mapping[str, str] = os.environ, command: Sequence[st
     if sys.platform == "win32":
         return RunValue(words)
     config = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return DesktopEntry(config / "autostart" / ENTRY, words)
+    desktops = [name for name in environ.get("XDG_CURRENT_DESKTOP", "").split(":") if name]
+    return DesktopEntry(config / "autostart" / ENTRY, words, desktops)
+
+
+def words_on(state: bool | None) -> str:
+    """Launch at login in one word or two."""
+    return {True: "on", False: "off", None: "not offered on this system"}[state]
+
+
+def told(here: Autostart) -> str:
+    """Launch at login as it will happen: on or off, who has switched it off, and whether what it starts is there."""
+    state = here.enabled()
+    if state is False and (who := here.switched_off()):
+        return f"launch at login is off: {who}; to have it again: o-switcher autostart enable"
+    if state and (program := here.program()) is not None and shutil.which(program) is None:
+        return f"launch at login starts {program}, which is not there any more; mend it: o-switcher autostart enable"
+    return f"launch at login is {words_on(state)}"
+
+
+def follow(here: Autostart) -> bool:
+    """After a move of the installation: let login start this program, where what it was to start has gone.
+
+    Raises:
+        OSError: it cannot be changed.
+    """
+    program = here.program() if here.enabled() else None
+    if program is None or shutil.which(program) is not None:
+        return False
+    here.set(True)
+    return True
 
 
 class DesktopEntry:
-    """`~/.config/autostart/o-switcher.desktop`, after the Desktop Entry and Autostart specifications."""
+    """`~/.config/autostart/o-switcher.desktop`, after the Desktop Entry and Autostart specifications.
 
-    def __init__(self, path: Path, command: Sequence[str]) -> None:
+    `desktops` are the names by which the running desktop calls itself.
+    """
+
+    def __init__(self, path: Path, command: Sequence[str], desktops: Sequence[str] = ()) -> None:
         self._path = path
         self._command = command
+        self._desktops = desktops
 
     def enabled(self) -> bool | None:
         """Whether the entry is there and no desktop has switched it off."""
+        return bool(self._fields()) and self.switched_off() is None
+
+    def switched_off(self) -> str | None:
+        """Which line of the entry keeps desktops from starting it."""
+        fields = self._fields()
+        for key, off in (("Hidden", "true"), ("X-GNOME-Autostart-enabled", "false")):
+            if fields.get(key, "").lower() == off:
+                return f"the desktop's settings have switched it off ({key}={off} in {self._path})"
+        if "XFCE" in self._desktops and fields.get("X-XFCE-Autostart-Override", "").lower() == "true":
+            return None  # there a person has said that it is to start all the same
+        for key, wanted in (("OnlyShowIn", False), ("NotShowIn", True)):
+            named = [name for name in fields.get(key, "").split(";") if name]
+            if key in fields and self._desktops and any(one in named for one in self._desktops) is wanted:
+                return f"it is not for this desktop ({key}={fields[key]} in {self._path})"
+        return None
+
+    def _fields(self) -> dict[str, str]:
         try:
-            text = self._path.read_text("utf-8", errors="replace")
+            return _main_group(self._path.read_text("utf-8", errors="replace"))
         except OSError:
-            return False
-        fields = _main_group(text)
-        off = fields.get("Hidden", "").lower() == "true"
-        return bool(fields) and not off and fields.get("X-GNOME-Autostart-enabled", "true").lower() != "false"
+            return {}
 
     def program(self) -> str | None:
         """The program that the entry starts, if that can be told."""
-        try:
-            line = _main_group(self._path.read_text("utf-8", errors="replace")).get("Exec", "")
-        except OSError:
-            return None
+        line = self._fields().get("Exec", "")
         found = _WORD.match(_ESCAPE.sub(lambda escape: _UNESCAPED.get(escape[1], escape[1]), line))
         if found is None:
             return None
@@ -133,27 +186,57 @@ def quoted(word: str) -> str:
     return f'"{inner}"'.translate(_ESCAPES)
 
 
-class LaunchAgent:
-    """A property list in `~/Library/LaunchAgents`."""
+def launchctl(*words: str) -> str:
+    """What launchd's own program says; empty where it says nothing."""
+    try:
+        done = subprocess.run(["launchctl", *words], capture_output=True, text=True, check=False, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout
 
-    def __init__(self, path: Path, command: Sequence[str]) -> None:
+
+class LaunchAgent:
+    """A property list in `~/Library/LaunchAgents`, and launchd's own list of what is disabled.
+
+    What is forbidden under Login Items in the system's settings cannot be read without being root.
+    """
+
+    def __init__(self, path: Path, command: Sequence[str], ask: Callable[..., str] = launchctl) -> None:
         self._path = path
         self._command = command
+        self._ask = ask
+        self._listed: tuple[float, str] | None = None
 
     def enabled(self) -> bool | None:
-        """Whether the agent is there."""
+        """Whether the agent is there and nobody has disabled it."""
+        return bool(self._agent().get("RunAtLoad")) and self.switched_off() is None
+
+    def switched_off(self) -> str | None:
+        """Whether the agent or launchd says that it is disabled."""
+        agent = self._agent()
+        if agent.get("Disabled"):
+            return f"Disabled stands in {self._path}"
+        if agent and re.search(rf'"{re.escape(LABEL)}"\s*=>\s*(disabled|true)\b', self._disabled()):
+            return "launchctl has disabled it"
+        return None
+
+    def _disabled(self) -> str:
+        """What launchd lists; asked at most once a minute, since the tray looks often."""
+        now = time.monotonic()
+        if self._listed is None or now - self._listed[0] > LIST_S:
+            self._listed = now, self._ask("print-disabled", _domain())
+        return self._listed[1]
+
+    def _agent(self) -> dict[str, object]:
         try:
             agent = plistlib.loads(self._path.read_bytes())
         except Exception:  # what a damaged list raises differs: ExpatError, InvalidFileException, IndexError
-            return False
-        return isinstance(agent, dict) and bool(agent.get("RunAtLoad")) and not agent.get("Disabled")
+            return {}
+        return agent if isinstance(agent, dict) else {}
 
     def program(self) -> str | None:
         """The program that the agent starts, if that can be told."""
-        try:
-            words = plistlib.loads(self._path.read_bytes()).get("ProgramArguments")
-        except Exception:  # what a damaged list raises differs
-            return None
+        words = self._agent().get("ProgramArguments")
         return str(words[0]) if isinstance(words, list) and words else None
 
     def set(self, on: bool) -> None:
@@ -169,6 +252,13 @@ class LaunchAgent:
             "LimitLoadToSessionType": "Aqua",
         }
         write_private(self._path, plistlib.dumps(agent))
+        self._ask("enable", f"{_domain()}/{LABEL}")
+        self._listed = None
+
+
+def _domain() -> str:
+    """This user's session, as launchd calls it."""
+    return f"gui/{os.getuid()}" if hasattr(os, "getuid") else "gui"
 
 
 class RunValue:
@@ -185,9 +275,14 @@ class RunValue:
         """Whether the value is there and Task Manager has not switched it off."""
         if sys.platform != "win32":
             return None
+        return self._read(self.RUN) is not None and self.switched_off() is None
+
+    def switched_off(self) -> str | None:
+        """Whether Task Manager, or the system's settings, have switched the value off."""
         switch = self._read(self.APPROVED)
-        off = isinstance(switch, bytes) and bool(switch) and bool(switch[0] & 1)
-        return self._read(self.RUN) is not None and not off
+        if self._read(self.RUN) is not None and isinstance(switch, bytes) and switch and switch[0] & 1:
+            return "the Startup apps of Task Manager and of Windows' settings have switched it off"
+        return None
 
     def program(self) -> str | None:
         """The program that the value starts, if that can be told."""

@@ -90,7 +90,7 @@ def _made_of() -> Iterable[metadata.Distribution]:
 def _required_by(own: metadata.Distribution) -> list[metadata.Distribution]:
     """All that is installed of what it requires, directly or not; of its own extras, those that are here."""
     found = {OWN: own}
-    asked = [(own, None)]
+    asked: list[tuple[metadata.Distribution, frozenset[str] | None]] = [(own, None)]
     seen: set[tuple[str, str]] = set()
     while asked:
         one, extras = asked.pop()
@@ -129,7 +129,7 @@ def _package(found: metadata.Distribution) -> Package:
 def _licence(found: metadata.Distribution) -> str:
     """The name of its licence, or nothing: the newer field, the older one, or its classifiers."""
     about = found.metadata
-    stated = about.get("License-Expression") or about.get("License") or ""
+    stated = next((str(about[field]) for field in ("License-Expression", "License") if field in about), "")
     if stated and len(stated) <= LONGEST and "\n" not in stated:
         return stated
     classifiers = about.get_all("Classifier") or []

@@ -1,7 +1,7 @@
 """What surrounds the app where it is started without a console, or frozen by a packer: put in order first of all.
 
-Without a console (`pythonw`, a frozen program without a window) there are no standard streams, and writing to none is an
-error. A frozen program's own libraries reach the variables that its children would inherit: a browser or a coding
+Without a console (`pythonw`, a frozen program without a window) there are no standard streams, and writing to none is
+an error. A frozen program's own libraries reach the variables that its children would inherit: a browser or a coding
 agent that is started from here must find its own.
 """
 

@@ -161,17 +161,58 @@ def fit_version(connection: sqlite3.Connection) -> int:
     return version
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path | None, version: int) -> None:
     steps = [(number, sql) for number, sql in migrations() if number > version]
-    if steps and version > 0:
+    if path is not None and steps and version > 0:
         _copy(path, version)
-    for number, sql in steps:
-        connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+    if steps:  # all of them or none: an earlier version of the program can go on with what a failure leaves
+        script = "\n".join(f"{sql}\nPRAGMA user_version = {number};" for number, sql in steps)
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
+
+
+def bring_up_to_date(path: Path) -> tuple[int, int]:
+    """Carry out the migrations that a history lacks, and keep a copy of it as it was; from which schema to which.
+
+    Raises:
+        Unusable: it is no history of ours, newer, damaged, or its rows do not go through the migrations.
+        sqlite3.OperationalError: it cannot be read or written now.
+    """
+    path = path.resolve()
+    before = _examined(path)
+    newest = migrations()[-1][0]
+    if before is None or before == newest:
+        return newest, newest
+    _open(path, ()).close()
+    return before, newest
+
+
+def try_migrations(copy: Path) -> None:
+    """Carry out the migrations on a copy that nobody else has open; nothing is kept of it.
+
+    Raises:
+        Unusable: they cannot be carried out.
+        sqlite3.OperationalError: there is no room for it.
+    """
+    try:
+        with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+            _migrate(connection, None, fit_version(connection))
+            connection.execute("SELECT * FROM v_recent_requests LIMIT 1").fetchall()
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorname", "SQLITE_ERROR") == "SQLITE_ERROR":
+            raise Damaged(f"does not go through the migrations ({error})") from error
+        raise
+    except sqlite3.DatabaseError as error:
+        raise Damaged(f"does not go through the migrations ({error})") from error
+
+
+def copy_before(path: Path, version: int) -> Path:
+    """Where a history is kept as it was with that schema."""
+    return path.with_name(f"{path.stem}.before-schema-{version + 1}{path.suffix}")
 
 
 def _copy(path: Path, version: int) -> None:
     """Keep a copy of the file as it was before a migration, once for each version."""
-    target = path.with_name(f"{path.stem}.before-schema-{version + 1}{path.suffix}")
+    target = copy_before(path, version)
     if target.exists():
         return
     part = target.with_name(target.name + ".part")

@@ -18,29 +18,33 @@ def answering(app: App) -> Answering:
     """`app` as something that answers exchanges."""
 
     async def answer(exchange: Exchange) -> None:
-        try:
-            body = await exchange.body(MAX_BODY)
-        except Left:
-            return
-        except TooLarge:
-            refusal = problem_ending(413, "too_large", "the body is too large for a page")
-            exchange.begin(refusal.status, refusal.headers, refusal.body, over=True)
-            return
-        talk = _Talk(exchange, body)
-        await app(talk.scope(), talk.receive, talk.send)
+        talk = _Talk(exchange)
+        if any(name == b"content-length" and int(value) > MAX_BODY for name, value in exchange.headers):
+            talk.refuse()
+        else:
+            await app(talk.scope(), talk.receive, talk.send)
 
     return answer
 
 
 class _Talk:
-    """One exchange in ASGI's words."""
+    """One exchange in ASGI's words. A body is read when it is asked for: not of those who are turned away."""
 
-    def __init__(self, exchange: Exchange, body: bytes) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._body: bytes | None = body
+        self._read = False
+        self._refused = False
+
+    def refuse(self) -> None:
+        """Say that the body is too large, and nothing else any more."""
+        self._refused = True
+        if not self._exchange.begun:
+            refusal = problem_ending(413, "too_large", "the body is too large for a page")
+            self._exchange.begin(refusal.status, refusal.headers, refusal.body, over=True)
 
     def scope(self) -> Message:
         exchange = self._exchange
+        client, server = exchange.ends
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -52,19 +56,26 @@ class _Talk:
             "query_string": exchange.query,
             "root_path": "",
             "headers": exchange.headers,
-            "server": None,
-            "client": None,
+            "server": server,
+            "client": client,
         }
 
     async def receive(self) -> Message:
-        body, self._body = self._body, None
-        if body is None:
-            await self._exchange.gone()
-            return {"type": "http.disconnect"}
-        return {"type": "http.request", "body": body, "more_body": False}
+        if not self._read:
+            self._read = True
+            try:
+                return {"type": "http.request", "body": await self._exchange.body(MAX_BODY), "more_body": False}
+            except TooLarge:
+                self.refuse()
+            except Left:
+                pass
+        await self._exchange.gone()
+        return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
         exchange = self._exchange
+        if self._refused:
+            return
         if exchange.slow:
             await exchange.drained()
         if message["type"] == "http.response.start":

@@ -123,6 +123,7 @@ class Door:
     async def _open(self, exchange: Exchange) -> None:
         try:
             heads = dict(exchange.headers)
+            _check_form(exchange, heads)
             self._check_site(exchange, heads)
             route = self._route(exchange)
             if route is None:
@@ -241,6 +242,21 @@ class Door:
         text = f"the body is over the limit of {limit} bytes; raise it with: o-switcher config set proxy.max_body_mb N"
         return _turn_away(413, text, protocol)
 
+
+def _check_form(exchange: Exchange, heads: Heads) -> None:
+    """Refuse what different readers would understand differently."""
+    if exchange.version not in ("1.1", "1.0"):
+        raise _turn_away(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+    if len(heads) < len(exchange.headers):
+        names = [name for name, _ in exchange.headers]
+        if twice := next((name for name in _ONCE if names.count(name) > 1), None):
+            raise _turn_away(400, f"the header {twice.decode()} is given more than once")
+    coding = heads.get(b"transfer-encoding")
+    if coding is not None and (coding.lower() != b"chunked" or exchange.version == "1.0"):
+        raise _turn_away(501, "the only transfer coding known here is chunked, of HTTP/1.1")
+
+
+_ONCE = (b"host", b"origin", b"sec-fetch-site", *_TOKEN_HEADERS, b"content-type", b"content-encoding")
 
 _ELSEWHERE = (b"cross-site", b"same-site")  # another port of this host is another program
 

@@ -23,7 +23,7 @@ STALE_S = 1.0  # an idle connection that is closed later than this was at work o
 
 
 class Patience(Struct, frozen=True):
-    """Limits of one call, in seconds: until the first byte, between bytes after it, and in all (0: none)."""
+    """Limits of one call, in seconds: until the head is whole, between bytes after it, and in all (0: none)."""
 
     first_byte_s: float
     idle_s: float
@@ -151,6 +151,7 @@ class Connection(asyncio.BufferedProtocol):
         self._head: asyncio.Future[Response | Unreachable | Stale] | None = None
         self._heard = False  # whether a byte has come in this exchange
         self._head_size = 0
+        self._quiet = 0  # bytes that have come since the last of a body: heads, trailers, sizes of chunks
         self._bodyless = False
         self._framed = False
         self._patience = Patience(120.0, 300.0)
@@ -173,15 +174,21 @@ class Connection(asyncio.BufferedProtocol):
         if self._parser is None or self._response is None or self._response.complete:
             self.abort()  # bytes that nobody asked for: the connection is not to be trusted
             return
-        self._last_life = self.loop.time()
         self._heard = True
         response = self._response
         try:
             self._parser.feed_data(self._buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(ErrorClass.SERVER_ERROR, "the provider's answer is not valid HTTP")
+        if response.status:
+            self._last_life = self.loop.time()  # drops of a head, and interim answers, are no sign of life
         if response.pending:
+            self._quiet = 0
             response._arrived(nbytes)
+            return
+        self._quiet += nbytes
+        if self._quiet > MAX_HEAD and not response.complete:
+            self._fail(ErrorClass.SERVER_ERROR, "the provider sends a head without end, or nothing but framing")
 
     def eof_received(self) -> bool:
         return False
@@ -222,7 +229,7 @@ class Connection(asyncio.BufferedProtocol):
         self.on_body = self._response._buffer.append  # the parser's callback: one C call a chunk
         self._parser = httptools.HttpResponseParser(self)
         self._head = self.loop.create_future()
-        self._head_size = 0
+        self._head_size = self._quiet = 0
         self._heard = False
         self._bodyless, self._framed = bodyless, False
         self._patience = patience

@@ -30,6 +30,8 @@ HIGH_WATER = 65_536  # bytes of a body that are taken before somebody asks for i
 UNSENT = 1_024  # bytes of answers that may wait here for a slow client: the system holds far more
 MAX_QUEUED = 16  # pipelined requests that are read while the first is answered
 STUCK_S = 600.0  # a client that takes nothing for so long is given up
+BACKLOG = 2_048  # connections that the system takes before we do
+MOST_CONNECTIONS = 1_024  # at once; beyond them the one that has asked nothing for longest makes way
 LINGER_S = 1.0  # so long a refused body is thrown away before its connection ends, so that the refusal arrives
 _BODYLESS = frozenset({204, 304})
 
@@ -71,6 +73,7 @@ class Exchange:
         "method",
         "path",
         "query",
+        "taken_up",
         "task",
         "version",
         "whole",
@@ -89,6 +92,7 @@ class Exchange:
         self.headers = headers  # names in lower case
         self.version = version
         self.task: asyncio.Task[None] | None = None
+        self.taken_up = False  # whether that task has begun
         self.keep = False  # whether the connection outlives the answer
         self.whole = False  # whether the request has come whole
         self.left = False  # whether the client is gone
@@ -174,6 +178,11 @@ class Exchange:
     def slow(self) -> bool:
         """Whether the client takes less than it is sent."""
         return self._listener.held_back
+
+    @property
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """The client's address and our own."""
+        return self._listener.ends
 
     @property
     def quick(self) -> bool:
@@ -296,6 +305,7 @@ class Listener(asyncio.Protocol):
     def __init__(self, serving: Serving, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.held_back = False  # whether the client takes less than it is sent
+        self.answers = 0  # that it has had
         self._serving = serving
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
@@ -324,21 +334,25 @@ class Listener(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         self._transport.set_write_buffer_limits(UNSENT, UNSENT)
-        self._serving.connections.add(self)
         self._since = self.loop.time()
         self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._look)
+        if not self._serving.has_room():
+            self._refuse(b"503 Service Unavailable", b"O-Switcher is busy with as many connections as it may have")
+        self._serving.connections[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._serving.connections.discard(self)
+        self._serving.connections.pop(self, None)
         if self._timer is not None:
             self._timer.cancel()
         for exchange in self._queue:
             exchange.left = exchange.complete = True
             exchange.wake()
-            if exchange.task is not None:
-                exchange.task.cancel()  # a provider's call that nobody waits for costs money
+            self._serving.give_up(exchange)
         self._queue.clear()
         self.resume_writing()
+        # the parser and this hold each other, and what has been read; a collector of cycles would come late
+        self._deaf, self._coming, self._headers = True, None, []
+        self._parser = None  # type: ignore[assignment] - nothing is fed any more
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -436,6 +450,8 @@ class Listener(asyncio.Protocol):
         parser = self._parser
         version = parser.get_http_version()
         method = parser.get_method().decode("ascii")
+        if not self._url.startswith(b"/"):
+            self._headers = _asked_of(self._url, self._headers)
         exchange = self._coming = Exchange(self, method, _target(self._url), self._headers, version)
         exchange.keep = version != "1.0" and parser.should_keep_alive() and not self._serving.closing
         if self._expects and version != "1.0":
@@ -474,19 +490,43 @@ class Listener(asyncio.Protocol):
         if coming is not None and not coming.whole and not coming.begun and coming in self._queue:
             coming.left = True
             coming.wake()
-            if coming.task is not None:
-                coming.task.cancel()
+            self._serving.give_up(coming)
             self._queue.remove(coming)
         if self._queue:
             self._queue[-1].keep = False
             return
-        too_large = self._head_open and (self._head_bytes > MAX_HEAD_BYTES or len(self._headers) >= MAX_HEADERS)
-        status = b"431 Request Header Fields Too Large" if too_large else b"400 Bad Request"
-        words = b"the request's head is too large" if too_large else b"this is not a valid HTTP request"
+        if self._head_open and (self._head_bytes > MAX_HEAD_BYTES or len(self._headers) >= MAX_HEADERS):
+            self._refuse(b"431 Request Header Fields Too Large", b"the request's head is too large")
+        else:
+            self._refuse(b"400 Bad Request", b"this is not a valid HTTP request")
+
+    def _refuse(self, status: bytes, words: bytes) -> None:
+        """Say why, and end the connection."""
+        self._deaf = True
         body = b'{"error":{"type":"o_switcher_refused","message":"' + words + b'"}}'
         head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.say(head % (status, len(body)) + body)
         self._transport.close()
+
+    # -- the server's side
+
+    @property
+    def waits(self) -> bool:
+        """Whether nobody is at work for it: it may make way for another."""
+        return not self._queue or self._queue[0].task is None
+
+    def make_way(self) -> None:
+        """End the connection, at which nobody is at work."""
+        if self.held_back:
+            self.abort()
+        else:
+            self._transport.close()
+
+    @property
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """The client's address and our own."""
+        asked = self._transport.get_extra_info
+        return asked("peername")[:2], asked("sockname")[:2]
 
     # -- the exchange's side
 
@@ -516,6 +556,8 @@ class Listener(asyncio.Protocol):
             self._close(exchange)
             return
         self._since = self.loop.time()
+        self.answers += 1
+        self._serving.answered(self)
         if self._queue:
             if not self.held_back:  # else once the client has taken what it was sent
                 self._start(self._queue[0])
@@ -576,6 +618,10 @@ class _HeadTooLarge(Exception):
     """Stops the parser; it reports any exception of a callback as a parser error."""
 
 
+class _NotHere(Exception):
+    """Stops the parser: what is asked for is not to be had over this wire."""
+
+
 def _target(url: bytes) -> tuple[bytes, bytes]:
     """Path and query of a request's target."""
     if url.startswith(b"/") and b"#" not in url:
@@ -583,6 +629,18 @@ def _target(url: bytes) -> tuple[bytes, bytes]:
         return path, query
     parsed = httptools.parse_url(url)
     return parsed.path or b"/", parsed.query or b""
+
+
+def _asked_of(url: bytes, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of a request whose target names a host: that counts, and not what `Host` says (RFC 9112, 3.2.2)."""
+    if url == b"*":
+        return headers
+    parsed = httptools.parse_url(url)
+    if parsed.schema.lower() != b"http" or not parsed.host:
+        raise _NotHere
+    host = b"[" + parsed.host + b"]" if b":" in parsed.host else parsed.host
+    host = host if parsed.port is None else b"%b:%d" % (host, parsed.port)
+    return [*(pair for pair in headers if pair[0] != b"host"), (b"host", host)]
 
 
 def _length(size: int) -> tuple[bytes, bytes]:
@@ -601,11 +659,22 @@ def _status_line(status: int) -> bytes:
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 
+def _most_connections() -> int:
+    """As many as leave files enough for calls to providers, one each, and for the app's own."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return MOST_CONNECTIONS
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if files < 0 else max(16, min(MOST_CONNECTIONS, files * 2 // 5))
+
+
 class Serving:
     """The open door: a socket on which clients are answered by `app`."""
 
-    def __init__(self, app: Answering) -> None:
-        self.connections: set[Listener] = set()
+    def __init__(self, app: Answering, most: int | None = None) -> None:
+        self.connections: dict[Listener, None] = {}  # whoever asked last comes last
+        self.most = most or _most_connections()
         self.closing = False
         self.running: set[Exchange] = set()
         self._app = app
@@ -614,10 +683,37 @@ class Serving:
     async def open(self, sock: socket.socket) -> None:
         """Begin to accept clients on `sock`, which is bound already."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Listener(self, loop), sock=sock, backlog=2048)
+        backlog = min(BACKLOG, self.most)
+        self._server = await loop.create_server(lambda: Listener(self, loop), sock=sock, backlog=backlog)
+
+    def has_room(self) -> bool:
+        """Whether one more connection may stay. Who has asked nothing for longest makes way for it."""
+        if len(self.connections) < self.most:
+            return True
+        strange = next((one for one in self.connections if one.waits and not one.answers), None)
+        leaving = strange or next((one for one in self.connections if one.waits), None)
+        if leaving is None:
+            return False
+        del self.connections[leaving]
+        leaving.make_way()
+        return True
+
+    def answered(self, connection: Listener) -> None:
+        """That connection has had an answer, and is the last to make way."""
+        if connection in self.connections:
+            del self.connections[connection]
+            self.connections[connection] = None
+
+    def give_up(self, exchange: Exchange) -> None:
+        """End the work for a client that has left: a provider's call that nobody waits for costs money."""
+        if exchange.task is not None:
+            exchange.task.cancel()
+            if not exchange.taken_up:  # such a task never comes to its end
+                self.running.discard(exchange)
 
     async def answer(self, exchange: Exchange) -> None:
         """Have `app` answer; whatever it leaves unfinished is cut."""
+        exchange.taken_up = True
         try:
             await self._app(exchange)
         except asyncio.CancelledError:

@@ -149,12 +149,20 @@ class Prober:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 response = await self._upstream.send(call, at)
+                self._note(profile.base_url, there=not isinstance(response, Unreachable))
                 if isinstance(response, Unreachable):
                     return None
                 body = await _whole(response)
         except TimeoutError:
             return None
         return probes.read(profile.provider, response.status, body, self._clock(), profile.base_url)
+
+    def _note(self, base_url: str, *, there: bool) -> None:
+        """Whether that address answers is news of the network, as it is in a request's way."""
+        pool, now = self._cell.pool, self._clock()
+        after = pool.reached(base_url, now) if there else pool.unreachable(base_url, now)
+        if after is not pool:
+            self._cell.set(after, visible=after.offline != pool.offline)
 
     def close(self) -> None:
         """Ask nobody any more."""

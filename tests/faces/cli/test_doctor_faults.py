@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -15,18 +18,20 @@ import keyring.backends.fail
 import pytest
 from keyring.errors import KeyringLocked
 
+from tests.control.test_discovery import eventually
 from tests.faces.cli.test_commands import Here, Run, runner
 from tests.faces.cli.test_doctor import foreign, hold, newer, torn
 from tests.host.ordinary_user import ordinary_user, shared_folder
 from tests.host.test_keyring import InMemory, use
-from tests.rig import Key, Rig, key_of, running
+from tests.rig import Key, Rig, key_of, running, script_of
+from tray_app import app as house
 from tray_app.control import doctor as room
 from tray_app.control.doctor import Doctor
 from tray_app.core.ids import request_id
 from tray_app.core.providers import BUILT_IN
 from tray_app.core.values import Outcome, RequestEnded, RequestStarted
 from tray_app.host import instance
-from tray_app.host.home import find_home
+from tray_app.host.home import Home, find_home
 from tray_app.host.vault import open_vault
 from tray_app.ledger.batch import Unfinished, write
 from tray_app.ledger.database import open_for_writing
@@ -47,6 +52,10 @@ class Sandbox:
     @property
     def home(self) -> Path:
         return self.root / "home"
+
+    @property
+    def home_files(self) -> Home:
+        return find_home({"O_SWITCHER_HOME": str(self.home)})
 
     def write(self, name: str, content: Any) -> Path:
         path = self.root / name
@@ -117,10 +126,6 @@ def damaged_keys(box: Sandbox) -> None:
 
 def open_keys(box: Sandbox) -> None:
     (box.home / "keys.json").chmod(0o644)
-
-
-def open_announcement(box: Sandbox) -> None:
-    box.write("home/running.json", "{}").chmod(0o644)
 
 
 def dead_keyring(box: Sandbox) -> None:
@@ -216,8 +221,14 @@ def old_port_of_claude(box: Sandbox) -> None:
 def unknown_token(box: Sandbox) -> None:
     port = box.free_port()
     box.settings(FILE + f"[proxy]\nport = {port}\n")
-    text = f'[model_providers.pool]\nbase_url = "http://127.0.0.1:{port}/openai/v1"\n'
+    text = f'model_provider = "pool"\n[model_providers.pool]\nbase_url = "http://127.0.0.1:{port}/openai/v1"\n'
     box.write("user/.codex/config.toml", text + 'experimental_bearer_token = "osw-codex-0123"\n')
+
+
+def old_port_of_codex(box: Sandbox) -> None:
+    box.settings(FILE + f"[proxy]\nport = {box.free_port()}\n")
+    box.write("user/.codex/config.toml", 'openai_base_url = "http://127.0.0.1:1/openai/v1"\n')
+    box.write("user/.codex/auth.json", {"OPENAI_API_KEY": "osw-codex-0123"})
 
 
 def key_of_a_project(box: Sandbox) -> None:
@@ -243,30 +254,30 @@ def no_key(box: Sandbox) -> None:
 
 PLANTED: list[tuple[Callable[[Sandbox], None], str, str, str]] = [
     (bad_settings, "settings", "switcher.retry", "o-switcher config check"),
-    (damaged_keys, "keys", "is damaged", "o-switcher config set secrets.store"),
+    (damaged_keys, "keys", "is damaged", "o-switcher profiles add"),
     (open_keys, "home", "keys.json can be read by other users (mode 0644)", "chmod 600"),
-    (open_announcement, "home", "running.json can be read by other users", "chmod 600"),
     (dead_keyring, "keys", "offers no keyring", "o-switcher config set secrets.store file"),
     (locked_keyring, "keys", "keyring failed: KeyringLocked", "o-switcher config set secrets.store file"),
     (keys_in_the_other_store, "keys", "are not used", "o-switcher config set secrets.store file"),
     (taken_port, "port", "is taken by ", "o-switcher config set proxy.port"),
-    (foreign_address, "port", "192.0.2.1 cannot be listened on", "check proxy.host"),
+    (foreign_address, "port", "192.0.2.1 cannot be listened on", "o-switcher config set proxy.host 127.0.0.1"),
     (killed_app, "lock", "is of process 4194303, which ended without taking it away", "o-switcher"),
     (starting_app, "profiles", "is starting or stopping", "o-switcher doctor"),
     (newer_history, "history", "was written by a newer version", "restart O-Switcher"),
     (torn_history, "history", "is damaged", "restart O-Switcher"),
     (history_of_another_program, "history", "the database of another program", "restart O-Switcher"),
-    (unwritable_decisions, "decisions", "cannot be written", "chmod u+w"),
+    (unwritable_decisions, "decisions", "cannot be written", "mv "),
     (full_disk, "disk", "MB free", "make room"),
     (home_that_is_a_file, "home", "home is no folder", "O_SWITCHER_HOME"),
-    (no_tray, "tray", "no D-Bus session bus", "AppIndicator"),
+    (no_tray, "tray", "no D-Bus session bus", "o-switcher serve"),
     (moved_command, "login", "/opt/my tools/o-switcher, which is not there any more", "o-switcher autostart enable"),
     (
         proxy_for_the_loopback, "proxy", "NO_PROXY lacks 127.0.0.1",
-        "export NO_PROXY=intern.example,localhost,127.0.0.1",
+        "export NO_PROXY=intern.example,localhost,127.0.0.1 no_proxy=intern.example,localhost,127.0.0.1",
     ),
     (old_port, "client", "OpenCode's opencode.json, openrouter leads to http://127.0.0.1:1", "connect opencode"),
     (old_port_of_claude, "client", "Claude Code's settings.json leads to http://localhost:1", "connect claude-code"),
+    (old_port_of_codex, "client", "Codex's config.toml leads to http://127.0.0.1:1", "connect codex"),
     (unknown_token, "client", "Codex's config.toml, pool has a token that O-Switcher does not know", "connect codex"),
     (key_of_a_project, "discovery", "a key for groq in OpenCode's opencode.json", "o-switcher discover --apply"),
     (target_of_nobody, "targets", "names openrouter-gone, but there is no such profile", "o-switcher profiles list"),
@@ -291,6 +302,86 @@ def test_a_fault_is_found_and_its_remedy_named(
     assert ran.code == 1 and ran.err == "", ran
     assert any(words in line and mend in line for line in wrong), ran.out
     assert key_of("a")[:-4] not in ran.out
+
+
+# -- mended by what was named
+
+
+def restart(box: Sandbox, _: str) -> None:
+    """The app is started, and ended by itself."""
+    app = house.build(box.home_files, port=0, environ={}, project=box.root / "project")
+    app.start()
+    app.stop()
+
+
+def good_settings(box: Sandbox, _: str) -> None:
+    box.settings(FILE + ANY_PORT)
+
+
+def released(box: Sandbox, _: str) -> None:
+    box.stack.close()
+
+
+def made_room(box: Sandbox, _: str) -> None:
+    box.monkeypatch.setattr(room, "LEAST_FREE", 1)
+
+
+def moved_away(box: Sandbox, mend: str) -> None:
+    subprocess.run(shlex.split(mend.partition("or: ")[2]), check=True)
+    box.settings(FILE + ANY_PORT)
+    hold(box.home, "a")
+
+
+def without_a_tray(box: Sandbox, _: str) -> None:
+    box.monkeypatch.delenv("DISPLAY")
+
+
+# what a person does where no command alone mends it; after it, the command that was named ends well
+BY_HAND: dict[Callable[[Sandbox], None], Callable[[Sandbox, str], None]] = {
+    bad_settings: good_settings,
+    killed_app: restart,
+    newer_history: restart,
+    torn_history: restart,
+    history_of_another_program: restart,
+    starting_app: released,
+    full_disk: made_room,
+    home_that_is_a_file: moved_away,
+    no_tray: without_a_tray,
+    target_of_nobody: good_settings,
+}
+COMMAND = re.compile(r"(?:^|: )((?:o-switcher \S|chmod|mv|export) ?.*?)(?:, then: .*)?$")
+
+
+def carry_out(box: Sandbox, run: Run, mend: str) -> None:
+    """Do what the remedy says: the command at its end, as a shell would."""
+    found = COMMAND.search(mend)
+    assert found is not None, mend
+    words = shlex.split(found[1])
+    if words[0] == "o-switcher":
+        ran = run(*words[1:], stdin="gsk_0123456789abcdef0123456789\n")
+        assert ran.code == 0, ran
+    elif words[0] == "export":
+        box.environ(**dict(word.split("=", 1) for word in words[1:]))
+    else:
+        subprocess.run(words, check=True)
+
+
+@pytest.mark.parametrize(
+    ("plant", "what", "words"), [row[:3] for row in PLANTED], ids=[row[0].__name__.replace("_", " ") for row in PLANTED]
+)
+def test_the_remedy_that_is_named_mends_it(
+    sandbox: Sandbox, run: Run, plant: Callable[[Sandbox], None], what: str, words: str
+) -> None:
+    plant(sandbox)
+    [check] = [one for one in json.loads(run("doctor", "--json").out) if one["what"] == what and words in one["words"]]
+    if plant in BY_HAND:
+        BY_HAND[plant](sandbox, check["mend"])
+    else:
+        carry_out(sandbox, run, check["mend"])
+    wrong = [one for one in json.loads(run("doctor", "--json").out) if not one["ok"]]
+    assert [one for one in wrong if one["what"] == what] == []
+    if "keys" not in words and what != "keys":  # a store that was given up took its keys along
+        assert wrong == []
 
 
 def test_a_home_that_may_not_be_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,6 +420,15 @@ def test_other_servers_on_the_loopback_are_no_fault(sandbox: Sandbox, run: Run) 
     assert run("doctor").code == 0
 
 
+def test_a_provider_that_codex_does_not_use_leads_nobody_anywhere(sandbox: Sandbox, run: Run) -> None:
+    sandbox.settings(FILE + f"[proxy]\nport = {sandbox.free_port()}\n")
+    block = '[model_providers.old]\nbase_url = "http://127.0.0.1:1/openai/v1"\nexperimental_bearer_token = "osw-x-1"\n'
+    sandbox.write("user/.codex/config.toml", block)
+    assert run("doctor").code == 0
+    sandbox.write("user/.codex/config.toml", f'{block}[profiles.work]\nmodel_provider = "old"\n')
+    assert "!! client: Codex's config.toml, old leads to" in run("doctor").out
+
+
 def test_a_client_that_leads_here_is_well(sandbox: Sandbox, run: Run) -> None:
     port = sandbox.free_port()
     sandbox.settings(FILE + f"[proxy]\nport = {port}\n")
@@ -363,6 +463,20 @@ def test_a_key_without_credit_and_a_refused_one_are_told(
     (line,) = [line for line in lines if "openrouter-b:" in line]
     assert line.startswith("!! ") and line.endswith("; o-switcher profiles set openrouter-b --key")
     assert any(line.startswith("ok openrouter-c:") for line in lines)
+    run = runner(Here(rig.home.config.parent, []), capsys, monkeypatch)
+    assert run("retry-now", "openrouter-a").code == 0
+    assert run("profiles", "set", "openrouter-b", "--key", stdin=f"{key_of('c')}\n").code == 0
+    assert not [line for line in told(rig, capsys, monkeypatch) if line.startswith("!! openrouter")]
+
+
+def test_an_announcement_that_others_may_read_is_told_while_the_app_runs(
+    rig: Rig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.home.running.chmod(0o644)
+    (line,) = [line for line in told(rig, capsys, monkeypatch) if line.startswith("!! home:")]
+    assert "running.json can be read by other users (mode 0644); chmod 600" in line
+    subprocess.run(shlex.split(line.rpartition("; ")[2]), check=True)
+    assert not any(line.startswith("!! home:") for line in told(rig, capsys, monkeypatch))
 
 
 def test_being_offline_is_told(
@@ -372,6 +486,11 @@ def test_being_offline_is_told(
     with running(sandbox.root / "other", keys, settings=ANY_PORT + "[timeouts]\nconnect = 0.5\n") as rig:
         rig.chat()
         lines = told(rig, capsys, monkeypatch)
+        rig.revive(script_of(a='{do="ok"}', b='{do="ok"}'))
+        run = runner(Here(rig.home.config.parent, []), capsys, monkeypatch)
+        assert run("retry-now", "--all").code == 0
+        assert eventually(lambda: rig.app.service.status().state == "ready")
+        assert not [line for line in told(rig, capsys, monkeypatch) if line.startswith("!! network")]
     words = "no provider can be reached from this machine; look at the network; then: o-switcher retry-now --all"
     assert f"!! network: {words}" in lines
 
@@ -381,4 +500,5 @@ def test_a_second_instance_at_the_wanted_port_is_told(sandbox: Sandbox, rig: Rig
     sandbox.settings(FILE + f"[proxy]\nport = {port}\n")
     (line,) = [line for line in run("doctor").out.splitlines() if line[3:].startswith("port:")]
     assert line.startswith(f"!! port: {port} is taken by another O-Switcher (of another user or folder)")
-    assert "o-switcher config set proxy.port" in line
+    carry_out(sandbox, run, line.rpartition("; ")[2].rpartition("or: ")[2])
+    assert not [line for line in run("doctor").out.splitlines() if line.startswith("!! port:")]

@@ -19,6 +19,13 @@ from tests.faces.tray.desk import PATIENCE
 ROOT = Path(__file__).parents[3]
 
 
+def woken(pid: int) -> int:
+    """How often the threads of a process have gone to sleep of their own will, and so have been woken."""
+    files = Path(f"/proc/{pid}/task").glob("*/status")
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
+
 class Runner:
     """A child that runs the real tray; see `runner`."""
 
@@ -74,9 +81,7 @@ class Runner:
 
     def switches(self) -> int:
         """How often its threads have been woken so far."""
-        files = Path(f"/proc/{self.process.pid}/task").glob("*/status")
-        lines = [line for file in files for line in file.read_text().splitlines()]
-        return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+        return woken(self.process.pid)
 
     def finish(self) -> tuple[int, str]:
         """Its exit code, and what it wrote to stderr; to be asked as often as one likes."""

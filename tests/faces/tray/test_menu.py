@@ -16,7 +16,7 @@ from tray_app.control.verbs import verb_named
 from tray_app.control.views import AppState, ChoiceView, ClientView, ProfileView, RestView, Status, SwitchView
 from tray_app.core.values import Phase
 from tray_app.faces.tray.artwork import Look
-from tray_app.faces.tray.menu import Face, Item, Kind, Verb, face
+from tray_app.faces.tray.menu import Face, Item, Kind, Verb, face, starting
 from tray_app.faces.tray.texts import ENGLISH, RUSSIAN, Texts
 
 DAY = 24 * 60 * MINUTE
@@ -66,6 +66,15 @@ def test_without_profiles_the_menu_says_how_to_add_one() -> None:
     said = labels(status())
     assert said[:3] == ["No keys yet: o-switcher profiles add openrouter --label main", "---", "Open usage report"]
     assert "Add a profile..." in said
+
+
+@pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["English", "Russian"])
+def test_before_there_is_a_status_the_menu_says_so_and_keeps_what_will_stay(texts: Texts) -> None:
+    early, later = starting(texts, "12:00 a message"), face(three(), NOON / 1000, texts)
+    assert early.look is Look.WAITING and early.tooltip.splitlines()[1] == texts.starting
+    assert [item.label for item in early.items] == [texts.starting, "12:00 a message", "", texts.report, "", texts.quit]
+    kinds = {item.key: item.kind for item in later.items}
+    assert all(kinds[item.key] is item.kind for item in early.items if item.key != "unseen"), "Plasma fixes it for good"
 
 
 def test_a_profiles_submenu_holds_all_that_can_be_done_with_it() -> None:

@@ -431,13 +431,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium of this machine."""
+def chromium(*more: str) -> Iterator[Browser]:
+    """A headless Chromium of this machine, with `more` arguments."""
     found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
     if found is None:
         pytest.skip("no Chromium is installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=found, args=[*_ARGUMENTS, *more])
         yield browser
         browser.close()
 

@@ -18,8 +18,10 @@ from tray_app.control.callers import connect
 from tray_app.control.verbs import VERBS
 from tray_app.host.instance import find_running
 
-# `stop` ends the app, live events have no end, and the others read or change what is this user's on this machine
-LEFT_OUT = ("stop", "follow-events", "autostart", "connect", "disconnect", "discover", "move-keys", "demo-start")
+# `stop` and `restart` end the app, live events have no end, and the others read or change what is this user's on this machine
+LEFT_OUT = (
+    "stop", "restart", "follow-events", "autostart", "connect", "disconnect", "discover", "move-keys", "demo-start",
+)  # fmt: skip
 
 
 # schemathesis takes names out of answers, so what it asks for happens; a profile that it adds must lead nowhere

@@ -74,6 +74,30 @@ def register(app: typer.Typer, house: Starter) -> None:
         kept = f"; the one before is kept as {done.former}" if done.former else ""
         print(redact(f"{done.file} is {file} now, with {done.requests} requests{kept}"))
 
+    _register_migrate(app, house)
+
+
+def _register_migrate(app: typer.Typer, house: Starter) -> None:
+    """What an update of the program does to the history."""
+
+    @app.command()
+    def migrate(
+        trial: Annotated[bool, typer.Option("--trial", help="Only on a copy, which is thrown away.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Bring the history to this version's schema, as each start does by itself; a copy of it is kept."""
+        from tray_app.control import archive
+
+        done = archive.bring_up_to_date(house.home(), trial=trial)
+        if as_json:
+            print_json(done)
+        elif done.before == done.now:
+            print(redact(f"{done.file} is up to date: schema {done.now}"))
+        elif trial:
+            print(redact(f"{done.file}: a copy went from schema {done.before} to {done.now}; nothing was changed"))
+        else:
+            print(redact(f"{done.file} went from schema {done.before} to {done.now}; as it was: {done.kept}"))
+
 
 def _print_all(house: Starter, what: str, form: str, start: int | None) -> None:
     from tray_app.control import archive

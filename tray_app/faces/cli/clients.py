@@ -57,9 +57,13 @@ def register(app: typer.Typer, house: Starter) -> None:
     ) -> None:
         """Point a client at the proxy, by the smallest edit of its own file; the edit is shown."""
         import json
+        from importlib import util
 
         from tray_app.control.launching import places
+        from tray_app.faces.cli.extras import missing
 
+        if mcp and util.find_spec("mcp") is None:
+            raise missing("o-switcher mcp", "mcp")
         with anyone(house) as caller:
             done = caller.ask(
                 "connect",

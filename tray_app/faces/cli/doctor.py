@@ -66,7 +66,9 @@ def _look_at_tray() -> Iterator[Check]:
     if found.headless or (found.ok and found.line is None):
         yield Check("tray", True, found.line or "this desktop shows icons")
     else:
-        yield Check("tray", False, found.line or "", "on GNOME, switch on its AppIndicator extension")
+        here = "on GNOME, switch on its AppIndicator extension"
+        elsewhere = "start it from a terminal of that desktop, or without a tray: o-switcher serve"
+        yield Check("tray", False, found.line or "", here if found.hostless else elsewhere)
 
 
 def _collect(house: Starter, path: Path, *, force: bool, as_json: bool) -> None:

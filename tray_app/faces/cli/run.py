@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
 from tray_app import __version__
+from tray_app.control.callers import NotRunning
+from tray_app.control.verbs import Refused
 from tray_app.faces.cli.common import (
     PROFILE_COLUMNS,
     AsJson,
@@ -42,6 +45,7 @@ def register(app: typer.Typer, house: Starter) -> None:
             raise typer.Exit(house.start(tray=True, port=None))
 
     _register_folder(app, house)
+    _register_restart(app, house)
 
     @app.command()
     def serve(port: Port = None) -> None:
@@ -88,10 +92,10 @@ def register(app: typer.Typer, house: Starter) -> None:
     @app.command()
     def autostart(
         what: Annotated[str, typer.Argument(help="enable, disable or status")],
+        as_json: AsJson = False,
     ) -> None:
         """Launch at login: enable, disable or status."""
-        from tray_app.control.verbs import Refused
-        from tray_app.host.autostart import autostart_here
+        from tray_app.host.autostart import autostart_here, told
 
         if what not in ("enable", "disable", "status"):
             raise Refused("bad_argument", "say: o-switcher autostart enable, disable or status")
@@ -101,8 +105,10 @@ def register(app: typer.Typer, house: Starter) -> None:
                 here.set(what == "enable")
             except OSError as error:
                 raise Refused("unavailable", f"launch at login could not be changed: {error}") from error
-        state = {True: "on", False: "off", None: "not offered on this system"}[here.enabled()]
-        print(f"launch at login is {state}")
+        if as_json:
+            print_json({"enabled": here.enabled(), "program": here.program(), "words": told(here)})
+        else:
+            print(told(here))
 
 
 def _tell(found: dict[str, Any], *, as_json: bool, for_waybar: bool) -> None:
@@ -114,6 +120,24 @@ def _tell(found: dict[str, Any], *, as_json: bool, for_waybar: bool) -> None:
         print_json(found)
     else:
         _show(found)
+
+
+def _register_restart(app: typer.Typer, house: Starter) -> None:
+    """What an update asks for."""
+
+    @app.command()
+    def restart() -> None:
+        """Stop the running app, and have the version start that is installed now."""
+        before = running(house)
+        before.ask("restart")
+        for _ in range(300):
+            with suppress(NotRunning):
+                now = running(house)
+                if now.running != before.running and now.alive():
+                    print(f"O-Switcher {now.running.version} listens on {now.running.url}")
+                    return
+            time.sleep(0.1)
+        raise Refused("unavailable", "O-Switcher does not come up again; see why with: o-switcher serve")
 
 
 def _register_folder(app: typer.Typer, house: Starter) -> None:

@@ -24,6 +24,7 @@ class Availability:
     line: str | None = None
     headless: bool = False
     gtk: bool = False  # only GTK's icons can be shown
+    hostless: bool = False  # the desktop is there, but nothing on it that shows icons
 
 
 def available(environ: Mapping[str, str] = os.environ) -> Availability:
@@ -58,7 +59,8 @@ def _available_on_linux(words: Texts, environ: Mapping[str, str]) -> Availabilit
         desktop = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
         return Availability(False, words.no_bus if desktop else words.no_session, headless=not desktop)
     try:
-        return Availability(True, None if bus.has_owner(WATCHER, environ) else words.no_host)
+        hosted = bus.has_owner(WATCHER, environ)
+        return Availability(True, None if hosted else words.no_host, hostless=not hosted)
     except bus.Lost as lost:
         return Availability(False, words.bus_refused.format(reason=lost))
 

@@ -10,10 +10,12 @@ from collections.abc import Callable
 COOKIE = "o_switcher_session"
 TICKET_S = 30.0
 MAX_SESSIONS = 64
+MAX_COOKIES = 100  # that are looked at
+IDLE_S = 24 * 3600.0  # a session that nobody has used for so long is over
 
 
 class Sessions:
-    """Tickets are good once and for 30 s; the session that a ticket becomes lasts as long as the app.
+    """Tickets are good once and for 30 s; the session that a ticket becomes ends with the app, or a day after its use.
 
     `client_of` names the client of a local token's SHA-256, or None. `cookie` is what the session's cookie is called:
     browsers keep those of every port of a host together, so each port has a name of its own.
@@ -31,7 +33,7 @@ class Sessions:
         self._admin_token = admin_token.encode()
         self._ticks = ticks
         self._tickets: dict[str, float] = {}
-        self._sessions: list[str] = []
+        self._sessions: dict[str, float] = {}  # when each was used last
 
     def ticket(self) -> str:
         """A new one-time ticket."""
@@ -47,7 +49,8 @@ class Sessions:
         if end is None or end < self._ticks():
             return None
         session = secrets.token_urlsafe(32)
-        self._sessions = [*self._sessions[-MAX_SESSIONS + 1 :], session]
+        living = [one for one in self._sessions if self.lives(one)][-MAX_SESSIONS + 1 :]
+        self._sessions = {**{one: self._sessions[one] for one in living}, session: self._ticks()}
         return session
 
     def client(self, headers: list[tuple[bytes, bytes]]) -> str | None:
@@ -67,8 +70,9 @@ class Sessions:
         return False
 
     def lives(self, session: str) -> bool:
-        """Whether that session has not been pushed out by newer ones."""
-        return session in self._sessions
+        """Whether that session has neither been pushed out by newer ones nor been left for a day."""
+        used = self._sessions.get(session)
+        return used is not None and self._ticks() - used < IDLE_S
 
     def has_session(self, headers: list[tuple[bytes, bytes]]) -> bool:
         """Whether the cookie of a living session comes along."""
@@ -82,13 +86,13 @@ class Sessions:
         return None
 
     def _session_in(self, cookies: str) -> str | None:
-        """Other programs on this host set cookies too, of whatever shape: only ours is looked at."""
-        for part in cookies.split(";"):
-            name, _, value = part.strip().partition("=")
-            if name == self.cookie:
-                given = value.strip('"').encode()
-                found = [session for session in self._sessions if hmac.compare_digest(given, session.encode())]
-                return found[0] if found else None
+        """Other programs on this host set cookies too, of whatever shape, and of our name: any of those may be ours."""
+        pairs = [part.strip().partition("=") for part in cookies.split(";", MAX_COOKIES)]
+        for given in [value.strip('"').encode() for name, _, value in pairs if name == self.cookie]:
+            for session in self._sessions:
+                if hmac.compare_digest(given, session.encode()) and self.lives(session):
+                    self._sessions[session] = self._ticks()
+                    return session
         return None
 
 

@@ -1,4 +1,4 @@
-"""`python3 installer/wheel.py` builds the wheel and the source archive: what pipx, uv and pip install.
+"""`python3 installer/wheels.py` builds the wheel and the source archive: what pipx, uv and pip install.
 
 The same bytes each time, by the pinned build backend in an environment of its own.
 """
@@ -21,7 +21,7 @@ KINDS = ("wheel", "sdist")
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="wheel.py", description="Builds the wheel and the source archive.")
+    parser = argparse.ArgumentParser(prog="wheels.py", description="Builds the wheel and the source archive.")
     parser.add_argument("--out", type=Path, default=environment.CHECKOUT / "dist", help="the folder for them (dist)")
     out = parser.parse_args(arguments).out.absolute()
     for made in build(str(environment.ensure(environment.BUILD).python), out):
