@@ -18,6 +18,7 @@ from tray_app.control.service import Service
 from tray_app.control.verbs import CLIENT, CLIENT_LONGEST, Refused
 from tray_app.control.views import ConnectionView, WiringView
 from tray_app.core.history import ClientTotal
+from tray_app.core.redact import redact
 from tray_app.core.values import Protocol
 from tray_app.faces.web.clients_texts import words_for
 from tray_app.faces.web.deeds import ACTOR, DeedPage, Said
@@ -183,4 +184,6 @@ class _Clients:
 
 def _models(form: Form) -> dict[str, str]:
     named = form.get("models", "").strip()
+    if redact(named) != named:
+        raise Refused("bad_argument", "names of models are wanted there; this looks like a key")
     return {"models": named} if named else {}

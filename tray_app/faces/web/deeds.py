@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from tray_app.control.service import Service
 from tray_app.control.verbs import Refused
+from tray_app.core.redact import redact
 from tray_app.faces.web.drawing import PAGE_HEADERS, drawn, signed_out
 from tray_app.faces.web.forms import Form, form_of
 from tray_app.faces.web.sessions import Sessions, form_token, is_form_token
@@ -59,7 +60,6 @@ class DeedPage:
     template: str
     deeds: Mapping[str, Deed]
     given: Given
-    secrets: frozenset[str] = frozenset({"secret"})
     _said: dict[str, Said] = field(default_factory=dict)  # by session
 
     def routes(self) -> list[Route]:
@@ -119,8 +119,15 @@ class DeedPage:
         try:
             return await deed({**form, "with": more}, language)
         except Refused as refused:
-            kept = {key: value for key, value in form.items() if key not in {*self.secrets, "token", "do"}}
-            return Said(refused.message, ok=False, about=form.get("about", ""), kept=kept)
+            return Said(refused.message, ok=False, about=redact(form.get("about", "")), kept=_kept(form))
+
+
+def _kept(form: Form) -> Form:
+    """What was typed, to be typed no second time; no key, and nothing that looks like one in a wrong place."""
+    return {key: value for key, value in form.items() if key not in _NOT_KEPT and redact(value) == value}
+
+
+_NOT_KEPT = frozenset({"secret", "token", "do", "with"})
 
 
 async def perform(service: Service, verb: str, given: Mapping[str, object]) -> str:
