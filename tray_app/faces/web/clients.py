@@ -136,7 +136,7 @@ class _Clients:
         client = form.get("about", "")
         done = await self.service.perform(verb, {"client": client, **more}, ACTOR)
         assert isinstance(done, WiringView)  # noqa: S101 - the verb's own kind
-        return Said(done.message, about=done.client, more=Panel(done, deed, models=form.get("models", "")))
+        return Said(done.message, about=done.client, more=Panel(done, deed, models=_models(form).get("models", "")))
 
     async def connect(self, form: Form, language: str) -> Said:
         """Point it at the proxy."""
@@ -161,6 +161,8 @@ class _Clients:
 
     async def lines(self, form: Form, language: str) -> Said:
         """What to set where a client has no files: its token is among it."""
+        if has_files(form.get("about", "")):
+            return await self.see_connect(form, language)
         return await self._shown("connect", form, {}, None)
 
     # -- tokens
