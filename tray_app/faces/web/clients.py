@@ -68,10 +68,10 @@ class _Clients:
 
     async def given(self, request: Request, said: Said | None) -> Mapping[str, Any]:
         """What the template draws."""
-        found = await self.service.perform("connections", {}, ACTOR)
+        found = await self._connections()
         used = await self.service.perform("client-usage", {}, ACTOR)
-        assert isinstance(found, list) and isinstance(used, list)  # noqa: S101 - the verbs' own kinds
-        agents: Sequence[ConnectionView] = [one for one in found if one.by_files or one.words.startswith("shows")]
+        assert isinstance(used, list)  # noqa: S101 - the verb's own kind
+        agents = [one for one in found if one.by_files or one.words.startswith("shows")]
         known = {one.client for one in found if one.has_token}
         use: dict[str, ClientTotal] = {one.client: one for one in used}
         if said is not None or time.monotonic() - self._looked_at > LOOK_S:
@@ -124,13 +124,15 @@ class _Clients:
         try:
             return await self._shown("disconnect", form, {"dry_run": True}, "disconnect")
         except Refused as refused:
-            if refused.code != "conflict" or client not in await self._connected():
+            connected = any(one.client == client and one.connected for one in await self._connections())
+            if refused.code != "conflict" or not connected:
                 raise
             return Said(refused.message, ok=False, about=client, undo="force", then=words_for(language).force)
 
-    async def _connected(self) -> set[str]:
+    async def _connections(self) -> Sequence[ConnectionView]:
         found = await self.service.perform("connections", {}, ACTOR)
-        return {one.client for one in found if one.connected} if isinstance(found, list) else set()
+        assert isinstance(found, list)  # noqa: S101 - the verb's own kind
+        return found
 
     async def _shown(self, verb: str, form: Form, more: Mapping[str, object], deed: str | None) -> Said:
         client = form.get("about", "")
@@ -161,7 +163,8 @@ class _Clients:
 
     async def lines(self, form: Form, language: str) -> Said:
         """What to set where a client has no files: its token is among it."""
-        if has_files(form.get("about", "")):
+        client = form.get("about", "")
+        if any(one.client == client and one.by_files for one in await self._connections()):
             return await self.see_connect(form, language)
         return await self._shown("connect", form, {}, None)
 
