@@ -56,6 +56,30 @@ def test_strangers_are_turned_away(rig: Rig, headers: dict[str, str], status: in
     assert len(rig.simulator.calls) == before
 
 
+LINK = {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+NO_LINKS = [
+    ({}, "POST", "/report"),
+    ({}, "GET", "/profiles"),
+    ({}, "GET", "/api/v1/status"),
+    ({"sec-fetch-site": "cross-site"}, "GET", "/report"),
+    ({"sec-fetch-dest": "iframe"}, "GET", "/report"),
+    ({"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}, "GET", "/report"),
+    ({"origin": "http://127.0.0.1:1"}, "GET", "/report"),
+]
+
+
+def test_a_link_from_another_port_of_this_host_leads_to_the_report(rig: Rig) -> None:
+    """To its door, that is: without a ticket or a session nothing is there."""
+    with httpx.Client(base_url=rig.url) as browser:
+        assert browser.get("/report", headers=LINK).status_code == 401
+
+
+@pytest.mark.parametrize(("headers", "method", "path"), NO_LINKS)
+def test_nothing_else_from_there_is_let_in(rig: Rig, headers: dict[str, str], method: str, path: str) -> None:
+    with httpx.Client(base_url=rig.url) as browser:
+        assert browser.request(method, path, headers={**LINK, **headers}).status_code == 403
+
+
 @pytest.mark.parametrize("name", ["authorization", "x-api-key", "x-goog-api-key"])
 def test_a_token_is_taken_from_each_usual_header(rig: Rig, name: str) -> None:
     token = rig.client.headers["authorization"].removeprefix("Bearer ")

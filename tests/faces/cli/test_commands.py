@@ -49,6 +49,9 @@ class Here:
         self.started.append(("demo", once))
         return 0
 
+    def accompany(self, folder: Path) -> int:
+        raise AssertionError(folder)
+
     def rebuild(self, progress: Callable[[int, int], None]) -> int:
         return _There(self.home()).rebuild(progress)
 

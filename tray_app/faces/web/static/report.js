@@ -3,7 +3,7 @@
 // that scrolling, focus and selection stay.
 //
 // To a page's own script it says `fresh` when the page has been changed and `dressed` when its colours have; a script
-// says `toast` with {text, wrong}. All three are events of the document.
+// says `toast` with {text, wrong}, and `take` with a document that it has got itself. All are events of the document.
 
 const EVERY_MS = 5_000; // without live events
 const AT_LEAST_MS = 30_000; // with them: times and quotas go on
@@ -249,6 +249,11 @@ function leave() {
     stream = null;
   }
 }
+
+document.addEventListener("take", (event) => {
+  take(event.detail);
+  age();
+});
 
 age();
 if (live.length) {
