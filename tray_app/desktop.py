@@ -97,6 +97,8 @@ class _Desktop:
                 self._shown.set()  # the start need not wait for it
                 self._watch_for_bus()
             pause = FIRST_LOOK_S if self._told(pause) else min(2 * pause, LONGEST_LOOK_S)
+            if self._ending:
+                break
         self._watch_no_more()
 
     def _told(self, within_s: float) -> bool:

@@ -40,13 +40,37 @@ HEAVY = {
 
 
 @dataclass
+class Place:
+    """A desktop, and a home for the app on it."""
+
+    daemon: Daemon
+    desk: Desk
+    home: Home
+    env: dict[str, str]
+
+    def restart(self) -> None:
+        """Another bus in the place of one that has been killed."""
+        self.daemon = Daemon(self.daemon.socket.parent)
+        self.desk.close()
+        self.desk = Desk(self.daemon)
+        self.desk.host()
+
+
+@dataclass
 class Starting:
     """The app, held up in its start: its settings are a pipe that nobody has written into yet."""
 
     process: subprocess.Popen[str]
-    home: Home
-    desk: Desk
+    place: Place
     opened: Path
+
+    @property
+    def home(self) -> Home:
+        return self.place.home
+
+    @property
+    def desk(self) -> Desk:
+        return self.place.desk
 
     def go_on(self) -> None:
         with self.home.config.open("w") as file:
@@ -58,16 +82,6 @@ class Starting:
     def end(self) -> tuple[int, str]:
         _, said = self.process.communicate(timeout=15)
         return self.process.returncode, said
-
-
-@dataclass
-class Place:
-    """A desktop, and a home for the app on it."""
-
-    daemon: Daemon
-    desk: Desk
-    home: Home
-    env: dict[str, str]
 
 
 @contextmanager
@@ -104,7 +118,7 @@ def starting(tmp_path: Path) -> Iterator[Starting]:
         process = started(place.env)
         try:
             until(lambda: place.desk.items, "no icon came", 20)
-            yield Starting(process, place.home, place.desk, tmp_path / "opened")
+            yield Starting(process, place, tmp_path / "opened")
         finally:
             if process.poll() is None:
                 process.kill()
@@ -134,6 +148,29 @@ def test_what_is_clicked_while_it_starts_is_done_once_it_is_there(starting: Star
     starting.click(ENGLISH.quit)
     assert starting.end()[0] == 0
     assert starting.opened.read_text().count("/report?ticket=") == 1, "two clicks on the same are one"
+
+
+def test_a_menu_that_is_open_when_the_app_comes_is_left_as_it_is_until_it_closes(starting: Starting) -> None:
+    starting.desk.click(0, "opened")
+    before = starting.desk.labels()
+    starting.go_on()
+    until(lambda: find_running(starting.home.running), "the app does not come")
+    starting.desk.settle()
+    assert starting.desk.labels()[1:] == before[1:], "nothing moves under the mouse"
+    starting.desk.click(0, "closed")
+    until(lambda: "Pause everything" in starting.desk.labels(), "the icon does not follow the app")
+    starting.click(ENGLISH.quit)
+    assert starting.end()[0] == 0
+
+
+def test_a_bus_that_is_lost_while_the_app_starts_does_not_stop_it(starting: Starting) -> None:
+    starting.place.daemon.kill()
+    starting.go_on()
+    until(lambda: find_running(starting.home.running), "the app does not come")
+    starting.place.restart()
+    until(lambda: ENGLISH.no_keys in starting.desk.labels(), "the icon does not come back")
+    starting.click(ENGLISH.quit)
+    assert starting.end()[0] == 0
 
 
 @pytest.mark.parametrize("how", ["a click", "SIGTERM", "SIGINT", "SIGHUP"])
@@ -206,10 +243,7 @@ def test_a_bus_that_makes_its_socket_anew_is_told_of_by_the_kernel(tmp_path: Pat
         watched = len(inotify(process.pid))
         place.daemon.kill()
         until(lambda: len(inotify(process.pid)) > watched, "nobody watches for a bus")
-        place.daemon = Daemon(tmp_path / "bus")
-        place.desk.close()
-        place.desk = Desk(place.daemon)
-        place.desk.host()
+        place.restart()
         until(lambda: ENGLISH.no_keys in place.desk.labels(), "the icon that is back does not follow the app")
         until(lambda: len(inotify(process.pid)) == watched, "somebody watches on")
         process.send_signal(signal.SIGTERM)
