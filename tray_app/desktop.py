@@ -64,6 +64,8 @@ class _Desktop:
         self._end()
         starter.join(LATEST_S)
         if self._refusal is not None:
+            if self._app is not None:
+                self._app.stop()
             self._say(self._refusal)
             return 1
         if self._app is None:

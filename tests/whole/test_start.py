@@ -223,6 +223,19 @@ def test_a_start_that_fails_takes_the_icon_away_and_tells_why(tmp_path: Path, se
         assert not lives(place.home.lock)
 
 
+def test_an_app_that_cannot_announce_itself_is_stopped_and_leaves_no_icon(starting: Starting) -> None:
+    starting.home.running.mkdir()
+    starting.go_on()
+    code, said = starting.end()
+    assert code == 1
+    assert said.splitlines()[-1] == f"{starting.home.running} cannot be written: Is a directory"
+    assert "Traceback" not in said
+    (item,) = starting.desk.items
+    assert not on_the_bus(starting.desk, item)
+    assert not lives(starting.home.lock)
+    assert not starting.home.history.with_name("history.db-wal").exists(), "the history was closed in order"
+
+
 PATIENT = """
 import sys, tray_app.desktop
 tray_app.desktop.FIRST_LOOK_S = tray_app.desktop.LONGEST_LOOK_S = 600.0
@@ -328,3 +341,19 @@ main()
     needless = {"typer", "rich", "tomlkit", "httpx", "webbrowser", "tray_app.faces.cli", "PIL"}
     assert set(done.stdout.split()) & needless == set()
     assert "tray_app.ledger.database" in done.stdout.split()
+
+
+@pytest.mark.parametrize("words", [["serve", "--port", "0"], []], ids=["headless", "with a tray"])
+def test_a_hangup_that_nohup_has_it_ignore_is_ignored(tmp_path: Path, words: list[str]) -> None:
+    with desktop(tmp_path) as place:
+        place.home.config.write_text(SETTINGS)
+        command = ["nohup", sys.executable, "-m", "tray_app", *words]
+        process = subprocess.Popen(
+            command, env=place.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until(lambda: find_running(place.home.running), "it does not start", 20)
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.4)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
