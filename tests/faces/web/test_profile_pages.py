@@ -179,7 +179,7 @@ def test_a_profile_is_changed_paused_removed_and_had_back(browser: Browser, rig:
         assert rig.app.vault.entries()["openrouter-work"].secret == key_of("a")
     assert rig.chat().status_code == 200
     events = rig.eventually("SELECT actor, verb FROM operator_event WHERE verb = 'profiles-bring-back'")
-    assert events == [{"actor": "web", "verb": "profiles-bring-back"}]
+    assert events == [{"actor": "api", "verb": "profiles-bring-back"}]
 
 
 def test_a_provider_that_moved_is_confirmed_on_the_page(browser: Browser, rig: Rig) -> None:

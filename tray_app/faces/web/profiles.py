@@ -26,7 +26,7 @@ from tray_app.faces.web.shell import language_of
 from tray_app.faces.web.shell_texts import words_for as shell_words_for
 
 HERE = "/profiles"
-_ACTOR = "web"
+_ACTOR = "api"
 _MEANT = frozenset({Standing.NEW, Standing.ASKS})
 
 
