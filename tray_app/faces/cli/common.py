@@ -110,6 +110,13 @@ def say(answer: Any) -> None:
     print(answer["message"] if isinstance(answer, dict) and "message" in answer else answer)
 
 
+class Misused(Refused):
+    """What was typed is no such command: told in one line, as any refusal, but it ends with the code for that."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("bad_argument", message)
+
+
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -118,12 +125,12 @@ def duration(text: str) -> float:
     """Read `90s`, `30m`, `2h`, `1h30m`, `3d` as seconds.
 
     Raises:
-        Refused: it is none of these.
+        Misused: it is none of these.
     """
     compact = text.strip().lower().replace(" ", "")
     parts = _PART.findall(compact)
     if not parts or _PART.sub("", compact):
-        raise Refused("bad_argument", f"{text!r} is no duration; write one like 30m, 2h or 1h30m")
+        raise Misused(f"{text!r} is no duration; write one like 30m, 2h or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
@@ -131,12 +138,16 @@ def since(text: str) -> int:
     """Read a date, a date with time (local), or a duration ago, as ms since the epoch.
 
     Raises:
-        Refused: it is none of these.
+        Misused: it is none of these.
     """
     try:
         return round(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
     except ValueError:
-        ago = timedelta(seconds=duration(text))
+        try:
+            ago = timedelta(seconds=duration(text))
+        except Misused:
+            words = "is no time; write a date such as 2026-11-25, or how long ago, such as 2h"
+            raise Misused(f"{text!r} {words}") from None
         return round((datetime.now().astimezone() - ago).timestamp() * 1000)
 
 
