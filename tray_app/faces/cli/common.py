@@ -14,6 +14,7 @@ import typer
 
 from tray_app.control.callers import HttpCaller, NotRunning, connect
 from tray_app.control.verbs import Refused
+from tray_app.core.redact import printable
 from tray_app.host.home import Home
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
@@ -73,6 +74,7 @@ def print_json(value: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table: drawn on a terminal, plain columns elsewhere."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
@@ -95,6 +97,7 @@ def print_noted(columns: Sequence[str], rows: Sequence[Sequence[str]], notes: in
     if not sys.stdout.isatty():
         print_table(columns, rows)
         return
+    rows = [[printable(cell) for cell in row] for row in rows]
     short = len(columns) - notes
     widths = [max(len(row[place]) for row in (columns, *rows)) for place in range(short)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in (columns, *rows)]
@@ -107,7 +110,8 @@ def print_noted(columns: Sequence[str], rows: Sequence[Sequence[str]], notes: in
 
 def say(answer: Any) -> None:
     """The sentence that a verb's answer carries."""
-    print(answer["message"] if isinstance(answer, dict) and "message" in answer else answer)
+    words = answer["message"] if isinstance(answer, dict) and "message" in answer else answer
+    print("\n".join(map(printable, str(words).split("\n"))))
 
 
 class Misused(Refused):
