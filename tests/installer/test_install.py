@@ -337,6 +337,9 @@ def test_the_real_app_is_installed_upgraded_while_it_runs_and_taken_away(tmp_pat
     home, earlier = tmp_path / "home", tmp_path / "earlier"
     (home / ".config/opencode").mkdir(parents=True)
     (home / OPENCODE).write_text('{\n  // mine\n  "model": "openrouter/x"\n}\n')
+    (home / ".local/share/opencode").mkdir(parents=True)
+    login = {"openrouter": {"type": "api", "key": "sk-or-v1-" + "0123456789abcdef" * 4}}
+    (home / ".local/share/opencode/auth.json").write_text(json.dumps(login))
     (home / ".local/bin").mkdir(parents=True)
     before = tree(home)
     for top in ("tray_app", "assets", "installer"):
