@@ -345,7 +345,11 @@ def test_the_real_app_is_installed_upgraded_while_it_runs_and_taken_away(tmp_pat
     for top in ("tray_app", "assets", "installer"):
         shutil.copytree(CHECKOUT / top, earlier / top, ignore=shutil.ignore_patterns("__pycache__"))
     (earlier / "tray_app/__init__.py").write_text('"""Earlier."""\n\n__version__ = "0.0.1"\n')
-    variables = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if uv is not None:  # much the quicker of the two
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/uv").symlink_to(uv)
+    variables = {"HOME": str(home), "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "LANG": "C.UTF-8"}
     variables |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_"))}
     app = home / ".local/bin/o-switcher"
 
