@@ -93,14 +93,11 @@ def check_words(words: list[str]) -> None:
 def forms(text: str) -> Iterator[list[str]]:
     """Each way to write a command of the tables: with and without what stands in brackets, each alternative."""
     text = text.replace("\\|", "|")
-    options = re.findall(r"\[([^\]]*)\]", text)
-    bare = re.sub(r"\[[^\]]*\]", "", text)
-    for option in ["", *(one for more in options for one in alternatives(more))]:
-        written = f"{bare} {option}".replace("...", "")
-        parts = [part.split() for part in written.split(" | ")]
-        yield parts[0]
-        for other in parts[1:]:  # the last word, or the last option, in another way
-            yield [*parts[0][: -len(other) or None], *other]
+    options = [one for more in re.findall(r"\[([^\]]*)\]", text) for one in alternatives(more)]
+    first, *others = (part.split() for part in re.sub(r"\[[^\]]*\]|\.\.\.", "", text).split(" | "))
+    for words in [first, *([*first[: -len(other)], *other] for other in others)]:
+        for option in ["", *options]:
+            yield [*words, *option.split()]
 
 
 def alternatives(option: str) -> list[str]:
