@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -42,7 +43,7 @@ def test_every_file_of_the_documentation_is_a_page() -> None:
 def test_links_within_the_manual_lead_to_a_heading_that_is_there(name: str, language: str) -> None:
     page = article(name, language)
     for href in map(unescape, re.findall(r'href="([^"]+)"', page.html)):
-        path, _, anchor = href.partition("#")
+        path, _, anchor = unquote(href).partition("#")
         if "://" in href:
             continue
         assert path in ("", ADDRESS) or path.startswith(f"{ADDRESS}/"), href
