@@ -25,13 +25,16 @@ from tray_app import __version__
 from tray_app.agents import opencode
 from tray_app.agents.found import Finding
 from tray_app.control.client_verbs import Clients
+from tray_app.control.configuration import Configuration
 from tray_app.control.connecting import Connecting
+from tray_app.control.demonstration import Demonstration
 from tray_app.control.feed import Feed
 from tray_app.control.live import Live
 from tray_app.control.login_watch import LoginWatch
 from tray_app.control.registry import Registry
 from tray_app.control.service import About, Service
 from tray_app.control.tally import Tally
+from tray_app.control.verbs import Refused
 from tray_app.core.affinity import Conversations
 from tray_app.core.cost import Price
 from tray_app.core.policy import Rules
@@ -49,11 +52,12 @@ from tray_app.core.values import (
     RequestStarted,
     RouteSelected,
 )
-from tray_app.faces.web.sessions import Sessions
+from tray_app.faces.web.sessions import COOKIE, Sessions
 from tray_app.faces.web.site import Site
 from tray_app.host import instance, logs, peers, ports, settings
 from tray_app.host.autostart import autostart_here
 from tray_app.host.home import Home
+from tray_app.host.program import command_line
 from tray_app.host.settings import Settings
 from tray_app.host.vault import Vault, VaultError, open_vault
 from tray_app.host.watch import Watch
@@ -118,6 +122,7 @@ class App:
     again: bool = False  # once it has stopped, it is to be started anew
     survey: Callable[[Mapping[str, Provider]], list[Finding]] = lambda _: []
     logins: LoginWatch | None = None
+    asked_port: int | None = None  # by the command line
     _thread: threading.Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _stopping: bool = False
@@ -128,7 +133,7 @@ class App:
         self.url = ports.url_of(self.bound.host, self.bound.port)
         self.local_url = ports.local_url(self.bound.host, self.bound.port)
         self.started_at = now_ms()
-        self.sessions = Sessions(self.admin_token, time.monotonic, self._client_of)
+        self.sessions = Sessions(self.admin_token, time.monotonic, self._client_of, f"{COOKIE}_{self.bound.port}")
         self.instance = secrets.token_hex(8)
         self.feed = Feed(self.listeners, self.instance)
         self.tally = Tally()
@@ -154,6 +159,13 @@ class App:
             now_ms,
             lambda: self.bound.port,
             self._overlaid,
+        )
+        self.demonstration = Demonstration(
+            (*command_line(), "demo", "--beside"),
+            self.home.history.parent,
+            os.environ,
+            {"PYTHONPATH": str(Path(__file__).parent.parent)},
+            lambda: self.in_loop(self._changed),
         )
         self.connecting = Connecting(self.home.connections, self.vault, now_ms)
         about = About(__version__, self.url, str(self.home.history), str(self.home.config), self.started_at)
@@ -184,6 +196,10 @@ class App:
             Clients(self.connecting, self.registry, lambda: self.local_url, lambda: self._routes, self._discovers),
             self.feed,
             self.tally,
+            configuration=Configuration(
+                self.home.config, lambda: self.settings, self.settings, self.asked_port, self.reload
+            ),
+            demonstration=self.demonstration,
             restart=self.request_restart,
         )
 
@@ -221,12 +237,13 @@ class App:
         self.on_change()
 
     def _arm_expiry(self) -> None:
-        """Wake when the next cooldown or pause ends; never without need."""
+        """Wake when the next cooldown or pause ends, or a removed key is to be forgotten; never without need."""
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
-        soonest = self.cell.pool.next_expiry()
-        if soonest is not None and self._loop is not None:
+        times = [at for at in (self.cell.pool.next_expiry(), self.registry.forgets_at()) if at is not None]
+        if times and self._loop is not None:
+            soonest = min(times)
             delay = min(max(soonest - now_ms(), 0) / 1000 + 0.01, REARM_S)
             self._expiry = self._loop.call_later(delay, self._expire)
 
@@ -465,6 +482,9 @@ class App:
         self.feed.close()
         self.cut = await serving.close(GRACE_S)
         upstream.close()
+        await self.demonstration.stop()
+        with suppress(Refused):  # at the next start, then
+            self.registry.forget_due(all_of_them=True)
         words = f"stopped; {self.cut} answers were cut" if self.cut else "stopped"
         self.record(Lifecycle("app.stop", now_ms(), words))
         if not await asyncio.to_thread(self.writer.stop):
@@ -549,10 +569,12 @@ def build(
         chosen = _settings(home)
         bound = _bind(chosen, port)
         try:
-            return _build(home, chosen, claimed, bound, environ, project or Path.cwd())
+            app = _build(home, chosen, claimed, bound, environ, project or Path.cwd(), port)
+            app.demonstration.begin()
         except BaseException:
             bound.sock.close()
             raise
+        return app
     except BaseException:
         claimed.release()
         raise
@@ -579,6 +601,7 @@ def _build(
     bound: ports.Bound,
     environ: Mapping[str, str],
     project: Path,
+    port: int | None,
 ) -> App:
     notices = [bound.notice] if bound.notice else []
     try:
@@ -590,7 +613,8 @@ def _build(
     live = Live(day_at=_midnight())
     prices = PriceList()
     writer = Writer(home.history, home.decisions, connection, prices)
-    app = App(home, chosen, bound, claimed, vault, writer, Cell(), live, secrets.token_urlsafe(32), notices)
+    token = secrets.token_urlsafe(32)
+    app = App(home, chosen, bound, claimed, vault, writer, Cell(), live, token, notices, asked_port=port)
     writer.on_change = app._changed
     prices.overrides = app.own_prices
     _fill(app, connection, environ, project)

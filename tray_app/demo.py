@@ -1,7 +1,8 @@
 """The main job shown without an account: the real app, three practice keys, a provider that misbehaves.
 
 Nothing here is staged: requests go through the proxy over HTTP, the simulator answers as OpenRouter
-does, and what is printed is what the app recorded.
+does, and what is printed is what the app recorded. `accompany` is the demo that a page has started: it ends when its
+stdin does, and takes its folder with it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tray_app.control.demonstration import Hello
 from tray_app.core.values import AttemptEnded, Fact, FailedOver
 from tray_app.host.home import Home, find_home, private_folder, write_private
 
@@ -32,6 +34,9 @@ REQUESTS = 12
 MODEL = "openai/gpt-4o-mini"
 KEYS = ("main", "backup", "spare")
 PACE_S = 0.25
+COMPANY_PACE_S = 2.0
+COMPANY_S = 600.0
+NOTICE = "this is the demo: practice keys on a simulated provider, nothing of yours; it ends by itself in ten minutes"
 SETTINGS = '[secrets]\nstore = "file"\n\n[discovery]\nenabled = false\n\n[proxy]\nport = 0\n'
 
 
@@ -83,6 +88,66 @@ def demo(user: Home, *, once: bool) -> int:
         finally:
             app.stop()
     return 0 if served == REQUESTS else 1
+
+
+def accompany(folder: Path) -> int:
+    """Show rotation in the report alone, on behalf of an app that started this; the exit code.
+
+    Requests go on until the time is over, the app is stopped, or whoever started it is gone; then the folder is, too.
+    """
+    from tray_app import app as house
+    from tray_app.simulator.script import practice
+    from tray_app.simulator.thread import SimulatorThread
+
+    home, stop = find_home({"O_SWITCHER_HOME": str(folder)}), threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with SimulatorThread(practice()) as simulator:
+            _prepare(home, simulator.url)
+            app = house.build(home, environ={}, project=folder)
+            app.notices.append(NOTICE)
+            app.on_stop = stop.set
+            try:
+                app.start()
+                until = house.now_ms() + round(COMPANY_S * 1000)
+                _say_hello(app, until)
+                threading.Thread(target=_obey, args=(app, until, stop), name="orders", daemon=True).start()
+                _practise(app, stop, until)
+            finally:
+                app.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _say_hello(app: App, until: int) -> None:
+    asked = asyncio.run_coroutine_threadsafe(app.service.perform("report", {}, "app"), app.loop)
+    report = msgspec.to_builtins(asked.result(10))["url"]
+    print(msgspec.json.encode(Hello(app.url, report, until)).decode(), flush=True)
+
+
+def _obey(app: App, until: int, stop: threading.Event) -> None:
+    """Every line is answered; the end of them is the end."""
+    for _ in sys.stdin:
+        if stop.is_set():
+            return
+        _say_hello(app, until)
+    stop.set()
+
+
+def _practise(app: App, stop: threading.Event, until: int) -> None:
+    """Send requests, quickly at first, until the time is over."""
+    import httpx
+
+    address = f"{app.url}/openrouter/v1/chat/completions"
+    headers = {"authorization": f"Bearer {app.vault.token('demo')}"}
+    with httpx.Client(headers=headers, timeout=60, trust_env=False) as client:
+        number = 0
+        while not stop.is_set() and time.time() * 1000 < until:
+            number += 1
+            _send(client, address, number)
+            stop.wait(PACE_S if number < REQUESTS else COMPANY_PACE_S)
 
 
 def _fresh_folder(user: Home) -> Path:

@@ -137,6 +137,12 @@ class House:
 
         return demo(self.home(), once=once)
 
+    def accompany(self, folder: Path) -> int:
+        """The demo that a running app has started, in that folder; the exit code."""
+        from tray_app.demo import accompany
+
+        return accompany(folder)
+
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

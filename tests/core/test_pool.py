@@ -138,6 +138,13 @@ def test_a_profile_that_is_renamed_keeps_its_place_and_its_states() -> None:
     assert pool.moved("other", "o").renamed("b", renamed).current == {PROVIDER: "new", "other": "o"}
 
 
+def test_members_are_arranged_and_whoever_is_not_named_comes_last() -> None:
+    pool = pool_of([member("a"), member("b"), member("c"), member("d")])
+    later = pool.arranged(["c", "gone", "a"])
+    assert list(later.members) == ["c", "a", "b", "d"]
+    assert names(later.routable(PROVIDER, None, NOW)) == ["c", "a", "b", "d"]
+
+
 def test_a_choice_goes_along_with_its_profile_when_that_is_renamed() -> None:
     choice = Choice("b", pinned=True, strict=True, until_at=NOW + 9)
     pool = pool_of([member("a"), member("b", priority=-1)]).chosen(choice)

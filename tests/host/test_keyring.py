@@ -288,3 +288,36 @@ def test_a_revoked_token_and_what_a_client_had_before_leave_the_keyring(ring: In
     assert not again.revoke("codex")
     assert open_vault(keys, "keyring").replaced("codex") == {} and not open_vault(keys, "keyring").tokens()
     assert [name for _, name in ring.items] == ["index"]
+
+
+@pytest.mark.parametrize("crash_at", range(5))
+def test_a_key_that_is_set_aside_is_in_the_keyring_whenever_that_is_interrupted(
+    ring: InMemory, keys: Path, crash_at: int
+) -> None:
+    vault = open_vault(keys, "keyring")
+    vault.put("a", entry())
+    before = len(ring.asked)
+    ask, changes = ring._ask, [0]
+
+    def crashing(what: str) -> None:
+        ask(what)
+        if what.startswith(("set", "delete")):
+            changes[0] += 1
+            if changes[0] > crash_at:
+                raise InitError("the machine has gone")
+
+    ring._ask = crashing  # type: ignore[method-assign]
+    try:
+        vault.set_aside("a", 1000)
+    except VaultError:
+        assert crash_at < 4
+    ring._ask = ask  # type: ignore[method-assign]
+    again = open_vault(keys, "keyring")
+    kept = [*again.entries().values(), *(one.entry for one in again.aside().values())]
+    assert {one.secret for one in kept} == {KEY}, ring.asked[before:]
+    if "a" not in again.entries():
+        again.take_back("a")
+        assert again.entries() == {"a": entry()}
+        again.set_aside("a", 1000)
+        again.forget(["a"])
+        assert KEY not in str(ring.items), "nothing is left behind"

@@ -283,3 +283,49 @@ def test_a_fingerprint_tells_keys_apart_and_tells_no_key() -> None:
     assert len(fingerprint(KEY)) == 16
     assert entry().tail == "WXYZ"
     assert entry("short").tail == ""  # a third of it would be too much
+
+
+# -- keys that were set aside
+
+
+def test_a_key_that_is_set_aside_is_given_to_nobody_and_can_be_had_back(vault: Vault, keys: Path) -> None:
+    vault.put(MAIN, entry())
+    vault.set_aside(MAIN, 1000)
+    again = open_vault(keys, "file")
+    assert again.entries() == {} and again.secret(MAIN, URL) is None
+    assert again.is_unwanted(fingerprint(KEY)), "nobody takes it over meanwhile"
+    assert {name: (one.entry, one.until_at) for name, one in again.aside().items()} == {MAIN: (entry(), 1000)}
+    again.take_back(MAIN)
+    assert open_vault(keys, "file").entries() == {MAIN: entry()}
+    assert again.aside() == {} and not again.is_unwanted(fingerprint(KEY))
+
+
+def test_a_key_that_was_set_aside_is_forgotten_without_a_trace(vault: Vault, keys: Path) -> None:
+    vault.put(MAIN, entry())
+    vault.set_aside(MAIN, 1000)
+    assert KEY in keys.read_text()
+    vault.forget([MAIN, "nobody"])
+    assert KEY not in keys.read_text()
+    vault.take_back(MAIN)
+    assert vault.entries() == {}
+
+
+def test_a_key_that_is_held_again_is_not_set_aside_any_more(vault: Vault) -> None:
+    vault.put(MAIN, entry())
+    vault.set_aside(MAIN, 1000)
+    vault.put("openrouter-again", entry(label="again"))
+    assert vault.aside() == {}
+
+
+def test_nobody_is_set_aside(vault: Vault, keys: Path) -> None:
+    vault.set_aside("nobody", 1000)
+    assert not keys.exists()
+
+
+def test_what_is_set_aside_moves_along(tmp_path: Path) -> None:
+    old, new = Vault(FileStore(tmp_path / "old.json")), Vault(FileStore(tmp_path / "new.json"))
+    old.put(MAIN, entry())
+    old.set_aside(MAIN, 1000)
+    new.take_in(old.store)
+    assert new.aside()[MAIN].entry == entry()
+    assert not (tmp_path / "old.json").exists()

@@ -151,3 +151,16 @@ def test_nothing_is_summed_up_where_there_is_nothing(history: Path) -> None:
         assert sum_up_next(connection, 0, NOW) is None
     one_round(history)
     assert days(history) == []
+
+
+def test_the_sums_of_clients_are_the_same_with_days_and_without(week: Path) -> None:
+    since = TODAY - 4 * DAY_MS + 5 * HOUR
+    before = History(week).client_totals(since)
+    one_round(week)
+    after = History(week).client_totals(since)
+    assert [one.client for one in after] == [one.client for one in before] and before
+    for old, new in zip(before, after, strict=True):
+        assert (new.requests, new.served, new.input_tokens, new.last_at) == (
+            old.requests, old.served, old.input_tokens, old.last_at,
+        )  # fmt: skip
+        assert new.cost_usd == pytest.approx(old.cost_usd)

@@ -497,3 +497,26 @@ def test_the_newest_requests_are_found_without_a_scan(filled: Path) -> None:
         sql = "EXPLAIN QUERY PLAN SELECT * FROM request WHERE id >= ? AND started_at >= ? ORDER BY id DESC LIMIT 5"
         plan = " ".join(row[3] for row in connection.execute(sql, ("0", 0)))
     assert "USING PRIMARY KEY" in plan and "TEMP B-TREE" not in plan
+
+
+def test_what_each_client_came_to_and_when_it_came_last(asked: History) -> None:
+    found = {one.client: one for one in asked.client_totals(DAY)}
+    assert found.keys() == {"codex", "opencode"}
+    for name, one in found.items():
+        mine = [(start, end) for start, end in ends() if start.client == name]
+        assert (one.requests, one.served) == (len(mine), sum(end.outcome is Outcome.SERVED for _, end in mine))
+        latest = [start.started_at for start, _ in mine] + ([DAY + 62 * 420_000] if name == "opencode" else [])
+        assert one.last_at == max(latest)
+    assert asked.client_totals(DAY + 100 * HOUR) == []
+
+
+def test_the_sums_of_clients_are_those_of_their_calls(asked: History, filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as plain:
+        rows = plain.execute(
+            "SELECT client, sum(a.input_tokens), sum(a.output_tokens), sum(a.cost_usd) FROM attempt a"
+            " JOIN request r ON r.id = a.request_id GROUP BY client"
+        ).fetchall()
+    for client, inputs, outputs, cost in rows:
+        (one,) = (one for one in asked.client_totals(DAY) if one.client == client)
+        assert (one.input_tokens, one.output_tokens) == (inputs or 0, outputs or 0)
+        assert one.cost_usd == pytest.approx(cost or 0)

@@ -138,6 +138,7 @@ COMMANDS: Mapping[str, list[str]] = {
     "inspect": ["inspect ID", "inspect ID --json", "inspect STRAY"],
     "history": ["history", "history --json", "history --profile STRAY", "history --since STRAY"],
     "rebuild": ["rebuild"],
+    "licences": ["licences"],
     "token": ["token STRAY"],
     "report": ["report"],
     "config": ["config show", "config check", "config path", "config set proxy.host STRAY", "config set STRAY 1"],
@@ -296,10 +297,37 @@ def drive_the_faces(served: Served, heard: Heard) -> None:
         )
         url = caller.ask("report")["url"]
         assert client.get(url).status_code == 303
-        for page in ("/report", "/api/v1/status", "/", f"/static/{STRAY}"):
+        for page in ("/report", "/api/v1/status", "/", f"/static/{STRAY}", "/report/demo"):
             heard.answer(page, client.get(page))
+        for page, about in (
+            ("/profiles", "openrouter-canary"), ("/report/clients", "opencode"), ("/report/settings", "switcher.strategy"),
+        ):  # fmt: skip
+            drive_the_forms(client, page, about, heard)
+    for verb in ("resume", "enable"):
+        caller.ask(verb, profile="openrouter-canary")
     with httpx.Client(base_url=served.url, trust_env=False) as stranger:
         heard.answer("a stranger", stranger.get("/api/v1/status", headers={"authorization": f"Bearer {STRAY}"}))
+
+
+FIELDS = ("provider", "label", "account", "base_url", "priority", "tags", "name", "models", "value")
+
+
+def drive_the_forms(client: httpx.Client, page: str, about: str, heard: Heard) -> None:
+    """Everything that a page's forms can ask for, of nobody and of somebody, with a key in every field but its own."""
+    shown = client.get(page)
+    heard.answer(page, shown)
+    token = re.findall('name="token" value="([0-9a-f]+)"', shown.text)[0]
+    wrong = {**dict.fromkeys(FIELDS, STRAY), "token": token}
+    deeds = dict.fromkeys(re.findall('name="do" value="([^"]+)"', shown.text))
+    assert len(deeds) > 2
+    for deed in (*deeds, "undo", "forget", "disconnect", "lines", STRAY):
+        for whom in (STRAY, about):
+            for headers in ({}, {"x-o-switcher-deed": "1"}):
+                heard.answer(
+                    f"{page} {deed}", client.post(page, data={**wrong, "do": deed, "about": whom}, headers=headers)
+                )
+            heard.answer(f"{page} after {deed}", client.get(page))
+    heard.answer(page, client.post(page, data={**wrong, "do": "change", "about": about, "secret": STRAY}))
 
 
 @contextmanager

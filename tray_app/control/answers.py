@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 from tray_app.control.discovery import FoundView
-from tray_app.control.views import AskedView, ConnectionView, Status, WiringView
-from tray_app.core.history import PastRequest, Trace
+from tray_app.control.views import AskedView, ConfigurationView, ConnectionView, DemoView, Status, WiringView
+from tray_app.core.history import ClientTotal, PastRequest, Trace
 
 
 class Said(TypedDict):
@@ -28,6 +28,14 @@ class Done(TypedDict):
     """What was done to a profile."""
 
     profile: str
+    message: str
+
+
+class RemovedProfile(TypedDict):
+    """A profile that was removed; `until_at` in ms: till then it can be had back, None: it cannot."""
+
+    profile: str
+    until_at: int | None
     message: str
 
 
@@ -114,6 +122,13 @@ class LaunchAtLogin(TypedDict):
     message: str
 
 
+class SettingChanged(TypedDict):
+    """The setting that was changed."""
+
+    key: str
+    message: str
+
+
 ANSWERS: Mapping[str, Any] = {
     "status": Status,
     "use": Chosen,
@@ -137,8 +152,9 @@ ANSWERS: Mapping[str, Any] = {
     "discover": list[FoundView],
     "move-keys": KeyStore,
     "profiles-confirm": Changed,
-    "profiles-remove": Done,
+    "profiles-remove": RemovedProfile,
     "profiles-bring-back": Done,
+    "profiles-forget": Done,
     "profiles-rename": Renamed,
     "profiles-set": Changed,
     "unknown-answers": list[dict[str, Any]],
@@ -148,6 +164,15 @@ ANSWERS: Mapping[str, Any] = {
     "connections": list[ConnectionView],
     "report": Link,
     "folder": Folder,
+    "client-usage": list[ClientTotal],
+    "config-show": ConfigurationView,
+    "config-set": SettingChanged,
+    "config-reset": SettingChanged,
+    "config-undo": SettingChanged,
+    "demo-status": DemoView,
+    "demo-start": DemoView,
+    "demo-stop": Said,
+    "demo-report": Link,
     "autostart": LaunchAtLogin,
     "stop": Said,
     "restart": Said,

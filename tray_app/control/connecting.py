@@ -468,9 +468,10 @@ _OURS_SHOWN = "<token>"  # short, so that nothing takes it for a key
 def _view(client: Client, connection: Connection | None, url: str | None, has_token: bool) -> ConnectionView:
     if connection is None:
         state, words = "not connected", "" if client.plan else "shows what to set: o-switcher connect " + client.name
-        return ConnectionView(client.name, client.title, False, state, None, None, None, (), has_token, words)
+        found = ConnectionView(client.name, client.title, False, state, None, None, None, (), has_token, words)
+        return _known(found, client)
     state, words = _state(connection, url)
-    return ConnectionView(
+    found = ConnectionView(
         client.name,
         client.title,
         True,
@@ -482,6 +483,12 @@ def _view(client: Client, connection: Connection | None, url: str | None, has_to
         has_token,
         words if has_token or words else f"its token was revoked; make a new one: o-switcher connect {client.name}",
     )
+    return _known(found, client)
+
+
+def _known(view: ConnectionView, client: Client) -> ConnectionView:
+    program = client.programs[0] if client.programs else None
+    return dataclasses.replace(view, program=program, by_files=client.plan is not None)
 
 
 def _state(connection: Connection, url: str | None) -> tuple[str, str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tray_app.control.answers import Changed, Done, Renamed
+from tray_app.control.answers import Changed, Done, RemovedProfile, Renamed
 from tray_app.control.registry import Registry
-from tray_app.control.verbs import Argument, Refused
+from tray_app.control.verbs import LONGEST_UNDO_S, Argument, Refused
 
 
 def add(registry: Registry, **given: Argument) -> Done:
@@ -27,10 +27,22 @@ def confirm(registry: Registry, profile: str) -> Changed:
     return {"profile": profile, "message": f"{profile}: its key may go to {url} now", "changed": f"goes to {url}"}
 
 
-def remove(registry: Registry, profile: str) -> Done:
-    """Forget a profile and its key."""
-    registry.remove(profile)
-    return {"profile": profile, "message": f"{profile} and its key were removed"}
+def remove(registry: Registry, profile: str, undo_s: float | None = None) -> RemovedProfile:
+    """Forget a profile and its key, or keep the key for so long."""
+    if undo_s is not None and not 0 < undo_s <= LONGEST_UNDO_S:
+        raise Refused("bad_argument", "it can be had back for more than nothing and at most an hour")
+    until = registry.remove(profile, undo_s)
+    words = f"{profile} and its key were removed"
+    if undo_s is not None:
+        minutes = max(1, round(undo_s / 60))
+        words = f"{profile} was removed; its key is forgotten in {minutes} min, or when O-Switcher stops"
+    return {"profile": profile, "until_at": until, "message": words}
+
+
+def forget(registry: Registry, profile: str) -> Done:
+    """Forget the key of a removed profile now."""
+    registry.forget(profile)
+    return {"profile": profile, "message": f"the key of {profile} is forgotten"}
 
 
 def bring_back(registry: Registry, profile: str) -> Done:
@@ -55,12 +67,13 @@ def change(registry: Registry, profile: str, **given: Argument) -> Changed:
     return {"profile": profile, "message": f"{profile}: {changed} changed", "changed": changed}
 
 
-PROFILE_VERBS: Mapping[str, Callable[..., Done | Renamed | Changed]] = {
+PROFILE_VERBS: Mapping[str, Callable[..., Done | Renamed | Changed | RemovedProfile]] = {
     "profiles-add": add,
     "profiles-adopt": adopt,
     "profiles-confirm": confirm,
     "profiles-remove": remove,
     "profiles-bring-back": bring_back,
+    "profiles-forget": forget,
     "profiles-rename": rename,
     "profiles-set": change,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -12,9 +13,9 @@ import msgspec
 from msgspec.structs import replace
 
 from tray_app.agents.found import Found
-from tray_app.control.verbs import LABEL, MOST_PRIORITY, Refused
+from tray_app.control.verbs import LABEL, LONGEST_UNDO_S, MOST_PRIORITY, Refused
 from tray_app.core.address import BadAddress, Origin, base_of
-from tray_app.core.pool import Cell, Member
+from tray_app.core.pool import Cell, Choice, Member
 from tray_app.core.providers import BUILT_IN, Provider, canonical
 from tray_app.core.redact import redact
 from tray_app.core.values import (
@@ -32,6 +33,8 @@ from tray_app.host.vault import Entry, Vault, VaultError, fingerprint
 CHOICE = "choice"  # under this name the operator's choice is remembered
 HALT = "halt"  # and under this one that everything is paused
 _OF_PROVIDER = " account "  # in the name of an account that the provider has told
+_LONGEST = round(LONGEST_UNDO_S * 1000)
+_AGAIN_MS = 30_000  # a vault that cannot be written is tried again after so long
 _MOVED = "its provider's address is now "  # so begins the mark of a key that may not go there yet
 _LABEL = re.compile(LABEL)
 
@@ -44,6 +47,15 @@ class Standing(StrEnum):
     HELD = "held"
     REMOVED = "removed"  # by the user, who does not want it back
     SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A profile as it was when it was removed, before whom it stood, and what the operator had chosen of it."""
+
+    member: Member
+    order: tuple[str, ...]
+    choice: Choice | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +72,14 @@ class Registry:
     clock: Callable[[], int]
     own_port: Callable[[], int]
     overlay: Callable[[Profile], Profile] = lambda profile: profile
-    removed: dict[str, Entry] = field(default_factory=dict)  # in this run: they may be had back
+    removed: dict[str, Gone] = field(default_factory=dict)  # in this run: what they were like when they went
 
     # -- at start
 
     def restore(self, remembered: Mapping[str, Member]) -> None:
         """Fill the pool from the vault, with the states that were remembered; others in the ledger are gone."""
+        with suppress(Refused):  # a vault that cannot be written now is told of whenever something is to be kept
+            self.forget_due()
         for profile_id, entry in self._in_order(remembered).items():
             known = remembered.get(profile_id)
             member = self._member(profile_id, entry, known)
@@ -224,29 +238,81 @@ class Registry:
         self._join(profile_id, entry)
         return self.cell.pool.members[profile_id].profile
 
-    def remove(self, profile: str) -> None:
-        """Forget a profile and its key; in this run it can be had back."""
-        entry = self._entry(profile)
-        self._save(lambda: self.vault.remove(profile))
-        self.removed[profile] = entry
-        self.cell.set(self.cell.pool.left(profile))
+    def remove(self, profile: str, undo_s: float | None = None) -> int | None:
+        """Take a profile away. Its key is forgotten at once, or set aside for so long; until when (ms), if it is.
+
+        The key is in the vault either as the profile's or set aside, whenever this is interrupted.
+        """
+        self._entry(profile)
+        until = None if undo_s is None else self.clock() + round(undo_s * 1000)
+        self._save(lambda: self.vault.remove(profile) if until is None else self.vault.set_aside(profile, until))
+        pool = self.cell.pool
+        if until is not None:
+            choice = pool.choice if pool.preferred == profile else None
+            self.removed[profile] = Gone(pool.members[profile], tuple(pool.members), choice)
+        self.cell.set(pool.left(profile))
         self.record(ProfileRemoved(profile, self.clock()))
+        return until
 
     def bring_back(self, profile: str) -> Profile:
-        """Have a profile back that was removed in this run.
+        """Have a profile back that was removed a short while ago, as it was and in its place.
 
         Raises:
             Refused: it was not, or something else has its place or its key now.
         """
-        entry = self.removed.get(profile)
-        if entry is None:
-            raise Refused("not_found", f"{profile} was not removed since O-Switcher started; add its key again")
-        held = self.standing(entry.fingerprint, entry.base_url)[1]
+        self.forget_due()
+        kept = self.vault.aside().get(profile)
+        if kept is None:
+            raise Refused("not_found", f"{profile} cannot be had back any more; add its key again")
+        held = self.standing(kept.entry.fingerprint, kept.entry.base_url)[1]
         if held is not None or profile in self.vault.entries():
             raise Refused("conflict", f"the key, or the name, of {profile} is in use again, by {held or profile}")
-        self._join(profile, entry)
-        del self.removed[profile]
-        return self.cell.pool.members[profile].profile
+        self._save(lambda: self.vault.take_back(profile))
+        gone = self.removed.pop(profile, None)
+        known = None if gone is None else replace(gone.member, in_flight=0)  # its calls have ended, or end as nobody's
+        member = self._member(profile, kept.entry, known)
+        pool = self.cell.pool.joined(member)
+        if gone is not None:
+            pool = pool.arranged(gone.order)
+            if gone.choice is not None and pool.choice is None:
+                pool = pool.chosen(gone.choice)
+        self.cell.set(pool)
+        self._seen(pool.members[profile], new=True)
+        for rest in pool.members[profile].cooldowns:
+            self.record(CooldownSet(rest, member.profile.account, None, self.clock()))
+        self.remember_choice()
+        self.restrain()
+        return pool.members[profile].profile
+
+    def forget(self, profile: str) -> None:
+        """Forget the key of a removed profile now.
+
+        Raises:
+            Refused: none of that name could be had back.
+        """
+        if profile not in self.vault.aside():
+            raise Refused("not_found", f"no key of a removed profile {profile!r} is kept")
+        self._forget([profile])
+
+    def forget_due(self, *, all_of_them: bool = False) -> None:
+        """Forget the keys of removed profiles whose time to be had back is over; all of them when the app ends."""
+        now = self.clock()
+        due = [
+            name for name, one in self.vault.aside().items() if all_of_them or not 0 < one.until_at - now <= _LONGEST
+        ]
+        if due:
+            self._forget(due)
+
+    def forgets_at(self) -> int | None:
+        """When the next such key is to be forgotten, in ms; a while from now where that has just failed."""
+        soonest, now = min((one.until_at for one in self.vault.aside().values()), default=None), self.clock()
+        return soonest if soonest is None or soonest > now else now + _AGAIN_MS
+
+    def _forget(self, names: Collection[str]) -> None:
+        self._save(lambda: self.vault.forget(names))
+        for name in names:
+            self.removed.pop(name, None)
+        self.cell.set(self.cell.pool)  # whoever shows what can be had back shows it anew
 
     def rename(self, profile: str, label: str) -> str:
         """Give a profile another label; its new id."""

@@ -28,8 +28,11 @@ from tray_app.control.answers import (
     Link,
     Renamed,
     Said,
+    SettingChanged,
 )
 from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, noted, takes_over
+from tray_app.control.configuration import Configuration
+from tray_app.control.demonstration import Demonstration
 from tray_app.control.discovery import FoundView
 from tray_app.control.feed import Feed
 from tray_app.control.live import Live
@@ -39,13 +42,25 @@ from tray_app.control.registry import CHOICE, HALT, Registry, Standing, unknown_
 from tray_app.control.searching import answered, events_wanted, found, traced, wanted
 from tray_app.control.tally import Tally
 from tray_app.control.verbs import LONGEST_S, MAX_LIMIT, PAGES, Argument, Refused, verb_named
-from tray_app.control.views import AskedView, ClientView, ProfileView, QuotaView, ReportView, Selection, Status
+from tray_app.control.views import (
+    AskedView,
+    ClientView,
+    ConfigurationView,
+    DemoView,
+    ProfileView,
+    QuotaView,
+    RemovedView,
+    ReportView,
+    Selection,
+    Status,
+)
 from tray_app.core.affinity import Conversations
-from tray_app.core.history import Choices, Events, FoundRequests, PastRequest, Trace, UsageTotal
+from tray_app.core.history import Choices, ClientTotal, Events, FoundRequests, PastRequest, Trace, UsageTotal
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell, Choice, Halt, Member
 from tray_app.core.probes import Told
 from tray_app.core.providers import Provider
+from tray_app.core.redact import redact
 from tray_app.core.values import (
     Admin,
     CooldownCleared,
@@ -67,6 +82,8 @@ if TYPE_CHECKING:
     from tray_app.proxy.key_check import KeyCheck
 
 _Answer = TypeVar("_Answer")
+HOUR_MS = 3_600_000
+USED_DAYS = 30  # what is told of clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +127,8 @@ class Service:
     clients: Clients
     feed: Feed
     tally: Tally
+    configuration: Configuration
+    demonstration: Demonstration
     restart: Callable[[], None]
 
     # -- what is shown
@@ -147,6 +166,15 @@ class Service:
             pool.halt.until_at if pool.halt else None,
             self.waiting_since(),
             self.live.clients,
+            self._removed(),
+        )
+
+    def _removed(self) -> tuple[RemovedView, ...]:
+        """The removed profiles that can be had back."""
+        aside = self.registry.vault.aside()
+        return tuple(
+            RemovedView(name, one.entry.provider, one.entry.tail, one.until_at)
+            for name, one in sorted(aside.items(), key=lambda item: item[1].until_at)
         )
 
     def profile(self, profile: str) -> ProfileView:
@@ -522,6 +550,41 @@ class Service:
         self._act(actor, "profiles-adopt", profile.id)
         return profile.id
 
+    async def _client_usage(self, actor: str) -> list[ClientTotal]:
+        since = self.clock() - USED_DAYS * 24 * HOUR_MS
+        return await self.ask_history(lambda history: history.client_totals(since))
+
+    def _config_show(self, actor: str) -> ConfigurationView:
+        return self.configuration.view()
+
+    def _config_set(self, actor: str, key: str, value: str) -> SettingChanged:
+        message = self.configuration.set(key, value)
+        self._act(actor, "config-set", None, redact(message))
+        return {"key": key, "message": message}
+
+    def _config_reset(self, actor: str, key: str) -> SettingChanged:
+        message = self.configuration.reset(key)
+        self._act(actor, "config-reset", None, message)
+        return {"key": key, "message": message}
+
+    def _config_undo(self, actor: str) -> SettingChanged:
+        key, message = self.configuration.undo()
+        self._act(actor, "config-undo", None, key)
+        return {"key": key, "message": message}
+
+    def _demo_status(self, actor: str) -> DemoView:
+        return self.demonstration.view()
+
+    async def _demo_start(self, actor: str) -> DemoView:
+        return await self.demonstration.start()
+
+    async def _demo_stop(self, actor: str) -> Said:
+        ran = await self.demonstration.stop()
+        return {"message": "the demo has ended; nothing of it is left" if ran else "the demo does not run"}
+
+    async def _demo_report(self, actor: str) -> Link:
+        return {"url": await self.demonstration.report()}
+
     def _autostart(self, actor: str, enabled: bool | None = None) -> LaunchAtLogin:
         if enabled is not None:
             try:
@@ -548,7 +611,9 @@ class Service:
     # -- what happens by itself
 
     def expire(self) -> None:
-        """End the cooldowns and pauses whose time has come."""
+        """End the cooldowns and pauses whose time has come, and the time in which removed keys can be had back."""
+        with suppress(Refused):  # the vault cannot be written now: it is tried again
+            self.registry.forget_due()
         now = self.clock()
         before = self.cell.pool
         pool, ended, resumed = before.expired(now)
@@ -613,6 +678,15 @@ _HANDLERS: Mapping[str, Callable[..., object]] = {
     "discover": Service._discover,
     "report": Service._report,
     "folder": Service._folder,
+    "client-usage": Service._client_usage,
+    "config-show": Service._config_show,
+    "config-set": Service._config_set,
+    "config-reset": Service._config_reset,
+    "config-undo": Service._config_undo,
+    "demo-status": Service._demo_status,
+    "demo-start": Service._demo_start,
+    "demo-stop": Service._demo_stop,
+    "demo-report": Service._demo_report,
     "autostart": Service._autostart,
     "stop": Service._stop,
     "restart": Service._restart,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tray_app.control import wording
-from tray_app.control.views import AppState, AskedView, ChoiceView, ProfileView, QuotaView, RestView
+from tray_app.control.views import AppState, AskedView, ChoiceView, ProfileView, QuotaView, RestView, TermsView
 from tray_app.control.wording import in_time
 from tray_app.core import allowance
 from tray_app.core.allowance import Allowance
@@ -17,6 +17,7 @@ from tray_app.core.policy import Rules
 from tray_app.core.pool import Member, Pool
 from tray_app.core.probes import PROBES
 from tray_app.core.providers import Provider
+from tray_app.core.score import Score
 from tray_app.core.values import Phase, Protocol, Source
 
 
@@ -66,7 +67,7 @@ def _view(
     elif rests:
         reason = "; ".join(f"{one.model or one.scope}: {one.reason}" for one in rests)
     fullest = allowance.fullest(member.vitals.allowances, now)
-    left = _left(member, fullest, now)
+    left, score = _left(member, fullest, now), rules.score_of(member, now)
     return ProfileView(
         profile.id,
         profile.provider,
@@ -86,7 +87,7 @@ def _view(
         profile.source,
         profile.tags,
         pool.preferred == profile.id and pool.choice is not None and pool.choice.pinned,
-        round(rules.score_of(member, now).total, 4),
+        round(score.total, 4),
         round(member.vitals.health.now(now), 4),
         _circuit(member.vitals.open_until, now),
         wording.quota_words(left, now) if left else None,
@@ -95,6 +96,19 @@ def _view(
         None,
         rests,
         left,
+        _terms(score, member),
+    )
+
+
+def _terms(score: Score, member: Member) -> TermsView:
+    latency = member.vitals.health.latency_ms
+    return TermsView(
+        round(score.health, 4),
+        round(score.latency, 4),
+        round(score.failure, 4),
+        round(score.priority, 4),
+        None if latency is None else round(latency),
+        round(member.vitals.breaker.failure_share, 4),
     )
 
 

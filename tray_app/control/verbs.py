@@ -13,11 +13,13 @@ Argument = str | int | float | bool | None
 
 MAX_LIMIT = 10_000  # rows of one answer
 LONGEST_S = 366 * 86_400  # of a pause or a pin
+UNDO_S = 600.0  # so long a page keeps the key of a removed profile, to be had back
+LONGEST_UNDO_S = 3_600.0
 LATEST_MS = (1 << 53) - 1  # times beyond it are no whole numbers to JavaScript
 MOST_PRIORITY = 1_000_000
 OUTCOMES = (*(outcome.value for outcome in Outcome), RUNNING)
 CLASSES = tuple(one.value for one in ErrorClass)
-PAGES = ("report", "profiles")  # what a one-time address may lead to
+PAGES = ("report", "profiles", "settings", "clients")  # what a one-time address may lead to
 LABEL = "^[a-z0-9][a-z0-9._-]{0,39}$"
 KEY_LETTERS = r"^\s*[!-~]+\s*$"
 CLIENT = "^[-_]*[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -137,6 +139,8 @@ _FOR = Parameter(
     "for_s", float, "seconds after which it ends by itself", bounds={"exclusiveMinimum": 0, "maximum": LONGEST_S}
 )
 
+_SETTING = Parameter("key", str, "a setting, such as switcher.retry", required=True)
+
 
 def _moment(name: str, help: str) -> Parameter:
     return Parameter(name, int, help, bounds={"minimum": -LATEST_MS, "maximum": LATEST_MS})
@@ -251,8 +255,21 @@ _TABLE = (
         (Parameter("store", str, "auto, keyring or file", required=True),),
     ),
     Verb("profiles-confirm", "let a profile's key go to where its provider is now", (_PROFILE,)),
-    Verb("profiles-remove", "forget a profile and its key", (_PROFILE,)),
-    Verb("profiles-bring-back", "have back a profile that was removed since the app started", (_PROFILE,)),
+    Verb(
+        "profiles-remove",
+        "forget a profile and its key, or take it away and keep its key to be had back for a while",
+        (
+            _PROFILE,
+            Parameter(
+                "undo_s",
+                float,
+                "seconds for which it can be had back; its key is forgotten then, or when the app stops",
+                bounds={"exclusiveMinimum": 0, "maximum": LONGEST_UNDO_S},
+            ),
+        ),
+    ),
+    Verb("profiles-bring-back", "have back a profile that was removed to be had back for a while", (_PROFILE,)),
+    Verb("profiles-forget", "forget now the key of a removed profile that could be had back", (_PROFILE,)),
     Verb(
         "profiles-rename",
         "give a profile another label",
@@ -302,7 +319,7 @@ _TABLE = (
         "report",
         "a one-time address of the usage report, or of another page",
         (
-            Parameter("page", str, "report, or profiles: where keys are pasted", choices=PAGES),
+            Parameter("page", str, "report, profiles (where keys are pasted), settings or clients", choices=PAGES),
             Parameter("profile", str, "with profiles: which one to look at"),
         ),
         together={
@@ -313,6 +330,19 @@ _TABLE = (
         },
     ),
     Verb("folder", "where the history, the logs and the settings are kept", reads=True),
+    Verb("client-usage", "what each client's token was used for in the last 30 days", reads=True),
+    Verb("config-show", "all settings: what is in force, where it comes from, what can be changed", reads=True),
+    Verb(
+        "config-set",
+        "change one setting in config.toml, keeping everything else in it",
+        (_SETTING, Parameter("value", str, "the value in TOML, or a bare word", required=True)),
+    ),
+    Verb("config-reset", "take one setting out of config.toml, so that its default holds", (_SETTING,)),
+    Verb("config-undo", "take the latest change of a setting back"),
+    Verb("demo-status", "whether the demo with practice keys runs", reads=True),
+    Verb("demo-start", "run the demo with practice keys, apart from everything that is yours, for a while"),
+    Verb("demo-stop", "end the demo, and take away what it has left"),
+    Verb("demo-report", "a one-time address of the demo's report"),
     Verb("autostart", "launch at login", (Parameter("enabled", bool, "on or off; neither: only tell"),)),
     Verb("stop", "stop the app"),
     Verb("restart", "stop the app, and have the version start that is installed now"),

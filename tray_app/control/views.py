@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from tray_app.core.history import Choices, PastFailover, PastRequest, Usage
 
@@ -20,6 +21,18 @@ class AppState(StrEnum):
     OFFLINE = "offline"  # no provider can be reached from this machine
     PAUSED = "paused"  # the operator has paused or disabled every profile
     NEEDS_YOU = "needs_you"  # no profile yet, or every key is refused
+
+
+@dataclass(frozen=True, slots=True)
+class TermsView:
+    """What the routing score is made of: the weighted terms, and what was measured."""
+
+    health: float
+    latency: float
+    failure: float
+    priority: float
+    latency_ms: int | None  # to the first byte, a moving average; None: never measured
+    failure_share: float  # of the latest calls, 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,7 @@ class ProfileView:
     rest: str | None = None  # in words: why it does not serve, when it is back, and where that is known from
     rests: tuple[RestView, ...] = ()  # every limit that rests it, or models of it, now
     left: QuotaView | None = None  # the allowance that `quota` puts in words
+    terms: TermsView | None = None  # of `score`
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +139,16 @@ class ClientView:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovedView:
+    """A profile that was removed and can be had back until then (ms), unless the app stops before."""
+
+    profile: str
+    provider: str
+    key_tail: str
+    until_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """One screen of state: `o-switcher status`, the tray and `/api/v1/status` show exactly this."""
 
@@ -149,6 +173,7 @@ class Status:
     paused_until: int | None = None  # ms; when that ends by itself
     waiting_since: int | None = None  # ms; from then on some request has been waiting for a place
     clients: tuple[ClientView, ...] = ()  # those that can be pointed at the proxy; none: that is not known here
+    removed: tuple[RemovedView, ...] = ()  # profiles that can be had back
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +244,45 @@ class WiringView:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingView:
+    """One setting, as it is in force."""
+
+    key: str  # dotted, as `config set` takes it
+    value: Any  # of tables: their names
+    default: Any
+    origin: str  # "default", "file", "command line"
+    line: int | None  # of the file
+    kind: str  # "switch", "choice", "number", "number or word", "numbers", "text", "tables"
+    choices: tuple[str, ...]
+    least: float | None
+    most: float | None
+    editable: bool  # by a verb
+    reason: str | None  # why not: "remote", "keys", "tables"
+    at_start: bool  # read when the app starts
+    waits: bool  # the file says something else than the app started with
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationView:
+    """All settings, and the file that they may stand in. `undo` is the key of the change that can be taken back."""
+
+    path: str
+    exists: bool
+    faults: tuple[str, ...]  # while there are any, the settings from before are in force
+    settings: tuple[SettingView, ...]
+    undo: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DemoView:
+    """The demo that a page may start: whether it runs, where, and until when it does so at most (ms)."""
+
+    running: bool
+    url: str | None
+    until_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionView:
     """A client, and where it is pointed."""
 
@@ -232,3 +296,5 @@ class ConnectionView:
     files: tuple[str, ...]
     has_token: bool
     words: str
+    program: str | None = None  # what is typed to start it, where `run` knows it
+    by_files: bool = False  # it is connected by its own files, with nothing left to paste

@@ -203,6 +203,11 @@ def _told(
         yield from ((" (", False), *inside, (")", False))
 
 
+def source_words(source: str | None, title: str, words: Wording = ENGLISH) -> str | None:
+    """Where a time is known from: `stated by OpenRouter`; None where that is not known."""
+    return _source(source, title, words)
+
+
 def _source(source: str | None, title: str, words: Wording) -> str | None:
     match source:
         case Source.HEADER | Source.BODY:

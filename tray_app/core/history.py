@@ -222,6 +222,20 @@ class UsageTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientTotal:
+    """What a client came to in a period. `unpriced` are attempts of unknown cost; `last_at` is its latest request."""
+
+    client: str
+    requests: int
+    served: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    unpriced: int
+    last_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Period:
     """Which hours, from `since` to before `until` (ms), and of whom; None: of all."""
 

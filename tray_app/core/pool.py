@@ -6,7 +6,7 @@ which limits rest it, what its calls have shown of it. The label shown is derive
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -177,6 +177,12 @@ class Pool(Struct, frozen=True):
         current = {provider: held for provider, held in self.current.items() if held != profile_id}
         choice = None if self.preferred == profile_id else self.choice
         return replace(self, members=members, current=current, choice=choice, roster=_roster(members))
+
+    def arranged(self, order: Sequence[str]) -> Pool:
+        """With its members in that order; whoever is not named comes last."""
+        named = [name for name in order if name in self.members]
+        members = {name: self.members[name] for name in dict.fromkeys((*named, *self.members))}
+        return replace(self, members=members, roster=_roster(members))
 
     def renamed(self, profile_id: str, member: Member) -> Pool:
         """With that profile replaced by `member`, in its place: current and preferred as before."""

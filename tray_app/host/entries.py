@@ -61,6 +61,13 @@ def fingerprint(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()[:16]
 
 
+class Aside(msgspec.Struct, frozen=True):
+    """The key of a profile that was removed, kept to be had back until then (ms)."""
+
+    entry: Entry
+    until_at: int
+
+
 class Document(msgspec.Struct):
     """All that the vault holds."""
 
@@ -69,6 +76,7 @@ class Document(msgspec.Struct):
     tokens: dict[str, str] = {}
     forgotten: list[str] = []
     replaced: dict[str, dict[str, str]] = {}
+    aside: dict[str, Aside] = {}
 
     def copied(self) -> Document:
         """The same, to be changed."""
@@ -101,6 +109,7 @@ def merged(held: Document, more: Document) -> Document:
             made.tokens[_free(client, made.tokens)] = token
     for client, texts in more.replaced.items():
         made.replaced[client] = {**texts, **made.replaced.get(client, {})}
+    made.aside = {**more.aside, **held.aside}
     marks = {entry.fingerprint for entry in made.profiles.values()}
     made.forgotten = [mark for mark in dict.fromkeys((*held.forgotten, *more.forgotten)) if mark not in marks]
     return made

@@ -9,7 +9,7 @@ from typing import Protocol as Interface
 
 import msgspec
 
-from tray_app.host.entries import VERSION, Document, Entry, NoKeyring, VaultError
+from tray_app.host.entries import VERSION, Aside, Document, Entry, NoKeyring, VaultError
 
 SERVICE = "o-switcher"
 KEYRING_PATIENCE_S = 5.0
@@ -114,6 +114,7 @@ class _Index(msgspec.Struct):
     tokens: list[str] = []
     forgotten: list[str] = []
     replaced: list[str] = []
+    aside: list[str] = []
 
 
 # What an item is called, the field of the document and of the index that it stands in, and what it is.
@@ -121,6 +122,7 @@ _KINDS: tuple[tuple[str, str, Any], ...] = (
     ("profile", "profiles", Entry),
     ("token", "tokens", str),
     ("replaced", "replaced", dict[str, str]),
+    ("aside", "aside", Aside),
 )
 
 

@@ -2,7 +2,8 @@
 
 Each key is kept with the origin of its provider and is given out for that origin only.
 Local tokens of clients are kept here too, with the keys that stood in their files before they were connected, and the
-fingerprints of keys that the user removed, so that discovery does not bring them back.
+fingerprints of keys that the user removed, so that discovery does not bring them back. A key that was removed may be
+set aside, to be had back for a while: it is given out to nobody meanwhile.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import secrets
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from tray_app.core.address import BadAddress, base_of
-from tray_app.host.entries import VERSION, Document, Entry, NoKeyring, Store, VaultError, fingerprint, merged
+from tray_app.host.entries import VERSION, Aside, Document, Entry, NoKeyring, Store, VaultError, fingerprint, merged
 from tray_app.host.home import find_home, remove_private, write_private
 from tray_app.host.keyring_store import KEYRING_PATIENCE_S, SERVICE, KeyringStore, usable_keyring
 
@@ -103,6 +104,31 @@ class Vault:
             if removed is not None:
                 made.forgotten.append(removed.fingerprint)
 
+    def set_aside(self, profile_id: str, until_at: int) -> None:
+        """Take that profile away, and keep its key to be had back until then (ms). One step: it is never in neither."""
+        with self._changing() as made:
+            removed = made.profiles.pop(profile_id, None)
+            if removed is not None:
+                made.forgotten.append(removed.fingerprint)
+                made.aside[profile_id] = Aside(removed, until_at)
+
+    def aside(self) -> dict[str, Aside]:
+        """The profiles that can be had back, with their keys, by id."""
+        return dict(self._document.aside)
+
+    def take_back(self, profile_id: str) -> None:
+        """Have back a profile that was set aside; one that is there already stays as it is."""
+        with self._changing() as made:
+            kept = made.aside.pop(profile_id, None)
+            if kept is not None:
+                made.profiles.setdefault(profile_id, kept.entry)
+
+    def forget(self, profile_ids: Iterable[str]) -> None:
+        """Forget the keys of those that were set aside."""
+        with self._changing() as made:
+            for profile_id in profile_ids:
+                made.aside.pop(profile_id, None)
+
     def rename(self, old: str, new: str, label: str) -> None:
         """Give a profile another id and label, in the same place."""
         with self._changing() as made:
@@ -155,6 +181,7 @@ class Vault:
             yield made
             held = {entry.fingerprint for entry in made.profiles.values()}
             made.forgotten = [mark for mark in dict.fromkeys(made.forgotten) if mark not in held]
+            made.aside = {name: one for name, one in made.aside.items() if one.entry.fingerprint not in held}
             if made == known:
                 return
             try:

@@ -19,6 +19,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from tray_app.core.history import (
     Choices,
+    ClientTotal,
     Events,
     EventsWanted,
     FoundRequests,
@@ -34,8 +35,10 @@ from tray_app.core.history import (
     Wanted,
 )
 from tray_app.ledger import usage
+from tray_app.ledger.batch import HOUR_MS
 from tray_app.ledger.database import uri_of
 from tray_app.ledger.happenings import happened
+from tray_app.ledger.packing import DAY_MS
 from tray_app.ledger.search import Ask, Patience, Search
 from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, SegmentRow, UnknownAnswerRow
 
@@ -126,6 +129,20 @@ class History:
             columns = ((row[0] for row in session.execute(text(sql))) for sql in _CHOICES)
             return Choices(*(tuple(sorted(found)) for found in columns))
 
+    def client_totals(self, since: int) -> list[ClientTotal]:
+        """What each client came to from `since` (ms) on, of whole hours, and when it last asked for something."""
+        with self._session() as session:
+            rows = session.execute(text(_CLIENTS), _from_hour(since)).all()
+        return [
+            ClientTotal(client, requests, served, inputs, outputs, cost, unpriced, self._last(client, at))
+            for client, requests, served, inputs, outputs, cost, unpriced, at in rows
+        ]
+
+    def _last(self, client: str, hour_at: int) -> int:
+        """When that client's latest request began, which was in that day or hour or later."""
+        latest = self.recent(1, Wanted(client=client, since=hour_at))
+        return latest[0].started_at if latest else hour_at
+
     def usage_totals(self) -> list[UsageTotal]:
         """Tokens and costs by profile and model, since the history began."""
         with self._session() as session:
@@ -138,6 +155,19 @@ _CHOICES = (
     "SELECT DISTINCT client FROM request_kind",
     "SELECT DISTINCT provider FROM profile",
 )
+_CLIENTS = """
+WITH sums AS (
+    SELECT client, requests, served, input_tokens, output_tokens, cost_usd, unpriced, day_at AS at
+    FROM usage_day WHERE day_at >= :day
+    UNION ALL
+    SELECT client, requests, served, input_tokens, output_tokens, cost_usd, unpriced, hour_at
+    FROM usage_hour WHERE hour_at >= :since
+    AND (hour_at < :day OR hour_at / 86400000 * 86400000 NOT IN (SELECT day_at FROM usage_day WHERE day_at >= :day))
+)
+SELECT client, sum(requests), sum(served), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+       coalesce(sum(cost_usd), 0), sum(unpriced), max(at)
+FROM sums GROUP BY client HAVING sum(requests) > 0 ORDER BY client
+"""
 _TOTALS = """
 SELECT profile_id, model, sum(requests), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
        coalesce(sum(cache_read_tokens), 0), coalesce(sum(cache_write_tokens), 0), coalesce(sum(reasoning_tokens), 0),
@@ -148,6 +178,12 @@ FROM usage_hour GROUP BY profile_id, model
 
 def _asking(session: Session) -> Ask:
     return lambda sql, given: session.execute(text(sql), dict(given))
+
+
+def _from_hour(since: int) -> dict[str, int]:
+    """From which hour on, and from which whole day on."""
+    hour = -(-since // HOUR_MS) * HOUR_MS
+    return {"since": hour, "day": -(-hour // DAY_MS) * DAY_MS}
 
 
 def _value(kind: type[_Value], row: SQLModel) -> _Value:

@@ -124,7 +124,7 @@ class Door:
         try:
             heads = dict(exchange.headers)
             _check_form(exchange, heads)
-            self._check_site(heads)
+            self._check_site(exchange, heads)
             route = self._route(exchange)
             if route is None:
                 await self._faces(exchange)
@@ -162,11 +162,12 @@ class Door:
 
     # -- who is calling
 
-    def _check_site(self, heads: Heads) -> None:
+    def _check_site(self, exchange: Exchange, heads: Heads) -> None:
         if heads.get(b"host", b"").lower() not in self._house.hosts():
             raise _turn_away(421, "this is O-Switcher on the loopback address; the Host header names another place")
         origin = heads.get(b"origin")
-        if heads.get(b"sec-fetch-site") in _ELSEWHERE or (origin and origin.lower() not in self._house.origins()):
+        elsewhere = heads.get(b"sec-fetch-site") in _ELSEWHERE and not _is_link(exchange, heads)
+        if elsewhere or (origin and origin.lower() not in self._house.origins()):
             raise _turn_away(403, "pages of other sites may not call O-Switcher")
 
     def _client(self, heads: Heads, protocol: Protocol) -> str:
@@ -258,6 +259,15 @@ def _check_form(exchange: Exchange, heads: Heads) -> None:
 _ONCE = (b"host", b"origin", b"sec-fetch-site", *_TOKEN_HEADERS, b"content-type", b"content-encoding")
 
 _ELSEWHERE = (b"cross-site", b"same-site")  # another port of this host is another program
+
+
+def _is_link(exchange: Exchange, heads: Heads) -> bool:
+    """A link from another O-Switcher on this host to the report of this one, as the page that starts the demo has it.
+
+    In a tab of its own, so nobody else sees what is there, which is nothing without a ticket or a session.
+    """
+    told = tuple(heads.get(name) for name in (b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"))
+    return told == (b"same-site", b"navigate", b"document") and (exchange.method, exchange.path) == ("GET", b"/report")
 
 
 _FACES = frozenset({"", "healthz", "api", "report", "metrics", "help", "static", "favicon.ico"})

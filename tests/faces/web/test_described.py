@@ -19,7 +19,9 @@ from tray_app.control.verbs import VERBS
 from tray_app.host.instance import find_running
 
 # `stop` and `restart` end the app, live events have no end, and the others read or change what is this user's on this machine
-LEFT_OUT = ("stop", "restart", "follow-events", "autostart", "connect", "disconnect", "discover", "move-keys")
+LEFT_OUT = (
+    "stop", "restart", "follow-events", "autostart", "connect", "disconnect", "discover", "move-keys", "demo-start",
+)  # fmt: skip
 
 
 # schemathesis takes names out of answers, so what it asks for happens; a profile that it adds must lead nowhere
@@ -44,7 +46,7 @@ def token_of(rig: Rig) -> str:
 # Whether an address or a label can be used is no matter of its spelling alone, so no schema tells it all.
 CONFIG = """
 [[operations]]
-include-operation-id = ["profiles-add", "profiles-adopt", "profiles-set", "export"]
+include-operation-id = ["profiles-add", "profiles-adopt", "profiles-set", "config-set", "config-reset", "export"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 401, 404, 409, 422]
 """
@@ -114,8 +116,19 @@ ASKED: list[tuple[str, dict[str, object]]] = [
     ("history", {"limit": 1.0}),
     ("profiles-set", {"profile": "openrouter-c", "priority": -1}),
     ("profiles-rename", {"profile": "openrouter-c", "label": "renamed"}),
-    ("profiles-remove", {"profile": "openrouter-renamed"}),
+    ("profiles-remove", {"profile": "openrouter-renamed", "undo_s": 60}),
+    ("status", {}),
     ("profiles-bring-back", {"profile": "openrouter-renamed"}),
+    ("profiles-remove", {"profile": "openrouter-renamed", "undo_s": 60}),
+    ("profiles-forget", {"profile": "openrouter-renamed"}),
+    ("profiles-remove", {"profile": "openrouter-b"}),
+    ("client-usage", {}),
+    ("config-show", {}),
+    ("config-set", {"key": "switcher.retry", "value": "2"}),
+    ("config-reset", {"key": "switcher.retry"}),
+    ("config-undo", {}),
+    ("demo-status", {}),
+    ("demo-stop", {}),
     ("known-key", {"mark": "nobody's", "base_url": "https://openrouter.ai/api/v1"}),
     ("unknown-answers", {}),
     ("token", {"client": "aider"}),

@@ -26,6 +26,9 @@ def register(app: typer.Typer, house: Starter) -> None:
     @app.command()
     def demo(
         once: Annotated[bool, typer.Option("--once", help="End by itself.")] = False,
+        beside: Annotated[Path | None, typer.Option(hidden=True, help="For the app: on behalf of its page.")] = None,
     ) -> None:
         """Show rotation with practice keys, no account needed."""
+        if beside is not None:
+            raise typer.Exit(house.accompany(beside))
         raise typer.Exit(house.demo(once=once))

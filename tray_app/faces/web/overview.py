@@ -14,7 +14,7 @@ from tray_app.control.service import Service
 from tray_app.control.verbs import Refused
 from tray_app.control.views import Selection
 from tray_app.faces.web.drawing import drawing, packed, signed_out
-from tray_app.faces.web.sessions import COOKIE, Sessions
+from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.shell import pages_of, shell_of
 
 HERE = "/report"
@@ -61,5 +61,5 @@ class _Overview:
         wanted = request.query_params.get("page", "")
         where = next((page.address for page in pages_of(request) if page.name == wanted), HERE)
         response = RedirectResponse(where, 303, headers={"cache-control": "no-store"})
-        response.set_cookie(COOKIE, session, httponly=True, samesite="strict", path="/")
+        response.set_cookie(self._sessions.cookie, session, httponly=True, samesite="strict", path="/")
         return response

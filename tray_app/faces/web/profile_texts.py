@@ -47,13 +47,54 @@ class ProfileWords:
     retry: str
     confirm: str
     remove: str
-    undo: str
     ends_in: str
     found_in: str
     standings: Mapping[str, str]
     promise: str
+    key_new: str
+    key_new_how: str
+    tags: str
+    tags_how: str
+    until: str
+    rests: str
+    circuits: Mapping[str, str]
+    health: str
+    circuit: str
+    in_flight: str
+    score: str
+    terms: Mapping[str, str]
+    measured: str
+    never_measured: str
+    failed_share: str
+    used: str
+    resets: str
+    as_told: str
+    unknown_quota: str
+    use: str
+    pin: str
+    pin_ways: Mapping[str, str]
+    unpin: str
+    pause_ways: Mapping[str, str]
+    drain: str
+    disable: str
+    edit: str
+    other: str
+    other_of: str
+    preferred: str
+    pinned: str
+    removed: str
+    removed_how: str
+    forget: str
+    filter: str
+    add_one: str
+    tray: str
+    demo_start: str
+    demo_open: str
+    demo_end: str
+    demo_until: str
     # what is said of what was done
-    unknown: str
+    demo_runs: str
+    done: Mapping[str, str]
     no_key: str
     no_number: str
     refused: str
@@ -86,23 +127,79 @@ ENGLISH = ProfileWords(
     none_here="OpenCode, Claude Code, Codex and the environment hold no key.",
     take="Take over {n}",
     demo="Try it without a key",
-    demo_how="Practice profiles on a simulated provider; in a terminal:",
+    demo_how="Three practice keys on a simulated provider, for ten minutes. It runs apart from all that is yours, and "
+    "leaves nothing behind.",
     profiles="Your profiles",
     priority="Priority",
     priority_how="higher is preferred",
     save="Save",
     pause="Pause",
     resume="Resume",
-    enable="Enable",
-    retry="Try again",
+    enable="Switch on",
+    retry="Retry now",
     confirm="Its key may go there",
     remove="Remove",
-    undo="Undo",
     ends_in="key ending in {tail}",
     found_in="from {source}",
     standings={"new": "new", "asks": "of a project", "held": "held", "removed": "removed", "skipped": "not taken"},
     promise="Keys lie in the system's keyring or in a file that only you can read, and are never shown again.",
-    unknown="This page asked for something that O-Switcher does not know; reload it.",
+    key_new="New key",
+    key_new_how="only to replace it; it is checked first",
+    tags="Tags",
+    tags_how="separated by commas",
+    until="until {at}",
+    rests="{what}: {rest}",
+    circuits={"closed": "closed", "open": "open", "half_open": "half open"},
+    health="Health",
+    circuit="Circuit",
+    in_flight="In flight",
+    score="Score",
+    terms={"health": "health", "latency": "latency", "failure": "failures", "priority": "priority"},
+    measured="first byte after {time} on average",
+    never_measured="not called yet",
+    failed_share="{share} of its latest calls failed",
+    used="{share} used",
+    resets="resets {when}",
+    as_told="known {ago}",
+    unknown_quota="What is left is not known: nothing has told it yet.",
+    use="Use",
+    pin="Pin",
+    pin_ways={"1h": "For 1 hour", "today": "For today", "": "Until unpinned"},
+    unpin="Unpin",
+    pause_ways={"30m": "For 30 minutes", "2h": "For 2 hours", "reset": "Until its limit resets", "": "Until resumed"},
+    drain="Drain: finish, take nothing new",
+    disable="Switch off",
+    edit="Edit",
+    other="More",
+    other_of="More for {id}",
+    preferred="preferred",
+    pinned="pinned",
+    removed="Removed",
+    removed_how="its key is forgotten {when}, or when O-Switcher stops",
+    forget="Forget its key now",
+    filter="Find a profile",
+    add_one="Add a profile",
+    tray="Keys found on this machine",
+    demo_start="Try the demo",
+    demo_open="Open its report",
+    demo_end="End the demo",
+    demo_until="It runs at {url}, apart from everything of yours, and ends by itself {when}.",
+    demo_runs="The demo runs at {url}.",
+    done={
+        "use": "{id} is preferred now.",
+        "pin": "{id} is pinned.",
+        "unpin": "Nothing is pinned or preferred any more.",
+        "pause": "{id} is paused.",
+        "resume": "{id} is ready for use.",
+        "enable": "{id} is ready for use.",
+        "disable": "{id} is switched off.",
+        "drain": "{id} finishes what it does and takes nothing new.",
+        "profiles-confirm": "The key of {id} may go to its provider's new address.",
+        "profiles-remove": "{id} was removed. Its key is forgotten in {minutes} minutes, or when O-Switcher stops.",
+        "profiles-bring-back": "{id} is back, with its key, as it was.",
+        "profiles-forget": "The key of {id} is forgotten.",
+        "demo-stop": "The demo has ended; nothing of it is left.",
+    },
     no_key="Choose a provider and paste its key.",
     no_number="The priority is a whole number.",
     refused="It was not kept.",
@@ -135,7 +232,8 @@ RUSSIAN = ProfileWords(
     none_here="В OpenCode, Claude Code, Codex и переменных окружения ключей нет.",
     take="Взять: {n}",
     demo="Попробовать без ключа",
-    demo_how="Учебные профили у имитации провайдера; в терминале:",
+    demo_how="Три учебных ключа у имитации провайдера, на десять минут. Работает отдельно от всего вашего и ничего не "
+    "оставляет.",
     profiles="Ваши профили",
     priority="Приоритет",
     priority_how="больше значит раньше",
@@ -143,15 +241,70 @@ RUSSIAN = ProfileWords(
     pause="Приостановить",
     resume="Продолжить",
     enable="Включить",
-    retry="Попробовать снова",
+    retry="Попробовать сейчас",
     confirm="Ключ можно отправлять туда",
     remove="Удалить",
-    undo="Вернуть",
     ends_in="ключ оканчивается на {tail}",
     found_in="из {source}",
     standings={"new": "новый", "asks": "из проекта", "held": "есть", "removed": "удалён", "skipped": "не берётся"},
     promise="Ключи лежат в хранилище системы или в файле, доступном только вам, и больше не показываются.",
-    unknown="Страница попросила неизвестное; обновите её.",
+    key_new="Новый ключ",
+    key_new_how="только чтобы заменить; сначала проверяется",
+    tags="Теги",
+    tags_how="через запятую",
+    until="до {at}",
+    rests="{what}: {rest}",
+    circuits={"closed": "замкнута", "open": "разомкнута", "half_open": "проверяется"},
+    health="Здоровье",
+    circuit="Цепь",
+    in_flight="В работе",
+    score="Оценка",
+    terms={"health": "здоровье", "latency": "задержка", "failure": "сбои", "priority": "приоритет"},
+    measured="первый байт в среднем через {time}",
+    never_measured="ещё не вызывался",
+    failed_share="не удалось из последних вызовов: {share}",
+    used="израсходовано {share}",
+    resets="сброс {when}",
+    as_told="узнано {ago}",
+    unknown_quota="Сколько осталось, неизвестно: пока никто не сообщил.",
+    use="Использовать",
+    pin="Закрепить",
+    pin_ways={"1h": "На 1 час", "today": "На сегодня", "": "До отмены"},
+    unpin="Открепить",
+    pause_ways={"30m": "На 30 минут", "2h": "На 2 часа", "reset": "До сброса лимита", "": "До возобновления"},
+    drain="Завершить начатое, нового не брать",
+    disable="Выключить",
+    edit="Изменить",
+    other="Ещё",
+    other_of="Ещё для {id}",
+    preferred="предпочтён",
+    pinned="закреплён",
+    removed="Удалённые",
+    removed_how="ключ будет забыт {when} или при остановке O-Switcher",
+    forget="Забыть ключ сейчас",
+    filter="Найти профиль",
+    add_one="Добавить профиль",
+    tray="Ключи, найденные на этой машине",
+    demo_start="Запустить демонстрацию",
+    demo_open="Открыть её отчёт",
+    demo_end="Завершить демонстрацию",
+    demo_until="Работает по адресу {url}, отдельно от всего вашего, и завершится сама {when}.",
+    demo_runs="Демонстрация работает по адресу {url}.",
+    done={
+        "use": "Профиль {id} теперь предпочтён.",
+        "pin": "Профиль {id} закреплён.",
+        "unpin": "Больше ничего не закреплено и не предпочтено.",
+        "pause": "Профиль {id} приостановлен.",
+        "resume": "Профиль {id} снова в деле.",
+        "enable": "Профиль {id} снова в деле.",
+        "disable": "Профиль {id} выключен.",
+        "drain": "Профиль {id} завершает начатое и нового не берёт.",
+        "profiles-confirm": "Ключ {id} можно отправлять по новому адресу провайдера.",
+        "profiles-remove": "Профиль {id} удалён. Ключ будет забыт через {minutes} мин или при остановке O-Switcher.",
+        "profiles-bring-back": "Профиль {id} вернулся, с ключом, каким был.",
+        "profiles-forget": "Ключ {id} забыт.",
+        "demo-stop": "Демонстрация завершена, ничего от неё не осталось.",
+    },
     no_key="Выберите провайдера и вставьте его ключ.",
     no_number="Приоритет должен быть целым числом.",
     refused="Ключ не сохранён.",

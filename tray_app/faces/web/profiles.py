@@ -1,192 +1,248 @@
-"""The start page, where there is no profile yet, and the page that manages them later.
-
-Plain forms, answered by a redirect: no script is needed.
-"""
+"""The start page, where there is no profile yet, and the page that manages them later."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
+from datetime import datetime, timedelta
+from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from tray_app.control.discovery import FoundView
 from tray_app.control.registry import Standing
 from tray_app.control.service import Service
-from tray_app.control.verbs import Refused
-from tray_app.control.views import ProfileView
+from tray_app.control.verbs import UNDO_S, Refused
+from tray_app.control.views import ProfileView, QuotaView
 from tray_app.core.providers import KeyHeader, canonical
-from tray_app.faces.web.drawing import PAGE_HEADERS, drawn, signed_out
-from tray_app.faces.web.forms import Form, form_of
+from tray_app.faces.web.deeds import ACTOR, DeedPage, Said, perform
+from tray_app.faces.web.drawing import signed_out
+from tray_app.faces.web.forms import Form
 from tray_app.faces.web.profile_texts import ProfileWords, words_for
-from tray_app.faces.web.sessions import Sessions, form_token, is_form_token
+from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.shell import language_of
-from tray_app.faces.web.shell_texts import words_for as shell_words_for
 
 HERE = "/profiles"
-_ACTOR = "web"
+DEMO = "/report/demo"  # under which the door lets pages through
+FOUND_S = 15.0  # so long what is on the machine is not looked for again
 _MEANT = frozenset({Standing.NEW, Standing.ASKS})
-
-
-@dataclass(slots=True)
-class Said:
-    """What the page says once, of what was done. `undo` is a removed profile that can be had back."""
-
-    words: str
-    ok: bool
-    undo: str | None = None
-    kept: Form = field(default_factory=dict)  # what had been typed, but for the key
+MANY = 8  # profiles from which on the page offers to filter them
+_HOUR_S = 3600.0
 
 
 def routes(service: Service, sessions: Sessions) -> list[Route]:
     """The addresses of the page."""
-    pages = ProfilePages(service, sessions)
-    return [Route(HERE, pages.show, methods=["GET"]), Route(HERE, pages.change, methods=["POST"])]
+    profiles = _Profiles(service)
+    page = DeedPage(
+        service,
+        sessions,
+        "profiles",
+        HERE,
+        "profiles.html",
+        {
+            "add": profiles.add,
+            "take-over": profiles.take_over,
+            "change": profiles.change,
+            "use": profiles.use,
+            "pin": profiles.pin,
+            "unpin": profiles.unpin,
+            "pause": profiles.pause,
+            "resume": profiles.plain("resume"),
+            "enable": profiles.plain("enable"),
+            "disable": profiles.plain("disable"),
+            "drain": profiles.plain("drain"),
+            "retry": profiles.retry,
+            "confirm": profiles.plain("profiles-confirm"),
+            "remove": profiles.remove,
+            "undo": profiles.plain("profiles-bring-back"),
+            "forget": profiles.plain("profiles-forget"),
+            "demo": profiles.start_demo,
+            "end-demo": profiles.end_demo,
+        },
+        profiles.given,
+    )
 
-
-class ProfilePages:
-    """Shows and changes profiles."""
-
-    def __init__(self, service: Service, sessions: Sessions) -> None:
-        self._service = service
-        self._sessions = sessions
-        self._said: dict[str, Said] = {}  # by session
-
-    async def show(self, request: Request) -> Response:
-        """The page."""
-        session = self._sessions.session(request.scope["headers"])
-        if session is None:
+    async def demo(request: Request) -> Response:
+        """The way to the demo's report: another address, which no form may lead to."""
+        if not sessions.has_session(request.scope["headers"]):
             return await signed_out(request)
-        status = self._service.status()
-        findings = await self._service.perform("discover", {}, _ACTOR)
-        assert isinstance(findings, list)  # noqa: S101 - the verb's own kind
-        said, locale = self._said.pop(session, None), language_of(request)
-        return await drawn(
-            request,
-            "profiles.html",
-            "profiles",
-            status.state,
-            now=self._service.clock(),
-            w=words_for(locale),
-            status=status,
-            found=findings,
-            meant=sum(one.standing in _MEANT for one in findings),
-            providers=[one for one in self._service.providers().values() if one.key_header is not KeyHeader.NONE],
-            said=said,
-            token=form_token(session),
-        )
-
-    async def change(self, request: Request) -> Response:
-        """Carry out what a form of the page asks for, and show the page again."""
-        session = self._sessions.session(request.scope["headers"])
-        if session is None:
-            return await signed_out(request)
-        words = words_for(language_of(request))
         try:
-            form = await form_of(request)
-        except ClientDisconnect:
-            return Response(status_code=499)
-        except Refused as refused:
-            return HTMLResponse(escape(refused.message), 400, headers=PAGE_HEADERS)
-        if not is_form_token(form.get("token", ""), session):
-            return HTMLResponse(shell_words_for(language_of(request)).stale, 403, headers=PAGE_HEADERS)
-        deed = _DEEDS.get(form.get("do", ""))
-        try:
-            said = Said(words.unknown, ok=False) if deed is None else await deed(self, form, words)
-        except Refused as refused:
-            said = Said(refused.message, ok=False, kept=_without_key(form))
-        living = {one: what for one, what in self._said.items() if self._sessions.lives(one)}
-        self._said = {**living, session: said}
-        return _back()
+            url = await service.demonstration.report()
+        except Refused:
+            url = HERE
+        return RedirectResponse(url, 303, headers={"cache-control": "no-store"})
 
-    # -- what forms ask for
+    return [*page.routes(), Route(DEMO, demo, methods=["GET"])]
 
-    async def _add(self, form: Form, words: ProfileWords) -> Said:
+
+@dataclass(slots=True)
+class _Profiles:
+    """What the page shows, and what its forms ask for."""
+
+    service: Service
+    _found: list[FoundView] = field(default_factory=list)
+    _found_at: float = float("-inf")
+
+    async def given(self, request: Request, said: Said | None) -> Mapping[str, Any]:
+        """What the template draws."""
+        status, quotas = self.service.status(), self.service.quotas()
+        findings = await self._findings(afresh=said is not None)
+        left: dict[str, list[QuotaView]] = {}
+        for one in quotas:
+            left.setdefault(one.profile, []).append(one)
+        return {
+            "w": words_for(language_of(request)),
+            "status": status,
+            "left": left,
+            "many": MANY,
+            "found": findings,
+            "meant": sum(one.standing in _MEANT for one in findings),
+            "providers": [one for one in self.service.providers().values() if one.key_header is not KeyHeader.NONE],
+            "demo": self.service.demonstration.view(),
+            "demo_address": DEMO,
+            "kept": said.kept if said is not None else {},
+        }
+
+    async def _findings(self, *, afresh: bool) -> list[FoundView]:
+        """What is on this machine; files are not read again at each event."""
+        if afresh or time.monotonic() - self._found_at > FOUND_S:
+            found = await self.service.perform("discover", {}, ACTOR)
+            assert isinstance(found, list)  # noqa: S101 - the verb's own kind
+            self._found, self._found_at = found, time.monotonic()
+        return self._found
+
+    # -- keys come
+
+    async def add(self, form: Form, language: str) -> Said:
         """A key is asked about before it is kept; one that its provider refuses is not kept."""
+        words, registry = words_for(language), self.service.registry
         name, secret = canonical(form.get("provider", "")), form.get("secret", "").strip()
-        provider = self._service.providers().get(name)
+        provider = self.service.providers().get(name)
         if provider is None or not secret:
-            return Said(words.no_key, ok=False, kept=_without_key(form))
+            raise Refused("bad_argument", words.no_key)
         url = form.get("base_url", "").strip().rstrip("/")
-        where = self._service.registry.fit_address(url or provider.base_url)
-        check = await self._service.check_key(name, where, self._service.registry.fit_secret(secret))
+        checked = await self._checked(name, url or provider.base_url, secret, form, words)
+        given: dict[str, object] = {"provider": name, "secret": secret}
+        given |= {"label": form.get("label", "").strip() or registry.free_label(name, "main")}
+        given |= {key: form[key].strip() for key in ("account", "base_url", "tags") if form.get(key, "").strip()}
+        if form.get("priority", "").strip():
+            given["priority"] = _whole(form["priority"], words)
+        return Said(f"{checked}. {await perform(self.service, 'profiles-add', given)}")
+
+    async def _checked(self, name: str, url: str, secret: str, form: Form, words: ProfileWords) -> str:
+        """What the provider says of a key.
+
+        Raises:
+            Refused: it does not take it, or cannot be asked and that does not do.
+        """
+        registry = self.service.registry
+        check = await self.service.check_key(name, registry.fit_address(url), registry.fit_secret(secret))
         if check.taken is False or (check.taken is None and "anyway" not in form):
             hint = words.refused if check.taken is False else words.unchecked
-            return Said(f"{check.words}. {hint}", ok=False, kept=_without_key(form))
-        given: dict[str, object] = {"provider": name, "secret": secret}
-        given |= {"label": form.get("label", "").strip() or self._service.registry.free_label(name, "main")}
-        given |= {key: form[key].strip() for key in ("account", "base_url") if form.get(key, "").strip()}
-        done = await self._perform("profiles-add", given)
-        return Said(f"{check.words}. {done}", ok=True)
+            raise Refused("conflict", f"{check.words}. {hint}")
+        return check.words
 
-    async def _take_over(self, form: Form, words: ProfileWords) -> Said:
-        found = await self._service.perform("discover", {"apply": True}, _ACTOR)
+    async def take_over(self, form: Form, language: str) -> Said:
+        """Take over what was found."""
+        words = words_for(language)
+        found = await self.service.perform("discover", {"apply": True}, ACTOR)
         assert isinstance(found, list)  # noqa: S101 - the verb's own kind
         taken = [one.profile for one in found if one.words.startswith("taken over")]
         return Said(words.taken.format(names=", ".join(taken)) if taken else words.nothing, ok=bool(taken))
 
-    async def _change(self, form: Form, words: ProfileWords) -> Said:
-        """Account and priority first: with the label the profile's name changes."""
-        name, view = form.get("profile", ""), self._view(form)
+    # -- they are changed
+
+    async def change(self, form: Form, language: str) -> Said:
+        """The label last: with it the profile's name changes."""
+        words, name, view = words_for(language), form.get("about", ""), self._view(form)
         given: dict[str, object] = {}
         if (account := form.get("account", "").strip()) != view.account:
             given["account"] = account
         if (priority := _whole(form.get("priority", ""), words)) != view.priority:
             given["priority"] = priority
-        said = [await self._perform("profiles-set", {"profile": name, **given})] if given else []
+        if "tags" in form and (tags := _tags(form["tags"])) != ", ".join(view.tags):
+            given["tags"] = tags
+        said = []
+        if secret := form.get("secret", "").strip():
+            said.append(await self._checked(view.provider, view.base_url, secret, form, words))
+            given["secret"] = secret
+        if given:
+            said.append(await perform(self.service, "profiles-set", {"profile": name, **given}))
         if (label := form.get("label", "").strip()) != view.label:
-            said.append(await self._perform("profiles-rename", {"profile": name, "label": label}))
-        return Said("; ".join(said) or words.unchanged, ok=True)
+            said.append(await perform(self.service, "profiles-rename", {"profile": name, "label": label}))
+        return Said("; ".join(said) or words.unchanged)
 
     def _view(self, form: Form) -> ProfileView:
-        for view in self._service.status().profiles:
-            if view.id == form.get("profile"):
-                return view
-        raise Refused("not_found", f"no profile is called {form.get('profile', '')!r}")
+        return self.service.profile(form.get("about", ""))
 
-    async def _remove(self, form: Form, words: ProfileWords) -> Said:
-        name = form.get("profile", "")
-        return Said(await self._perform("profiles-remove", {"profile": name}), ok=True, undo=name)
+    # -- the operator's word
 
-    async def _perform(self, verb: str, given: Mapping[str, object]) -> str:
-        done = await self._service.perform(verb, given, _ACTOR)
-        return str(done["message"]) if isinstance(done, dict) else ""
+    async def use(self, form: Form, language: str) -> Said:
+        """Prefer one."""
+        return await self._ask("use", form, language)
+
+    async def pin(self, form: Form, language: str) -> Said:
+        """For an hour, for today, or until it is unpinned."""
+        spans = {"1h": _HOUR_S, "today": _rest_of_today_s()}
+        span = spans.get(form["with"])
+        return await self._ask("pin", form, language, {} if span is None else {"for_s": span})
+
+    async def unpin(self, form: Form, language: str) -> Said:
+        """End what was chosen."""
+        await perform(self.service, "unpin", {})
+        return Said(words_for(language).done["unpin"])
+
+    async def pause(self, form: Form, language: str) -> Said:
+        """For a while, until a reset, or until it is resumed."""
+        ways: dict[str, dict[str, object]] = {
+            "30m": {"for_s": _HOUR_S / 2},
+            "2h": {"for_s": 2 * _HOUR_S},
+            "reset": {"until_reset": True},
+        }
+        return await self._ask("pause", form, language, ways.get(form["with"], {}))
+
+    async def retry(self, form: Form, language: str) -> Said:
+        """Nothing is held against it any more; its provider is asked."""
+        name = form.get("about", "")
+        return Said(await perform(self.service, "retry-now", {"profile": name}), about=name)
+
+    async def remove(self, form: Form, language: str) -> Said:
+        """It can be had back for a while."""
+        said = await self._ask("profiles-remove", form, language, {"undo_s": UNDO_S})
+        return Said(said.words, about=said.about, undo="undo")
+
+    def plain(self, verb: str) -> _Plain:
+        """A form that asks for one verb about one profile."""
+        return _Plain(self, verb)
+
+    async def _ask(self, verb: str, form: Form, language: str, more: Mapping[str, object] | None = None) -> Said:
+        name = form.get("about", "")
+        await perform(self.service, verb, {"profile": name, **(more or {})})
+        return Said(words_for(language).done[verb].format(id=name, minutes=round(UNDO_S / 60)), about=name)
+
+    # -- the demo
+
+    async def start_demo(self, form: Form, language: str) -> Said:
+        """Run it."""
+        view = await self.service.perform("demo-start", {}, ACTOR)
+        return Said(words_for(language).demo_runs.format(url=getattr(view, "url", "")))
+
+    async def end_demo(self, form: Form, language: str) -> Said:
+        """End it."""
+        await perform(self.service, "demo-stop", {})
+        return Said(words_for(language).done["demo-stop"])
 
 
-Deed = Callable[[ProfilePages, Form, ProfileWords], Awaitable[Said]]
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    profiles: _Profiles
+    verb: str
 
-
-def _verb(name: str) -> Deed:
-    """A form that asks for one verb about one profile."""
-
-    async def deed(page: ProfilePages, form: Form, words: ProfileWords) -> Said:
-        return Said(await page._perform(name, {"profile": form.get("profile", "")}), ok=True)
-
-    return deed
-
-
-_DEEDS: Mapping[str, Deed] = {
-    "add": ProfilePages._add,
-    "take-over": ProfilePages._take_over,
-    "change": ProfilePages._change,
-    "remove": ProfilePages._remove,
-    "undo": _verb("profiles-bring-back"),
-    "pause": _verb("pause"),
-    "resume": _verb("resume"),
-    "enable": _verb("enable"),
-    "confirm": _verb("profiles-confirm"),
-    "retry": _verb("retry-now"),
-}
-
-
-def _back() -> Response:
-    return RedirectResponse(HERE, 303, headers={"cache-control": "no-store"})
-
-
-def _without_key(form: Form) -> Form:
-    return {name: value for name, value in form.items() if name in ("provider", "label", "account", "base_url")}
+    async def __call__(self, form: Form, language: str) -> Said:
+        return await self.profiles._ask(self.verb, form, language)
 
 
 def _whole(text: str, words: ProfileWords) -> int:
@@ -194,3 +250,14 @@ def _whole(text: str, words: ProfileWords) -> int:
         return int(text.strip() or 0)
     except ValueError as error:
         raise Refused("bad_argument", words.no_number) from error
+
+
+def _tags(text: str) -> str:
+    return ", ".join(tag.strip() for tag in text.split(",") if tag.strip())
+
+
+def _rest_of_today_s() -> float:
+    """Until the next local midnight, in seconds."""
+    now = datetime.now().astimezone()
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return max(1.0, (midnight - now).total_seconds())

@@ -140,6 +140,14 @@ class Formats:
         """What follows that word: `, back in 38 min (the rate limit is reached, stated by OpenRouter)`, in pieces."""
         return wording.standing(profile, self.now, self.words.wording)
 
+    def in_time(self, at: int) -> str:
+        """How far away an instant is: `in 38 min`. `deeds.js` says the same, and counts seconds down."""
+        return wording.in_time(at, self.now, self.words.wording)
+
+    def source(self, profile: ProfileView) -> str | None:
+        """Where the end of a profile's rest is known from: `stated by OpenRouter`."""
+        return wording.source_words(profile.reset_source, profile.title, self.words.wording)
+
     def left(self, left: QuotaView) -> str:
         """What is left of a quota."""
         return wording.quota_words(left, self.now, self.words.wording)

@@ -17,7 +17,8 @@ IDLE_S = 24 * 3600.0  # a session that nobody has used for so long is over
 class Sessions:
     """Tickets are good once and for 30 s; the session that a ticket becomes ends with the app, or a day after its use.
 
-    `client_of` names the client of a local token's SHA-256, or None.
+    `client_of` names the client of a local token's SHA-256, or None. `cookie` is what the session's cookie is called:
+    browsers keep those of every port of a host together, so each port has a name of its own.
     """
 
     def __init__(
@@ -25,7 +26,9 @@ class Sessions:
         admin_token: str,
         ticks: Callable[[], float],
         client_of: Callable[[bytes], str | None] = lambda digest: None,
+        cookie: str = COOKIE,
     ) -> None:
+        self.cookie = cookie
         self._client_of = client_of
         self._admin_token = admin_token.encode()
         self._ticks = ticks
@@ -85,7 +88,7 @@ class Sessions:
     def _session_in(self, cookies: str) -> str | None:
         """Other programs on this host set cookies too, of whatever shape, and of our name: any of those may be ours."""
         pairs = [part.strip().partition("=") for part in cookies.split(";", MAX_COOKIES)]
-        for given in [value.strip('"').encode() for name, _, value in pairs if name == COOKIE]:
+        for given in [value.strip('"').encode() for name, _, value in pairs if name == self.cookie]:
             for session in self._sessions:
                 if hmac.compare_digest(given, session.encode()) and self.lives(session):
                     self._sessions[session] = self._ticks()

@@ -65,6 +65,12 @@ class ShellWords:
     themes: Mapping[str, str]
     language: str
     stale: str
+    unknown_deed: str
+    undo: str
+    in_seconds: str
+    copied: str
+    not_copied: str
+    dismiss: str
 
 
 ENGLISH = ShellWords(
@@ -133,6 +139,12 @@ ENGLISH = ShellWords(
     themes={"light": "Light", "system": "As the system", "dark": "Dark"},
     language="Language",
     stale="This page was from an earlier session. Open it again: o-switcher report",
+    unknown_deed="This page asked for something that O-Switcher does not know; reload it.",
+    undo="Undo",
+    in_seconds="in {n} s",
+    copied="Copied.",
+    not_copied="The browser did not let it be copied; select it and copy it by hand.",
+    dismiss="Dismiss",
 )
 
 RUSSIAN = ShellWords(
@@ -210,6 +222,12 @@ RUSSIAN = ShellWords(
     themes={"light": "Светлые", "system": "Как в системе", "dark": "Тёмные"},
     language="Язык",
     stale="Страница осталась от прежнего сеанса. Откройте её заново: o-switcher report",
+    unknown_deed="Страница попросила о неизвестном; обновите её.",
+    undo="Вернуть",
+    in_seconds="через {n} с",
+    copied="Скопировано.",
+    not_copied="Браузер не дал скопировать; выделите и скопируйте вручную.",
+    dismiss="Закрыть",
 )
 
 LANGUAGES: Mapping[str, ShellWords] = {words.lang: words for words in (ENGLISH, RUSSIAN)}

@@ -3,11 +3,13 @@
 // that scrolling, focus and selection stay.
 //
 // To a page's own script it says `fresh` (with the newer page) when the page has been changed and `dressed` when its
-// colours have; a script says `toast` with {text, wrong}. All three are events of the document.
+// colours have; a script says `toast` with {text, wrong}, and `take` with a document that it has got itself. All are
+// events of the document.
 
 const EVERY_MS = 5_000; // without live events
 const AT_LEAST_MS = 30_000; // with them: times and quotas go on
 const SETTLE_MS = 400; // several events come of one request
+const PACE_MS = 2_000; // from one reading to the next, however much happens
 const PATIENCE_MS = 15_000;
 const words = JSON.parse(document.getElementById("shell-words").textContent);
 const banner = document.getElementById("banner");
@@ -202,7 +204,7 @@ async function tick() {
   await read();
   reading = false;
   age();
-  soon(again ? SETTLE_MS : stream && stream.readyState === EventSource.OPEN ? AT_LEAST_MS : EVERY_MS);
+  soon(again ? calm() : stream && stream.readyState === EventSource.OPEN ? AT_LEAST_MS : EVERY_MS);
 }
 
 function soon(ms) {
@@ -227,14 +229,19 @@ function listen() {
 
 function happened() {
   if (reading || settling) {
-    again = reading;
+    again ||= reading;
     return;
   }
   settling = true;
   setTimeout(() => {
     settling = false;
     tick();
-  }, SETTLE_MS);
+  }, calm());
+}
+
+// How long to wait for the next reading, now that something has happened.
+function calm() {
+  return Math.max(SETTLE_MS, readAt + PACE_MS - performance.now());
 }
 
 function leave() {
@@ -243,6 +250,11 @@ function leave() {
     stream = null;
   }
 }
+
+document.addEventListener("take", (event) => {
+  take(event.detail);
+  age();
+});
 
 age();
 if (live.length) {
