@@ -52,7 +52,7 @@ CASES = [
     (deed("pause", profile="a", actor="tray", reason="for 2 h"), "a was paused (in the tray): for 2 h"),
     (deed("pause-all", actor="cli"), "Everything was paused (in a terminal)"),
     (deed("retry-now", actor="api"), "retry-now (over the API)"),
-    (deed("connect", actor="cli", reason="codex"), "connect (in a terminal): codex"),
+    (deed("connect", actor="cli", reason="codex"), "A client was connected (in a terminal): codex"),
     (deed("odd", profile="a", actor="robot"), "odd: a (robot)"),
     (deed("odd"), "odd"),
     (
