@@ -156,6 +156,7 @@ COMMANDS: Mapping[str, list[str]] = {
         "profiles set groq-x --base-url https://STRAY@x.example/v1", "profiles set STRAY --account x",
         "profiles remove STRAY", "profiles remove groq-x", "profiles confirm STRAY",
     ],
+    "targets": ["targets list", "targets remove STRAY"],  # another word for `profiles`
     "simulate": ["simulate --script broken.env"],
     "serve": ["serve --port 0"],  # a second one
     "connect": ["connect opencode --dry-run", "connect STRAY", "connect opencode"],
