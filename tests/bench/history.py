@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from tests.bench import pages
 from tests.bench.table import Row, Series, text
 from tests.ledger.past import DAY_MS, make
 from tray_app.core.history import Period, Wanted
@@ -27,7 +28,7 @@ from tray_app.ledger.queries import History
 from tray_app.ledger.retention import Limits, Retention
 
 MB_A_MILLION, REPORT_MS, LIST_MS, EXPORT_MB = 110.0, 50.0, 5.0, 60.0
-RUNS = 15
+RUNS, PAGE_RUNS = 15, 5
 STEPS = 200  # of retention that are timed
 SEARCHES = {
     "by a rare model and profile": Wanted(model="qwen/*", profile="openrouter-spare"),
@@ -79,6 +80,7 @@ def measured(path: Path, attempts: int) -> Iterator[Row]:
         yield Row("making it: CPU an attempt", Series((spent,), "us"), note=f"{attempts:,} attempts in 30 days")
     yield from _disk(path)
     yield from _questions(path, now)
+    yield from pages.measured(path, min(RUNS, PAGE_RUNS))
     yield from _way_out(path)
     yield from _retention(path, now)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import history
+from tests.bench import history, pages
+from tray_app.faces.web.pages import PAGES
 
 ROWS = (
     "making it: CPU an attempt",
@@ -16,6 +17,11 @@ ROWS = (
     "the last 100 requests: CPU",
     *(f"100 requests {name}: CPU" for name in history.SEARCHES),
     "one request's trace: CPU",
+    *(
+        f"the page {pages.LONGEST.get(page.address, page.address)}: {what}"
+        for page in PAGES
+        for what in ("CPU", "first paint")
+    ),
     "export of all attempts: memory",
     "export of all attempts: CPU a row",
     "a step of retention: wall clock",

@@ -14,11 +14,7 @@ import pytest
 
 from tests.clients.agents import AGENTS, PYTHON, Agent, has_opencode
 from tests.clients.packages import Packages
-from tests.whole.processes import ROOT
-
-sys.path.append(str(ROOT / "installer"))  # as a script's own folder is; at the end, so that it shadows nothing
-
-import environment  # found only once its folder is on the path
+from tests.installed import clients, environment
 
 UNRUN = pytest.StashKey[int]()
 
@@ -82,9 +78,7 @@ class NoWayOut:
 @pytest.fixture(scope="session")
 def installed() -> environment.Environment:
     """The clients; made now where only these tests are run, else by the set-up before them."""
-    place = environment.ensure(environment.CLIENTS)
-    place.hold()
-    return place
+    return clients()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@
 const EVERY_MS = 5_000; // without live events
 const AT_LEAST_MS = 30_000; // with them: times and quotas go on
 const SETTLE_MS = 400; // several events come of one request
+const PACE_MS = 2_000; // from one reading to the next, however much happens
 const PATIENCE_MS = 15_000;
 const words = JSON.parse(document.getElementById("shell-words").textContent);
 const banner = document.getElementById("banner");
@@ -202,7 +203,7 @@ async function tick() {
   await read();
   reading = false;
   age();
-  soon(again ? SETTLE_MS : stream && stream.readyState === EventSource.OPEN ? AT_LEAST_MS : EVERY_MS);
+  soon(again ? calm() : stream && stream.readyState === EventSource.OPEN ? AT_LEAST_MS : EVERY_MS);
 }
 
 function soon(ms) {
@@ -227,14 +228,19 @@ function listen() {
 
 function happened() {
   if (reading || settling) {
-    again = reading;
+    again ||= reading;
     return;
   }
   settling = true;
   setTimeout(() => {
     settling = false;
     tick();
-  }, SETTLE_MS);
+  }, calm());
+}
+
+// How long to wait for the next reading, now that something has happened.
+function calm() {
+  return Math.max(SETTLE_MS, readAt + PACE_MS - performance.now());
 }
 
 function leave() {
