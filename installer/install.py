@@ -24,6 +24,17 @@ from terminal import Problem, run_or_explain
 from uninstall import COPY, state_folders, uninstall
 
 AUTOSTART, OPENCODE = "autostart", "opencode"
+KEPT = (  # what uninstalling needs
+    "answers.py",
+    "desktop.py",
+    "environment.py",
+    "install.py",
+    "installed.py",
+    "python_version.py",
+    "record.py",
+    "terminal.py",
+    "uninstall.py",
+)
 OPENCODE_FOLDERS = (".config/opencode", ".local/share/opencode")
 
 
@@ -201,13 +212,12 @@ def _keep_copy() -> str:
     kept = environment.data_folder() / COPY
     if here != kept:
         kept.mkdir(parents=True, exist_ok=True)
-        wanted = {source.name for source in here.glob("*.py")}
-        for name in sorted(wanted):
+        for name in KEPT:
             part = kept / f"{name}.part"
             shutil.copyfile(here / name, part)
             part.replace(kept / name)
         for path in kept.iterdir():
-            if path.is_file() and path.name not in wanted:
+            if path.is_file() and path.name not in KEPT:
                 path.unlink()
     return f'python3 "{kept / "install.py"}"'
 

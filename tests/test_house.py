@@ -159,7 +159,7 @@ def commands_of(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (PACKAGE / "docs").glob("*.md"))]
+    "page", ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (PACKAGE / "docs").rglob("*.md"))]
 )
 def test_documentation_names_only_commands_that_exist(page: str) -> None:
     import typer
@@ -186,7 +186,7 @@ def test_the_readme_names_every_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (PACKAGE / "docs").glob("*.md"))]
+    "page", ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (PACKAGE / "docs").rglob("*.md"))]
 )
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text()

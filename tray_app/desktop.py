@@ -64,6 +64,8 @@ class _Desktop:
         self._end()
         starter.join(LATEST_S)
         if self._refusal is not None:
+            if self._app is not None:
+                self._app.stop()
             self._say(self._refusal)
             return 1
         if self._app is None:
@@ -97,6 +99,8 @@ class _Desktop:
                 self._shown.set()  # the start need not wait for it
                 self._watch_for_bus()
             pause = FIRST_LOOK_S if self._told(pause) else min(2 * pause, LONGEST_LOOK_S)
+            if self._ending:
+                break
         self._watch_no_more()
 
     def _told(self, within_s: float) -> bool:

@@ -61,6 +61,7 @@ def _running_soon(path: Path) -> instance.Running | None:
 
 
 def ending_signals() -> Iterable[signal.Signals]:
-    """Those that ask a program to end, as far as this system has them."""
+    """Those that ask a program to end, as far as this system has them; not the hangup that `nohup` has it ignore."""
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-    return [getattr(signal, name) for name in names if hasattr(signal, name)]
+    there = (getattr(signal, name) for name in names if hasattr(signal, name))
+    return [one for one in there if one.name != "SIGHUP" or signal.getsignal(one) is not signal.SIG_IGN]

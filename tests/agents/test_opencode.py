@@ -433,6 +433,32 @@ def test_a_project_cannot_have_a_file_beyond_it_read(checkout: Machine, name: st
     assert checkout.found() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "put_in"),
+    [
+        ("OPENROUTER_API_KEY", True),
+        ("GROQ_API_KEY", True),
+        ("TEAM_OPENROUTER_KEY", True),
+        ("OPENROUTER_TOKEN", True),
+        ("AWS_SECRET_ACCESS_KEY", False),
+        ("GITHUB_TOKEN", False),
+        ("STRIPE_API_KEY", False),
+        ("DATABASE_URL", False),
+        ("GOOGLE_CLIENT_SECRET", False),
+        ("NOTOPENROUTERS_KEY", False),
+    ],
+)
+def test_a_project_names_keys_of_providers_and_no_other_secret(checkout: Machine, name: str, put_in: bool) -> None:
+    """Else whoever takes over what a stranger's file offers would show a provider what is none of its business."""
+    checkout.environ[name] = "AKIA0123456789abcdef"
+    given = block(f"{{env:{name}}}", "https://openrouter.ai/api/v1", "pool")
+    checkout.write(checkout.project / "opencode.json", given)
+    taken = [one.secret for one in checkout.found() if one.label == "pool"]
+    assert taken == (["AKIA0123456789abcdef"] if put_in else [])
+    checkout.config(given)  # the user's own file may name whatever it likes
+    assert checkout.environ[name] in [one.secret for one in checkout.found()]
+
+
 def test_a_file_within_the_checkout_may_be_read(checkout: Machine) -> None:
     checkout.write(checkout.project.parent / "keys" / "one.txt", KEY)
     checkout.write(checkout.project / "opencode.json", block("{file:../keys/one.txt}"))

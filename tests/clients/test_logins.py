@@ -20,11 +20,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.agents import Agent
-from tests.clients.test_connected import POINTING
+from tests.clients.agents import MODEL, PROMPT, SIDE, Agent
+from tests.clients.test_connected import MODELS, POINTING, asked
 from tests.control.test_discovery import Machine, eventually, profiles
 from tests.rig import key_of, script_of
+from tray_app import app as house
 from tray_app.agents.opencode_database import rows
+from tray_app.control.callers import connect
 from tray_app.host import watch
 from tray_app.simulator.script import parse
 from tray_app.simulator.thread import SimulatorThread
@@ -121,6 +123,32 @@ def test_a_login_adds_a_profile_and_another_one_leaves_the_earlier_there(machine
         assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode", "openrouter-opencode-2"])
         held = {"type": "api", "key": key_of("b")}
         assert json.loads((opencode.data / "auth.json").read_text()) == {"openrouter": held}
+        _connected_opencode_asks_us(app, opencode)
+        assert json.loads((opencode.data / "auth.json").read_text()) == {"openrouter": held}
+
+
+def _connected_opencode_asks_us(app: house.App, opencode: OpenCode) -> None:
+    """With the login still there: the address and the token that `connect` sets go before it."""
+    settings = Path(opencode.environ["XDG_CONFIG_HOME"]) / "opencode" / "opencode.json"
+    content = {
+        "$schema": "https://opencode.ai/config.json",  # which OpenCode would put in by itself
+        "autoupdate": False,
+        "small_model": f"openrouter/{SIDE}",
+        "provider": {"openrouter": {"models": MODELS}},
+    }
+    settings.write_text(json.dumps(content))
+    before = settings.read_bytes()
+    caller = connect(app.home.running)
+    caller.ask("connect", client="opencode", places=json.dumps({"HOME": opencode.environ["HOME"]}))
+    words = ["run", "--title", "harbour", "-m", f"openrouter/{MODEL}", PROMPT]
+    try:
+        assert PROMPT in asked([opencode.program, *words], opencode.environ, opencode.work)
+    finally:
+        caller.ask("disconnect", client="opencode")
+        assert settings.read_bytes() == before
+        settings.unlink()
+    (request,) = caller.ask("history", limit=5)
+    assert (request["client"], request["profile_id"]) == ("opencode", "openrouter-opencode")
 
 
 def test_a_credential_in_its_database_is_found(

@@ -227,7 +227,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 
 def test_a_change_is_obeyed_at_once_and_recorded(rig: Rig) -> None:
-    caller: HttpCaller = connect(rig.home.running, "web")
+    caller: HttpCaller = connect(rig.home.running, "api")
     before = rig.home.config.read_bytes()
     assert caller.ask("config-set", key="switcher.retry", value="1")["message"] == "switcher.retry is 1 now"
     assert rig.app.service.rules().retry_budget == 1
@@ -240,4 +240,4 @@ def test_a_change_is_obeyed_at_once_and_recorded(rig: Rig) -> None:
     caller.ask("config-set", key="history.keep_days", value="3")
     caller.ask("config-reset", key="history.keep_days")
     rows = rig.eventually("SELECT actor, verb, detail FROM operator_event WHERE verb = 'config-reset'")
-    assert rows == [{"actor": "web", "verb": "config-reset", "detail": "history.keep_days is 90 again, its default"}]
+    assert rows == [{"actor": "api", "verb": "config-reset", "detail": "history.keep_days is 90 again, its default"}]

@@ -28,7 +28,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 @pytest.fixture
 def caller(rig: Rig) -> HttpCaller:
-    return connect(rig.home.running, "web")
+    return connect(rig.home.running, "api")
 
 
 def folders(rig: Rig) -> list[Path]:

@@ -31,7 +31,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 @pytest.fixture
 def caller(rig: Rig) -> HttpCaller:
-    return connect(rig.home.running, "web")
+    return connect(rig.home.running, "api")
 
 
 def ids(caller: HttpCaller) -> list[str]:

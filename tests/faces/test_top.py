@@ -55,7 +55,7 @@ def driven(rig: Rig, story: Callable[[Top, Pilot[None]], Any]) -> None:
     """Run `story` with the view of the rig's app on a screen of 120 by 40."""
 
     async def run() -> None:
-        view = Top(lambda: connect(rig.home.running, "top"))
+        view = Top(lambda: connect(rig.home.running, "cli"))
         async with view.run_test(size=(120, 40)) as pilot:
             await until(pilot, lambda: bool(table(view, "profiles")))
             await story(view, pilot)
@@ -95,7 +95,7 @@ def test_keys_carry_out_verbs_on_the_chosen_profile(rig: Rig) -> None:
         await until(pilot, lambda: any("nothing is pinned" in str(one.message) for one in view._notifications))
 
     driven(rig, story)
-    assert rig.eventually("SELECT 1 FROM operator_event WHERE actor = 'top' AND verb = 'pause'")
+    assert rig.eventually("SELECT 1 FROM operator_event WHERE actor = 'cli' AND verb = 'pause'")
 
 
 def test_the_view_waits_for_an_app_that_is_gone_and_goes_on_when_it_is_back(rig: Rig) -> None:
@@ -114,7 +114,7 @@ def test_without_profiles_the_keys_say_how_to_add_one(tmp_path: Path) -> None:
     with running(tmp_path, script_of(a=OK), names=[]) as rig:
 
         async def run() -> None:
-            view = Top(lambda: connect(rig.home.running, "top"))
+            view = Top(lambda: connect(rig.home.running, "cli"))
             async with view.run_test() as pilot:
                 await until(pilot, lambda: "asking" not in headline(view))
                 await pilot.press("u")

@@ -58,6 +58,9 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         head = ("Metadata-Version: 2.4", f"Name: {name}", "Version: 1.0")
         (info / "METADATA").write_text("\n".join((*head, *lines, "")))
         (info / "RECORD").write_text("".join(f"{file},,\n" for file in files))
+        for file in files:
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).touch()
         importlib.invalidate_caches()
 
     return made

@@ -529,3 +529,13 @@ def test_every_kind_of_news_can_be_silenced_by_its_name() -> None:
     names = set(msgspec.structs.asdict(Settings().notifications))
     assert names == {"enabled", *(kind.value for kind in NewsKind)}
     assert all(msgspec.structs.asdict(Settings().notifications).values())
+
+
+def test_a_price_is_for_a_model_called_whatever_its_maker_likes() -> None:
+    text = '[prices."anthropic/Claude-4.5*"]\ninput = 3.0\noutput = 15.0\n'
+    found, faults = settings.parse(text)
+    assert faults == []
+    assert found is not None and list(found.overrides()) == ["anthropic/Claude-4.5*"]
+    assert settings.parse('[providers."a/b"]\nbase_url = "https://x.example/v1"\n')[1][0].message.startswith(
+        "is no name"
+    )

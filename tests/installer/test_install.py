@@ -337,12 +337,19 @@ def test_the_real_app_is_installed_upgraded_while_it_runs_and_taken_away(tmp_pat
     home, earlier = tmp_path / "home", tmp_path / "earlier"
     (home / ".config/opencode").mkdir(parents=True)
     (home / OPENCODE).write_text('{\n  // mine\n  "model": "openrouter/x"\n}\n')
+    (home / ".local/share/opencode").mkdir(parents=True)
+    login = {"openrouter": {"type": "api", "key": "sk-or-v1-" + "0123456789abcdef" * 4}}
+    (home / ".local/share/opencode/auth.json").write_text(json.dumps(login))
     (home / ".local/bin").mkdir(parents=True)
     before = tree(home)
     for top in ("tray_app", "assets", "installer"):
         shutil.copytree(CHECKOUT / top, earlier / top, ignore=shutil.ignore_patterns("__pycache__"))
     (earlier / "tray_app/__init__.py").write_text('"""Earlier."""\n\n__version__ = "0.0.1"\n')
-    variables = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if uv is not None:  # much the quicker of the two
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/uv").symlink_to(uv)
+    variables = {"HOME": str(home), "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "LANG": "C.UTF-8"}
     variables |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_"))}
     app = home / ".local/bin/o-switcher"
 

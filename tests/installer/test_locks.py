@@ -19,6 +19,7 @@ from python_version import NEEDED
 from .conftest import CHECKOUT, SCRIPTS
 
 RUNTIME, TESTS = SCRIPTS / "requirements.lock", SCRIPTS / "requirements-test.lock"
+BUILD = SCRIPTS / "requirements-build.lock"
 CLIENTS, AGENTS = SCRIPTS / "requirements-clients.lock", SCRIPTS / "clients"
 
 
@@ -32,7 +33,7 @@ def project() -> dict[str, Any]:
     return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 
 
-@pytest.mark.parametrize("lock", [RUNTIME, TESTS, CLIENTS, PIP_LOCK], ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", [RUNTIME, TESTS, BUILD, CLIENTS, PIP_LOCK], ids=lambda lock: lock.name)
 def test_every_package_has_hashes_and_nothing_names_a_machine(lock: Path) -> None:
     text = lock.read_text()
     entry = r"^[\w.-]+==\S+(?: ; [^\\\n]+)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+"
@@ -46,6 +47,8 @@ def test_the_locks_meet_the_project_and_each_other(project: dict[str, Any]) -> N
     extras = project["project"]["optional-dependencies"].values()
     wanted = {RUNTIME: [*project["project"]["dependencies"], *(one for extra in extras for one in extra)]}
     wanted[TESTS] = [*wanted[RUNTIME], *project["dependency-groups"]["test"]]
+    wanted[BUILD] = [*wanted[RUNTIME], *project["dependency-groups"]["build"]]
+    wanted[BUILD] += [line for extra in project["project"]["optional-dependencies"].values() for line in extra]
     wanted[CLIENTS] = project["dependency-groups"]["clients"]
     for lock, requirements in wanted.items():
         for requirement in map(Requirement, requirements):
@@ -53,6 +56,9 @@ def test_the_locks_meet_the_project_and_each_other(project: dict[str, Any]) -> N
             assert pinned is not None, f"{requirement.name} is not in {lock.name}: run python3 installer/lock.py"
             assert requirement.specifier.contains(pinned), f"{requirement}: run python3 installer/lock.py"
     assert runtime.items() <= tests.items()
+    build = pins(BUILD)
+    assert runtime.items() <= build.items()
+    assert {name: build[name] for name in build.keys() & tests.keys()}.items() <= tests.items()  # what ships was tested
 
 
 def test_the_agents_are_pinned_with_hashes_and_name_no_address() -> None:
@@ -78,6 +84,8 @@ def test_pip_is_pinned() -> None:
     assert len(hashes) == 2  # the wheel and the source archive
 
 
-@pytest.mark.parametrize("script", ["python_version", "run", "test", "install", "lock"])
+@pytest.mark.parametrize(
+    "script", ["python_version", "run", "test", "install", "lock", "deb", "wheels", "bundle", "stamp", "launch"]
+)
 def test_the_scripts_can_be_read_by_the_pythons_that_they_turn_away(script: str) -> None:
     ast.parse((SCRIPTS / f"{script}.py").read_text(), feature_version=(3, 7))

@@ -94,6 +94,13 @@ def test_the_recipe_is_python_and_names_modules_that_are_there() -> None:
         assert found.with_suffix(".py").is_file() or (found / "__init__.py").is_file(), name
 
 
+def test_on_macos_it_may_show_its_icon_and_shows_none_in_the_dock() -> None:
+    tree = ast.parse((SCRIPTS / "o-switcher.spec").read_text())
+    tables = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "info_plist"]
+    (table,) = map(ast.literal_eval, tables)
+    assert (table["LSUIElement"], table["LSBackgroundOnly"]) == (True, False)
+
+
 def test_every_extra_is_in_what_is_frozen() -> None:
     lock = environment.BUILD.lock.read_text()
     for name in ("keyring", "mcp", "textual", "pyinstaller", "hatchling"):

@@ -41,7 +41,16 @@ REFUSED = [
     pytest.param({"host": "evil.example"}, 421, "Host", id="another host"),
     pytest.param({"host": "127.0.0.1:1"}, 421, "Host", id="another port"),
     pytest.param({"origin": "https://evil.example"}, 403, "other sites", id="a page of another site"),
+    pytest.param({"origin": "null"}, 403, "other sites", id="a page without an origin"),
+    pytest.param({"origin": "http://127.0.0.1:1"}, 403, "other sites", id="a page of another port"),
+    pytest.param({"origin": "http://127.0.0.1"}, 403, "other sites", id="a page of the usual port"),
+    pytest.param({"origin": "file://"}, 403, "other sites", id="a file"),
     pytest.param({"sec-fetch-site": "cross-site"}, 403, "other sites", id="a cross-site fetch"),
+    pytest.param({"sec-fetch-site": "same-site"}, 403, "other sites", id="a fetch from another port"),
+    pytest.param({"host": "127.0.0.1"}, 421, "Host", id="no port"),
+    pytest.param({"host": "127.0.0.1.evil.example"}, 421, "Host", id="a longer name"),
+    pytest.param({"host": "0.0.0.0"}, 421, "Host", id="any address"),
+    pytest.param({"host": ""}, 421, "Host", id="an empty host"),
 ]
 
 
@@ -170,6 +179,12 @@ def test_the_admin_api_is_not_for_client_tokens(rig: Rig) -> None:
     assert rig.client.get("/api/v1/status").status_code == 401
     assert rig.client.post("/api/v1/verbs/stop", json={}).status_code == 401
     assert rig.chat().status_code == 200
+
+
+def test_another_scheme_of_our_own_address_is_another_origin(rig: Rig) -> None:
+    answer = rig.client.post(CHAT, json=BODY, headers={"origin": rig.url.replace("http:", "https:")})
+    assert answer.status_code == 403
+    assert rig.client.post(CHAT, json=BODY, headers={"origin": rig.url.upper()}).status_code == 200
 
 
 def test_pipelined_requests_are_answered_in_order(rig: Rig) -> None:

@@ -436,6 +436,29 @@ def test_a_client_with_a_large_request_is_seen_to_leave_too(size: int) -> None:
     run(talk, works)
 
 
+def test_who_closes_its_sending_side_has_left() -> None:
+    """As nginx, Node and uvicorn take it. None of the clients that are known does so and waits for an answer."""
+    ended = asyncio.Event()
+
+    async def works(exchange: Exchange) -> None:
+        try:
+            await exchange.body(LIMIT)
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async def talk(found: Place) -> None:
+        reader, writer = await found.connect()
+        writer.write(request(b"whole"))
+        await asyncio.sleep(0.05)
+        writer.write_eof()
+        async with asyncio.timeout(0.5):
+            await ended.wait()
+            assert await reader.read() == b""
+
+    run(talk, works)
+
+
 H2C = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAA\r\n"
 IN_CHUNKS = b"POST /x?a=1 HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n" + H2C
 

@@ -14,10 +14,12 @@ import pytest
 
 from tests.faces.tray.child import woken
 from tests.faces.tray.desk import WATCHER, Daemon, Desk, until
-from tests.rig import Rig, running
+from tests.rig import Clock, Rig, running
 from tests.whole.processes import environment, prepared
 from tray_app import app as house
+from tray_app.control.callers import connect
 
+NOON = 1_760_011_200.0  # of some day, UTC
 POLLED = "[quota]\npolling = true\n"
 
 
@@ -89,3 +91,13 @@ def settled(pid: int) -> None:
         time.sleep(0.6)  # more than the ledger waits for what is written lazily
         seen.append(woken(pid))
         assert len(seen) < 20, "it does not come to rest"
+
+
+def test_what_was_to_end_while_the_machine_slept_ends_when_it_wakes(tmp_path: Path) -> None:
+    with running(tmp_path, {"main": '{do="ok"}'}, clock=Clock(NOON, ticks=False)) as rig:
+        connect(rig.home.running).ask("pause", profile="openrouter-main", for_s=3600)
+        assert rig.clock is not None
+        rig.clock.leap(7200)  # timers stand still meanwhile
+        assert not rig.rows("SELECT 1 FROM operator_event WHERE verb = 'resume'")
+        rig.in_loop(rig.app.wake)
+        assert rig.eventually("SELECT 1 FROM operator_event WHERE verb = 'resume' AND actor = 'app'")

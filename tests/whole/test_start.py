@@ -40,13 +40,37 @@ HEAVY = {
 
 
 @dataclass
+class Place:
+    """A desktop, and a home for the app on it."""
+
+    daemon: Daemon
+    desk: Desk
+    home: Home
+    env: dict[str, str]
+
+    def restart(self) -> None:
+        """Another bus in the place of one that has been killed."""
+        self.daemon = Daemon(self.daemon.socket.parent)
+        self.desk.close()
+        self.desk = Desk(self.daemon)
+        self.desk.host()
+
+
+@dataclass
 class Starting:
     """The app, held up in its start: its settings are a pipe that nobody has written into yet."""
 
     process: subprocess.Popen[str]
-    home: Home
-    desk: Desk
+    place: Place
     opened: Path
+
+    @property
+    def home(self) -> Home:
+        return self.place.home
+
+    @property
+    def desk(self) -> Desk:
+        return self.place.desk
 
     def go_on(self) -> None:
         with self.home.config.open("w") as file:
@@ -58,16 +82,6 @@ class Starting:
     def end(self) -> tuple[int, str]:
         _, said = self.process.communicate(timeout=15)
         return self.process.returncode, said
-
-
-@dataclass
-class Place:
-    """A desktop, and a home for the app on it."""
-
-    daemon: Daemon
-    desk: Desk
-    home: Home
-    env: dict[str, str]
 
 
 @contextmanager
@@ -104,7 +118,7 @@ def starting(tmp_path: Path) -> Iterator[Starting]:
         process = started(place.env)
         try:
             until(lambda: place.desk.items, "no icon came", 20)
-            yield Starting(process, place.home, place.desk, tmp_path / "opened")
+            yield Starting(process, place, tmp_path / "opened")
         finally:
             if process.poll() is None:
                 process.kill()
@@ -134,6 +148,29 @@ def test_what_is_clicked_while_it_starts_is_done_once_it_is_there(starting: Star
     starting.click(ENGLISH.quit)
     assert starting.end()[0] == 0
     assert starting.opened.read_text().count("/report?ticket=") == 1, "two clicks on the same are one"
+
+
+def test_a_menu_that_is_open_when_the_app_comes_is_left_as_it_is_until_it_closes(starting: Starting) -> None:
+    starting.desk.click(0, "opened")
+    before = starting.desk.labels()
+    starting.go_on()
+    until(lambda: find_running(starting.home.running), "the app does not come")
+    starting.desk.settle()
+    assert starting.desk.labels()[1:] == before[1:], "nothing moves under the mouse"
+    starting.desk.click(0, "closed")
+    until(lambda: "Pause everything" in starting.desk.labels(), "the icon does not follow the app")
+    starting.click(ENGLISH.quit)
+    assert starting.end()[0] == 0
+
+
+def test_a_bus_that_is_lost_while_the_app_starts_does_not_stop_it(starting: Starting) -> None:
+    starting.place.daemon.kill()
+    starting.go_on()
+    until(lambda: find_running(starting.home.running), "the app does not come")
+    starting.place.restart()
+    until(lambda: ENGLISH.no_keys in starting.desk.labels(), "the icon does not come back")
+    starting.click(ENGLISH.quit)
+    assert starting.end()[0] == 0
 
 
 @pytest.mark.parametrize("how", ["a click", "SIGTERM", "SIGINT", "SIGHUP"])
@@ -186,6 +223,19 @@ def test_a_start_that_fails_takes_the_icon_away_and_tells_why(tmp_path: Path, se
         assert not lives(place.home.lock)
 
 
+def test_an_app_that_cannot_announce_itself_is_stopped_and_leaves_no_icon(starting: Starting) -> None:
+    starting.home.running.mkdir()
+    starting.go_on()
+    code, said = starting.end()
+    assert code == 1
+    assert said.splitlines()[-1] == f"{starting.home.running} cannot be written: Is a directory"
+    assert "Traceback" not in said
+    (item,) = starting.desk.items
+    assert not on_the_bus(starting.desk, item)
+    assert not lives(starting.home.lock)
+    assert not starting.home.history.with_name("history.db-wal").exists(), "the history was closed in order"
+
+
 PATIENT = """
 import sys, tray_app.desktop
 tray_app.desktop.FIRST_LOOK_S = tray_app.desktop.LONGEST_LOOK_S = 600.0
@@ -206,10 +256,7 @@ def test_a_bus_that_makes_its_socket_anew_is_told_of_by_the_kernel(tmp_path: Pat
         watched = len(inotify(process.pid))
         place.daemon.kill()
         until(lambda: len(inotify(process.pid)) > watched, "nobody watches for a bus")
-        place.daemon = Daemon(tmp_path / "bus")
-        place.desk.close()
-        place.desk = Desk(place.daemon)
-        place.desk.host()
+        place.restart()
         until(lambda: ENGLISH.no_keys in place.desk.labels(), "the icon that is back does not follow the app")
         until(lambda: len(inotify(process.pid)) == watched, "somebody watches on")
         process.send_signal(signal.SIGTERM)
@@ -294,3 +341,19 @@ main()
     needless = {"typer", "rich", "tomlkit", "httpx", "webbrowser", "tray_app.faces.cli", "PIL"}
     assert set(done.stdout.split()) & needless == set()
     assert "tray_app.ledger.database" in done.stdout.split()
+
+
+@pytest.mark.parametrize("words", [["serve", "--port", "0"], []], ids=["headless", "with a tray"])
+def test_a_hangup_that_nohup_has_it_ignore_is_ignored(tmp_path: Path, words: list[str]) -> None:
+    with desktop(tmp_path) as place:
+        place.home.config.write_text(SETTINGS)
+        command = ["nohup", sys.executable, "-m", "tray_app", *words]
+        process = subprocess.Popen(
+            command, env=place.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until(lambda: find_running(place.home.running), "it does not start", 20)
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.4)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0

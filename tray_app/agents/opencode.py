@@ -5,7 +5,7 @@ from the global files, the one that `OPENCODE_CONFIG` names, the project's, thos
 folders, and `OPENCODE_CONFIG_CONTENT`, later ones winning (https://opencode.ai/docs/config).
 
 A project's file may come from a stranger: a key in it is taken only for the origin that its block names, and only
-when asked; and it cannot have us read a file beyond the project.
+when asked; and it cannot have us read a file beyond the project, or a variable that is no provider's key.
 """
 
 from __future__ import annotations
@@ -164,12 +164,25 @@ def _from_blocks(
     merged: dict[str, _Options] = {}
     places: dict[str, str] = {}
     for one in documents:
+        seen = environ if one.within is None else _keys_of_providers(environ, known)
         for name, block in tables(one.content.get("provider")):
-            merged.setdefault(name, {}).update(_options(block, one, environ, home))
+            merged.setdefault(name, {}).update(_options(block, one, seen, home))
             places[name] = one.place
     for name, options in merged.items():
         if (found := _from_block(name, options, places[name], known)) is not None:
             yield found
+
+
+def _keys_of_providers(environ: Mapping[str, str], known: Mapping[str, Provider]) -> dict[str, str]:
+    """The variables that by their names hold a key of a provider, and no other secret."""
+    documented = {name for provider in known.values() for name in provider.env}
+    names = {word for provider in known.values() for word in (provider.name, *provider.aliases)}
+
+    def is_one(name: str) -> bool:
+        *words, last = name.lower().split("_")
+        return name in documented or (last in ("key", "token") and not names.isdisjoint(words))
+
+    return {name: value for name, value in environ.items() if is_one(name)}
 
 
 def _expanded(name: str, home: Path) -> Path:

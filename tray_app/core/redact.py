@@ -69,9 +69,14 @@ def _longest_piece(text: str) -> int:
     return max(map(len, _pieces(text)))
 
 
+def printable(text: str) -> str:
+    """`text` with a blank for whatever is not seen but done: what steers a terminal, or turns words round."""
+    return text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)
+
+
 def brief(text: str | None) -> str | None:
-    """One redacted line of at most 200 characters, or None."""
+    """One redacted and printable line of at most 200 characters, or None."""
     if not text:
         return None
-    line = " ".join(redact(text[:LOOK_AT]).split())
+    line = " ".join(redact(printable(text[:LOOK_AT])).split())
     return line if len(line) <= LIMIT else line[: LIMIT - 1] + "…"

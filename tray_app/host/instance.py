@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,8 @@ class Instance:
 
     def release(self) -> None:
         """Take the announcement back and free the lock."""
-        self._running.unlink(missing_ok=True)
+        with suppress(OSError):  # there may be none, or what cannot be taken away
+            self._running.unlink()
         self._lock.release()
 
 

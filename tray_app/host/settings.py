@@ -114,7 +114,7 @@ def _faults(value: object, kind: Any, path: KeyPath) -> Iterator[tuple[KeyPath, 
         yield path, "must be a table"
     elif isinstance(table, dict):
         for name, inner in value.items():
-            if not _NAME.match(name):
+            if path != ("prices",) and not _NAME.match(name):  # models are called as their makers like
                 yield (*path, name), "is no name; use lower-case letters, digits, '-', '_' and '.'"
             yield from _faults(inner, table["value"], (*path, name))
     else:

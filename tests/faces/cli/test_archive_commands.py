@@ -56,11 +56,11 @@ def test_the_whole_way_out_and_back(cold: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("export", "keys"), 1, "cannot be exported"),
-        (("export", "requests", "--format", "xls"), 1, "no format is called"),
+        (("export", "keys"), 2, "cannot be exported"),
+        (("export", "requests", "--format", "xls"), 2, "no format is called"),
         (("export", "requests"), 1, "no history yet"),
         (("export", "requests", "--force"), 2, "goes with --out only"),
-        (("export", "requests", "--since", "soon"), 1, "is no duration"),
+        (("export", "requests", "--since", "soon"), 2, "is no time"),
         (("export",), 2, "Missing argument"),
         (("backup",), 2, "Missing argument"),
         (("backup", "copy.db"), 1, "no history yet"),

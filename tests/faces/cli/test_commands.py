@@ -177,14 +177,17 @@ def test_profiles_can_be_kept_without_the_app(cold: Run, tmp_path: Path) -> None
         pytest.param(("inspect", "x"), "", 1, "no request", id="unknown request"),
         pytest.param(("dance",), "", 2, "dance", id="unknown command"),
         pytest.param(("pin",), "", 2, "PROFILE", id="pin nothing"),
+        pytest.param(("pin", "x", "--for", "soon"), "", 2, "no duration", id="duration"),
+        pytest.param(("retry-now",), "", 2, "name one profile, or say --all", id="retry nothing"),
+        pytest.param(("retry-now", "x", "--all"), "", 2, "name one profile, or say --all", id="retry one and all"),
         pytest.param(("doctor", "--out", "x"), "", 2, "--collect", id="out without collect"),
         pytest.param(("doctor", "--force"), "", 2, "--collect", id="force without collect"),
         pytest.param(("history", "--limit", "0"), "", 2, "limit", id="limit"),
         pytest.param(("profiles", "add"), "", 2, "PROVIDER", id="missing argument"),
-        pytest.param(("history", "--since", "soon"), "", 1, "no duration", id="since"),
+        pytest.param(("history", "--since", "soon"), "", 2, "is no time", id="since"),
         pytest.param(("config", "set", "switcher.retry", "many"), "", 1, "switcher.retry", id="bad value"),
-        pytest.param(("config", "set", ".", "1"), "", 1, "name a setting", id="no setting"),
-        pytest.param(("autostart", "maybe"), "", 1, "enable, disable or status", id="autostart"),
+        pytest.param(("config", "set", ".", "1"), "", 2, "name a setting", id="no setting"),
+        pytest.param(("autostart", "maybe"), "", 2, "enable, disable or status", id="autostart"),
     ],
 )
 def test_mistakes_end_with_one_clear_line(cold: Run, words: tuple[str, ...], stdin: str, code: int, says: str) -> None:
@@ -269,7 +272,7 @@ def test_a_choice_is_shown_with_its_end_in_words(rig: Rig, run: Run) -> None:
     strict = json.loads(run("use", "openrouter-b", "--strict", "--json").out)
     assert strict["message"] == "openrouter-b is preferred, strictly: nobody else may serve"
     assert run("pin", "openrouter-a", "--strict").out.endswith("strictly: nobody else may serve\n")
-    assert run("pin", "openrouter-a", "--for", "soon").code == 1
+    assert run("pin", "openrouter-a", "--for", "soon").code == 2
 
 
 def test_requests_that_wait_are_told(
@@ -334,7 +337,7 @@ def test_the_operators_verbs(rig: Rig, run: Run) -> None:
         "nothing was held against them; openrouter-a: key limit: unlimited\n"
     )
     both = run("pause", "openrouter-a", "--for", "1h", "--until-reset")
-    assert both.code == 1 and "not both" in both.err
+    assert both.code == 2 and "not both" in both.err
     unknown = run("use", "nobody")
     assert unknown.code == 1 and "known are: openrouter-a, openrouter-b" in unknown.err
 
@@ -474,7 +477,7 @@ def test_everything_is_paused_and_resumed(run: Run, rig: Rig) -> None:
     again = run("resume-all")
     assert again.code == 1 and "o-switcher resume PROFILE" in again.err
     assert json.loads(run("pause-all", "--json").out)["until_at"] is None
-    assert run("pause-all", "--for", "soon").code == 1
+    assert run("pause-all", "--for", "soon").code == 2
 
 
 def test_the_folder_is_told_and_opened(run: Run, rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

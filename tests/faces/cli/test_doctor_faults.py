@@ -152,7 +152,7 @@ def taken_port(box: Sandbox) -> None:
 
 
 def foreign_address(box: Sandbox) -> None:
-    box.settings(FILE + '[proxy]\nhost = "192.0.2.1"\nallow_remote = true\n')
+    box.settings(FILE + f'[proxy]\nport = {box.free_port()}\nhost = "192.0.2.1"\nallow_remote = true\n')
 
 
 def killed_app(box: Sandbox) -> None:

@@ -31,13 +31,15 @@ class Running:
     def __init__(self, icon: Any) -> None:
         self.icon = icon
         self.thread = threading.Thread(target=icon.run, args=(self._show,))
+        self._shown = threading.Event()
 
     def start(self) -> None:
         self.thread.start()
-        until(lambda: self.icon.visible, "the icon is not shown")
+        assert self._shown.wait(5), "nobody is told that the icon is shown"
+        assert self.icon.visible
 
     def _show(self, icon: Any) -> None:
-        icon.post(lambda: setattr(icon, "visible", True))
+        icon.post(lambda: icon.put_up(self._shown.set))
 
     def finish(self) -> None:
         self.icon.end()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,29 @@ def test_a_tray_that_has_ended_takes_calls_and_does_nothing(tray: Tray, bus: Non
     tray.repaint()
     tray.notify("title", "message")
     tray.stop()
+
+
+def test_a_tray_that_has_lost_its_bus_runs_again_on_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = threading.Event()
+    tray = Tray(lambda: None, lambda verb, args: None, shown=shown.set)
+    first = Daemon(tmp_path)
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", first.environ["DBUS_SESSION_BUS_ADDRESS"])
+
+    def once_shown(deed: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=lambda: shown.wait(5) and deed())
+        thread.start()
+        return thread
+
+    killer = once_shown(first.kill)
+    assert tray.run().kind is EndKind.LOST
+    killer.join()
+    assert tray.run().kind is EndKind.LOST, "there is no other yet"
+    shown.clear()
+    second = Daemon(tmp_path)
+    stopper = once_shown(tray.stop)
+    assert tray.run().kind is EndKind.STOPPED
+    stopper.join()
+    second.kill()
 
 
 def test_the_users_own_choice_of_a_pystray_backend_is_left_alone() -> None:

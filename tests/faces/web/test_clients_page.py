@@ -93,7 +93,7 @@ def test_a_client_is_connected_after_its_change_was_shown_and_disconnected(
         visit.hears(ENGLISH.disconnected.format(client="OpenCode"))
         assert settings.read_text() == before
     rig.eventually("SELECT 1 FROM operator_event WHERE verb = 'disconnect' LIMIT 1 OFFSET 1")
-    verbs = rig.eventually("SELECT verb FROM operator_event WHERE actor = 'web' AND verb LIKE '%connect'")
+    verbs = rig.eventually("SELECT verb FROM operator_event WHERE actor = 'api' AND verb LIKE '%connect'")
     assert [row["verb"] for row in verbs] == ["connect", "disconnect", "connect", "disconnect"]
 
 

@@ -238,7 +238,7 @@ def test_every_word_of_the_operators_is_said_by_a_click(browser: Browser, full: 
         expect(page.locator("#said p")).to_contain_text("cleared: openrouter-limited")
         assert full.phase("openrouter-limited") == "ready"
     full.eventually("SELECT 1 FROM operator_event WHERE verb = 'retry-now'")
-    verbs = {row["verb"] for row in full.rows("SELECT verb FROM operator_event WHERE actor = 'web'")}
+    verbs = {row["verb"] for row in full.rows("SELECT verb FROM operator_event WHERE actor = 'api'")}
     assert {"use", "pin", "unpin", "pause", "resume", "drain", "disable", "enable", "retry-now"} <= verbs
 
 

@@ -114,7 +114,7 @@ def test_switches_lists_and_choices_are_changed(browser: Browser, rig: Rig) -> N
             expect(row.get_by_role("button", name=ENGLISH.save)).to_be_hidden()
             assert rig.app.settings.switcher.failover_budget == wanted
     rows = rig.eventually("SELECT actor FROM operator_event WHERE verb = 'config-set'")
-    assert {row["actor"] for row in rows} == {"web"}
+    assert {row["actor"] for row in rows} == {"api"}
 
 
 def test_a_change_by_somebody_else_is_shown_and_what_is_being_typed_stays(browser: Browser, rig: Rig) -> None:

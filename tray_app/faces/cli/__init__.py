@@ -26,7 +26,7 @@ from tray_app.faces.cli import (
     profiles,
     run,
 )
-from tray_app.faces.cli.common import Starter
+from tray_app.faces.cli.common import Misused, Starter
 
 DONE, FAILED, USAGE, NOT_RUNNING = 0, 1, 2, 3
 
@@ -95,7 +95,7 @@ def main(house: Starter, argv: Sequence[str]) -> int:
     except NotRunning as error:
         return _fail(str(error), NOT_RUNNING)
     except Refused as refused:
-        return _fail(refused.message, FAILED)
+        return _fail(refused.message, USAGE if isinstance(refused, Misused) else FAILED)
     except KeyboardInterrupt:
         return 130
     except _ReaderGone:

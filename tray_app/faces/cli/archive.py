@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tray_app.core.redact import redact
-from tray_app.faces.cli.common import AsJson, Starter, print_json, since
+from tray_app.faces.cli.common import AsJson, Misused, Starter, print_json, since
 
 STEPS = 1000
 Force = Annotated[bool, typer.Option("--force", help="Replace that file.")]
@@ -29,14 +29,18 @@ def register(app: typer.Typer, house: Starter) -> None:
         force: Force = False,
     ) -> None:
         """Write the history out, oldest first. Works beside the running app."""
+        from tray_app.control import archive
+
+        if what not in archive.KINDS:
+            raise Misused(f"{what!r} cannot be exported; there are: {', '.join(archive.KINDS)}")
+        if form not in archive.FORMATS:
+            raise Misused(f"no format is called {form!r}; there are: {', '.join(archive.FORMATS)}")
         start = None if since_ is None else since(since_)
         if out is None:
             if force:
                 raise typer.BadParameter("goes with --out only", param_hint="--force")
             _print_all(house, what, form, start)
             return
-        from tray_app.control import archive
-
         with _bar(f"exporting {what}") as progress:
             done = archive.export_to(house.home(), out, what, form, start, force=force, progress=progress)
         print(redact(f"{done.rows} {'row' if done.rows == 1 else 'rows'} of {what}: {done.file}"), file=sys.stderr)

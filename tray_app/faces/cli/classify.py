@@ -24,7 +24,7 @@ def register(app: typer.Typer, _house: Starter) -> None:
     @app.command()
     def classify(
         file: Annotated[
-            str, typer.Argument(metavar="[FILE|-]", help="Answers, one JSON object a line; - or nothing: stdin.")
+            str, typer.Argument(metavar="FILE|-", help="Answers, one JSON object a line; - or nothing: stdin.")
         ] = "-",
     ) -> None:
         """Say what answers of providers mean: class, scope, hint, action and why, one JSON object a line."""

@@ -14,6 +14,7 @@ import typer
 
 from tray_app.control.callers import HttpCaller, NotRunning, connect
 from tray_app.control.verbs import Refused
+from tray_app.core.redact import printable
 from tray_app.host.home import Home
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
@@ -73,6 +74,7 @@ def print_json(value: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table: drawn on a terminal, plain columns elsewhere."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
@@ -95,6 +97,7 @@ def print_noted(columns: Sequence[str], rows: Sequence[Sequence[str]], notes: in
     if not sys.stdout.isatty():
         print_table(columns, rows)
         return
+    rows = [[printable(cell) for cell in row] for row in rows]
     short = len(columns) - notes
     widths = [max(len(row[place]) for row in (columns, *rows)) for place in range(short)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in (columns, *rows)]
@@ -107,7 +110,15 @@ def print_noted(columns: Sequence[str], rows: Sequence[Sequence[str]], notes: in
 
 def say(answer: Any) -> None:
     """The sentence that a verb's answer carries."""
-    print(answer["message"] if isinstance(answer, dict) and "message" in answer else answer)
+    words = answer["message"] if isinstance(answer, dict) and "message" in answer else answer
+    print("\n".join(map(printable, str(words).split("\n"))))
+
+
+class Misused(Refused):
+    """What was typed is no such command: told in one line, as any refusal, but it ends with the code for that."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("bad_argument", message)
 
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
@@ -118,12 +129,12 @@ def duration(text: str) -> float:
     """Read `90s`, `30m`, `2h`, `1h30m`, `3d` as seconds.
 
     Raises:
-        Refused: it is none of these.
+        Misused: it is none of these.
     """
     compact = text.strip().lower().replace(" ", "")
     parts = _PART.findall(compact)
     if not parts or _PART.sub("", compact):
-        raise Refused("bad_argument", f"{text!r} is no duration; write one like 30m, 2h or 1h30m")
+        raise Misused(f"{text!r} is no duration; write one like 30m, 2h or 1h30m")
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
@@ -131,12 +142,16 @@ def since(text: str) -> int:
     """Read a date, a date with time (local), or a duration ago, as ms since the epoch.
 
     Raises:
-        Refused: it is none of these.
+        Misused: it is none of these.
     """
     try:
         return round(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
     except ValueError:
-        ago = timedelta(seconds=duration(text))
+        try:
+            ago = timedelta(seconds=duration(text))
+        except Misused:
+            words = "is no time; write a date such as 2026-11-25, or how long ago, such as 2h"
+            raise Misused(f"{text!r} {words}") from None
         return round((datetime.now().astimezone() - ago).timestamp() * 1000)
 
 

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tray_app.control.verbs import Refused
-from tray_app.faces.cli.common import AsJson, Starter, anyone, print_json, say
+from tray_app.faces.cli.common import AsJson, Misused, Starter, anyone, print_json, say
 
 
 def register(app: typer.Typer, house: Starter) -> None:
@@ -57,7 +56,7 @@ def register(app: typer.Typer, house: Starter) -> None:
         from tray_app.control import configuration
 
         if not key.strip("."):
-            raise Refused("bad_argument", "name a setting, such as switcher.retry")
+            raise Misused("name a setting, such as switcher.retry")
         with configuration.undone_if_refused(house.home().config):
             configuration.change(house.home().config, key, value)
             if key.strip() == configuration.STORE:

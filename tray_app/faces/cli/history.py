@@ -31,7 +31,9 @@ def register(app: typer.Typer, house: Starter) -> None:
 
     @app.command()
     def history(
-        profile: Annotated[str | None, typer.Option(help="Only this profile's; * stands for anything.")] = None,
+        profile: Annotated[
+            str | None, typer.Option("--profile", "--target", help="Only this profile's; * stands for anything.")
+        ] = None,
         model: Annotated[str | None, typer.Option(help="Only this model's; * stands for anything.")] = None,
         client: Annotated[str | None, typer.Option(help="Only this client's; * stands for anything.")] = None,
         outcome: Annotated[str | None, typer.Option(help="Only those that ended so: served, failed, ...")] = None,

@@ -36,4 +36,4 @@ def register(app: typer.Typer, house: Starter) -> None:
         from tray_app.faces.top import show
 
         running(house)  # one who starts it without the app is told so, rather than shown an empty screen
-        show(lambda: connect(house.home().running, "top"))
+        show(lambda: connect(house.home().running, "cli"))

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from tray_app.control.verbs import Refused
 from tray_app.control.wording import ENGLISH, in_time, number_words
 from tray_app.faces.cli.common import (
     POOL_COLUMNS,
     POOL_NOTES,
     AsJson,
+    Misused,
     Starter,
     clock,
     duration,
@@ -72,9 +72,8 @@ def register(app: typer.Typer, house: Starter) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Hold a profile in use: it takes over again as soon as it can. Failover stays on, unless --strict."""
-        answer = running(house).ask(
-            "pin", profile=profile, for_s=None if for_ is None else duration(for_), strict=strict or None
-        )
+        seconds = None if for_ is None else duration(for_)
+        answer = running(house).ask("pin", profile=profile, for_s=seconds, strict=strict or None)
         print_json(answer) if as_json else say(answer)
 
     @app.command()
@@ -85,7 +84,7 @@ def register(app: typer.Typer, house: Starter) -> None:
 
     @app.command()
     def quota(
-        profile: Annotated[str | None, typer.Argument(metavar="[PROFILE]", help="A profile's id; none: all.")] = None,
+        profile: Annotated[str | None, typer.Argument(metavar="PROFILE", help="A profile's id; none: all.")] = None,
         as_json: AsJson = False,
     ) -> None:
         """Ask the providers what is left, and show it with what their answers have told."""
@@ -105,6 +104,8 @@ def register(app: typer.Typer, house: Starter) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Clear cooldown, circuit and the mark of a refused key; ask the provider what is left, where it can be."""
+        if (profile is None) is not every:
+            raise Misused("name one profile, or say --all")
         answer = running(house).ask("retry-now", profile=profile, all=every or None)
         print_json(answer) if as_json else say(answer)
 
@@ -121,13 +122,9 @@ def _register_pauses(app: typer.Typer, house: Starter) -> None:
     ) -> None:
         """Take a profile out of use for a while, or until it is resumed."""
         if for_ is not None and until_reset:
-            raise Refused("bad_argument", "give --for or --until-reset, not both")
-        answer = running(house).ask(
-            "pause",
-            profile=profile,
-            for_s=None if for_ is None else duration(for_),
-            until_reset=until_reset or None,
-        )
+            raise Misused("give --for or --until-reset, not both")
+        seconds = None if for_ is None else duration(for_)
+        answer = running(house).ask("pause", profile=profile, for_s=seconds, until_reset=until_reset or None)
         print_json(answer) if as_json else say(answer)
 
     @app.command("pause-all")
@@ -136,7 +133,8 @@ def _register_pauses(app: typer.Typer, house: Starter) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Let nothing pass for a while: every request is refused, and told why."""
-        answer = running(house).ask("pause-all", for_s=None if for_ is None else duration(for_))
+        seconds = None if for_ is None else duration(for_)
+        answer = running(house).ask("pause-all", for_s=seconds)
         print_json(answer) if as_json else say(answer)
 
     @app.command("resume-all")

@@ -32,6 +32,7 @@ def register(app: typer.Typer, house: Starter) -> None:
     """Add these commands to `app`."""
     family = typer.Typer(help="Add, list, remove, rename and change profiles.", no_args_is_help=True)
     app.add_typer(family, name="profiles")
+    app.add_typer(family, name="targets", hidden=True)  # another word for profiles
     discover.register(app, house, family)
 
     @family.command()

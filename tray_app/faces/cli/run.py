@@ -14,6 +14,7 @@ from tray_app.control.verbs import Refused
 from tray_app.faces.cli.common import (
     PROFILE_COLUMNS,
     AsJson,
+    Misused,
     Starter,
     clock,
     print_json,
@@ -98,7 +99,7 @@ def register(app: typer.Typer, house: Starter) -> None:
         from tray_app.host.autostart import autostart_here, told
 
         if what not in ("enable", "disable", "status"):
-            raise Refused("bad_argument", "say: o-switcher autostart enable, disable or status")
+            raise Misused("say: o-switcher autostart enable, disable or status")
         here = autostart_here()
         if what != "status":
             try:

@@ -17,7 +17,7 @@ from tray_app.faces.web.quota_stats import quota_stats
 from tray_app.faces.web.sessions import Sessions
 
 _TOKEN_ONLY = frozenset({"token"})  # what it gives opens the proxy, so no page may have it
-_ACTORS = frozenset({"cli", "api", "mcp", "web", "tray", "top"})
+_ACTORS = frozenset({"cli", "api", "mcp", "tray"})  # who may say that it asks
 _NUMBERS = frozenset({"limit", "since"})
 READER = "prometheus"  # the client whose token, which lasts, may read /metrics
 

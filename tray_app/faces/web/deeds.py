@@ -25,7 +25,7 @@ from tray_app.faces.web.sessions import Sessions, form_token, is_form_token
 from tray_app.faces.web.shell import language_of
 from tray_app.faces.web.shell_texts import words_for
 
-ACTOR = "web"
+ACTOR = "api"
 BY_SCRIPT = "x-o-switcher-deed"  # with this header the page itself is the answer; no other site's page can send it
 
 

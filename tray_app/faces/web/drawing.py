@@ -32,12 +32,10 @@ def drawing() -> ModuleType:
     return report
 
 
-async def drawn(
-    request: Request, template: str, here: str, state: AppState, *, code: int = 200, **given: object
-) -> HTMLResponse:
+async def drawn(request: Request, template: str, here: str, state: AppState, **given: object) -> HTMLResponse:
     """The page `here`: `template` in the shell, with what is `given` to it."""
     shell = shell_of(request, here, state)
-    return packed(await asyncio.to_thread(lambda: drawing().page(template, shell, **given)), code)
+    return packed(await asyncio.to_thread(lambda: drawing().page(template, shell, **given)))
 
 
 def packed(page: str, code: int = 200) -> HTMLResponse:

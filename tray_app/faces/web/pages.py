@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from tray_app.control.service import Service
 from tray_app.control.verbs import Refused
-from tray_app.faces.web import api, clients, overview, profiles, settings
+from tray_app.faces.web import api, clients, help, overview, profiles, settings
 from tray_app.faces.web.answering import broken, not_allowed, not_found, refusal
 from tray_app.faces.web.drawing import PAGE_HEADERS, drawing
 from tray_app.faces.web.forms import form_of
@@ -27,6 +27,7 @@ PAGES: tuple[Page, ...] = (
     Page("profiles", "/profiles", profiles.routes),
     Page("clients", "/report/clients", clients.routes),
     Page("settings", "/report/settings", settings.routes),
+    Page("help", "/help", help.routes),
 )
 
 
