@@ -125,7 +125,11 @@ class Door:
             heads = dict(exchange.headers)
             _check_form(exchange, heads)
             self._check_site(exchange, heads)
-            route = self._route(exchange)
+            try:
+                route = self._route(exchange)
+            except _Refusal:
+                self._client(heads, Protocol.OTHER)  # which providers there are is not for strangers
+                raise
             if route is None:
                 await self._faces(exchange)
                 return

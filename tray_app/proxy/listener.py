@@ -352,7 +352,7 @@ class Listener(asyncio.Protocol):
         self.resume_writing()
         # the parser and this hold each other, and what has been read; a collector of cycles would come late
         self._deaf, self._coming, self._headers = True, None, []
-        self._parser = None  # type: ignore[assignment] - nothing is fed any more
+        self._parser = None  # type: ignore[assignment]  # nothing is fed any more
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:

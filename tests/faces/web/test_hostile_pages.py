@@ -50,7 +50,7 @@ function form(name, path, enctype, fields) {
 function tag(kind, attributes) {
   return new Promise((go) => {
     const made = Object.assign(document.createElement(kind), attributes);
-    made.onload = () => go("loaded"); made.onerror = () => go("error"); document.body.append(made); setTimeout(go, 1500, "quiet");
+    made.onload = () => go("loaded"); made.onerror = () => go("error"); document.body.append(made); setTimeout(go, 1000, "quiet");
   });
 }
 async function attack() {
@@ -94,8 +94,8 @@ async function attack() {
   return done;
 }
 """
-POSTS = (CHAT, "/v1/messages", "/api/v1/verbs/pause-all", "/api/v1/verbs/token", "/profiles", "/report/look")
-GETS = ("/openrouter/v1/models", "/api/v1/status", "/report", "/metrics", "/api/v1/export/requests", "/healthz")
+POSTS = (CHAT, "/api/v1/verbs/pause-all", "/profiles", "/report/look")
+GETS = ("/openrouter/v1/models", "/api/v1/status", "/report", "/healthz")
 
 
 @dataclass
@@ -231,7 +231,7 @@ def test_a_page_of_another_origin_comes_to_nothing(context: BrowserContext, rig:
         page = context.new_page()
         page.goto(f"http://{host}:{theirs.port}/")
         done = attacked(page, rig, script(rig, rig.url))
-    assert len(done) > 50 and heard(done) == {}
+    assert len(done) > 35 and heard(done) == {}
 
 
 def test_a_page_without_an_origin_comes_to_nothing(context: BrowserContext, rig: Rig, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_going_to_our_pages_from_elsewhere_shows_and_does_nothing(context: Brows
     with stage() as theirs:
         for host in (EVIL, "127.0.0.1"):
             page = context.new_page()
-            for target in ("/report", "/profiles", "/openrouter/v1/models", "/api/v1/export/requests"):
+            for target in ("/report", "/openrouter/v1/models"):
                 page.goto(f"http://{host}:{theirs.port}/")
                 with page.expect_navigation() as going:
                     page.evaluate("(there) => { location = there; }", rig.url + target)
