@@ -99,6 +99,14 @@ def test_a_process_without_a_token_comes_to_nothing(served: tuple[Served, str], 
     assert b"openrouter-a" not in answer and app.process.poll() is None
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is one loopback address")
+def test_only_one_address_of_this_machine_is_listened_on(served: tuple[Served, str]) -> None:
+    port = httpx.URL(served[0].url).port or 80
+    for host in ("127.0.0.2", "127.1.2.3", "::1"):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, port), timeout=5)
+
+
 def test_the_health_address_tells_no_more_than_that_it_is_there(served: tuple[Served, str]) -> None:
     with ordinary_user():
         answer = said(served[0].url, "GET /healthz")
