@@ -323,7 +323,9 @@ def test_a_cookie_that_another_port_is_sent_is_of_no_use_there(context: BrowserC
 def test_a_page_of_another_port_cannot_lock_the_user_out(context: BrowserContext, rig: Rig) -> None:
     """It may set a cookie of our name, for a longer path, which is sent first."""
     with stage() as theirs:
-        theirs.page = "<!doctype html><script>document.cookie = 'o_switcher_session=theirs; path=/report'</script>"
+        theirs.page = (
+            f"<!doctype html><script>document.cookie = '{rig.app.sessions.cookie}=theirs; path=/report'</script>"
+        )
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{theirs.port}/report")
         answer = page.goto(f"{rig.url}/report")
