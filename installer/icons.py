@@ -15,7 +15,9 @@ def make_icon(picture: Path, folder: Path, system: str) -> Path | None:
     if system not in ENDINGS:
         return None
     made = folder / f"o-switcher{ENDINGS[system]}"
-    sizes = {"sizes": [(edge, edge) for edge in EDGES]} if made.suffix == ".ico" else {}
     with Image.open(picture) as opened:
-        opened.save(made, **sizes)
+        if made.suffix == ".ico":
+            opened.save(made, sizes=[(edge, edge) for edge in EDGES])
+        else:
+            opened.save(made)
     return made
