@@ -488,7 +488,7 @@ def _view(client: Client, connection: Connection | None, url: str | None, has_to
 
 def _known(view: ConnectionView, client: Client) -> ConnectionView:
     program = client.programs[0] if client.programs else None
-    return dataclasses.replace(view, program=program, by_files=client.plan is not None)
+    return dataclasses.replace(view, program=program, kind="lines" if client.plan is None else "files")
 
 
 def _state(connection: Connection, url: str | None) -> tuple[str, str]:

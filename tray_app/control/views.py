@@ -297,4 +297,4 @@ class ConnectionView:
     has_token: bool
     words: str
     program: str | None = None  # what is typed to start it, where `run` knows it
-    by_files: bool = False  # it is connected by its own files, with nothing left to paste
+    kind: str = "token"  # "files": its own are changed; "lines": it is shown what to set; "token": it has one, no more

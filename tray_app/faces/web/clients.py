@@ -71,7 +71,7 @@ class _Clients:
         found = await self._connections()
         used = await self.service.perform("client-usage", {}, ACTOR)
         assert isinstance(used, list)  # noqa: S101 - the verb's own kind
-        agents = [one for one in found if one.by_files or one.words.startswith("shows")]
+        agents = [one for one in found if one.kind != "token"]
         known = {one.client for one in found if one.has_token}
         use: dict[str, ClientTotal] = {one.client: one for one in used}
         if said is not None or time.monotonic() - self._looked_at > LOOK_S:
@@ -164,7 +164,7 @@ class _Clients:
     async def lines(self, form: Form, language: str) -> Said:
         """What to set where a client has no files: its token is among it."""
         client = form.get("about", "")
-        if any(one.client == client and one.by_files for one in await self._connections()):
+        if any(one.client == client and one.kind == "files" for one in await self._connections()):
             return await self.see_connect(form, language)
         return await self._shown("connect", form, {}, None)
 
