@@ -87,12 +87,11 @@ class _Events:
     async def _shown(self, request: Request, filters: listing.Filters, said: _Said, w: Words) -> Response:
         found, refused = said.found, said.refused
         plain = {name: text for name, text in filters.items() if name in FILTERS}
-        return await drawn(
+        page = await drawn(
             request,
             "events.html",
             "events",
             self._service.status().state,
-            code=200 if refused is None else STATUS[refused.code],
             w=w,
             events=found.events,
             sentence=_sentence(w),
@@ -111,6 +110,8 @@ class _Events:
             requests=REQUESTS,
             now=self._service.clock(),
         )
+        page.status_code = 200 if refused is None else STATUS[refused.code]
+        return page
 
 
 def _asked_of(filters: listing.Filters, no_moment: str) -> dict[str, str | int]:

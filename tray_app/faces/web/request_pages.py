@@ -79,12 +79,11 @@ class _Requests:
         found, status, shell = said.found, self._service.status(), shell_words_for(language_of(request))
         names = {**shell.outcomes, RUNNING: shell.running}
         plain = {name: text for name, text in filters.items() if name in FILTERS}
-        return await drawn(
+        page = await drawn(
             request,
             "requests.html",
             "requests",
             status.state,
-            code=said.code,
             w=w,
             requests=found.requests,
             reached=_reached(found.reached),
@@ -103,6 +102,8 @@ class _Requests:
             money=lambda usd: tracing.money(usd, w.tracing),
             now=self._service.clock(),
         )
+        page.status_code = said.code
+        return page
 
     async def _searched(self, filters: listing.Filters, w: Words) -> _Said:
         try:
@@ -123,7 +124,9 @@ class _Requests:
             trace = await self._service.trace(request.path_params["request_id"])
         except Refused as refused:
             given["trouble"] = refused.message
-            return await drawn(request, "request.html", "requests", state, code=STATUS[refused.code], **given)
+            page = await drawn(request, "request.html", "requests", state, **given)
+            page.status_code = STATUS[refused.code]
+            return page
         return await drawn(request, "request.html", "requests", state, **given, **_told(trace, w, given["now"]))
 
 
