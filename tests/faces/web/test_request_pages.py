@@ -22,6 +22,7 @@ from tests.faces.web.report_harness import chromium
 from tests.rig import Rig, running, script_of
 from tray_app.control.callers import connect
 from tray_app.core.values import RequestStarted
+from tray_app.faces.web import listing
 from tray_app.faces.web.event_pages import HERE as EVENTS
 from tray_app.faces.web.listing import ROWS
 from tray_app.faces.web.request_pages import HERE
@@ -195,6 +196,24 @@ def test_a_search_without_sense_is_told_so(guest: httpx.Client, query: str, word
     assert f'role="alert"><p><bdi>{html.escape(words)}' in answer.text.replace("&#39;", "&#x27;")
     assert "data-key" not in answer.text and f'class="button" href="{HERE}">{ENGLISH.clear}' in answer.text
     assert "/api/v1/export" not in answer.text
+
+
+def test_a_search_that_runs_out_of_patience_says_how_far_it_came_and_goes_on(
+    guest: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PATIENCE_S", 0.0)
+    address, found, steps = f"{HERE}?client=codex&outcome=served", list[str](), 0
+    while True:
+        page = guest.get(address).text
+        found += re.findall(r'<tr role="row" data-key="(\w+)"', page)
+        further = re.search(rf'href="([^"]+)">{ENGLISH.further}<', page)
+        if further is None:
+            break
+        assert ENGLISH.reached.split("{")[0] in page
+        address, steps = html.unescape(further[1]), steps + 1
+    monkeypatch.undo()
+    whole = guest.get(f"{HERE}?client=codex&outcome=served").text
+    assert steps > 1 and found == re.findall(r'<tr role="row" data-key="(\w+)"', whole) and len(found) == ORDINARY // 5
 
 
 def test_without_script_all_of_it_can_be_read_and_searched(browser: Browser, rig: Rig) -> None:
