@@ -66,7 +66,6 @@ class ProfileWords:
     measured: str
     never_measured: str
     failed_share: str
-    used: str
     resets: str
     as_told: str
     unknown_quota: str
@@ -87,7 +86,6 @@ class ProfileWords:
     forget: str
     filter: str
     add_one: str
-    tray: str
     demo_start: str
     demo_open: str
     demo_end: str
@@ -158,7 +156,6 @@ ENGLISH = ProfileWords(
     measured="first byte after {time} on average",
     never_measured="not called yet",
     failed_share="{share} of its latest calls failed",
-    used="{share} used",
     resets="resets {when}",
     as_told="known {ago}",
     unknown_quota="What is left is not known: nothing has told it yet.",
@@ -179,7 +176,6 @@ ENGLISH = ProfileWords(
     forget="Forget its key now",
     filter="Find a profile",
     add_one="Add a profile",
-    tray="Keys found on this machine",
     demo_start="Try the demo",
     demo_open="Open its report",
     demo_end="End the demo",
@@ -263,7 +259,6 @@ RUSSIAN = ProfileWords(
     measured="первый байт в среднем через {time}",
     never_measured="ещё не вызывался",
     failed_share="не удалось из последних вызовов: {share}",
-    used="израсходовано {share}",
     resets="сброс {when}",
     as_told="узнано {ago}",
     unknown_quota="Сколько осталось, неизвестно: пока никто не сообщил.",
@@ -284,7 +279,6 @@ RUSSIAN = ProfileWords(
     forget="Забыть ключ сейчас",
     filter="Найти профиль",
     add_one="Добавить профиль",
-    tray="Ключи, найденные на этой машине",
     demo_start="Запустить демонстрацию",
     demo_open="Открыть её отчёт",
     demo_end="Завершить демонстрацию",
