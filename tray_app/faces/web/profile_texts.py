@@ -69,6 +69,7 @@ class ProfileWords:
     resets: str
     as_told: str
     unknown_quota: str
+    resume_all: str
     use: str
     pin: str
     pin_ways: Mapping[str, str]
@@ -159,6 +160,7 @@ ENGLISH = ProfileWords(
     resets="resets {when}",
     as_told="known {ago}",
     unknown_quota="What is left is not known: nothing has told it yet.",
+    resume_all="Resume everything",
     use="Use",
     pin="Pin",
     pin_ways={"1h": "For 1 hour", "today": "For today", "": "Until unpinned"},
@@ -188,6 +190,7 @@ ENGLISH = ProfileWords(
         "pause": "{id} is paused.",
         "resume": "{id} is ready for use.",
         "enable": "{id} is ready for use.",
+        "resume-all": "Requests pass again; every profile is as it was.",
         "disable": "{id} is switched off.",
         "drain": "{id} finishes what it does and takes nothing new.",
         "profiles-confirm": "The key of {id} may go to its provider's new address.",
@@ -262,6 +265,7 @@ RUSSIAN = ProfileWords(
     resets="сброс {when}",
     as_told="узнано {ago}",
     unknown_quota="Сколько осталось, неизвестно: пока никто не сообщил.",
+    resume_all="Возобновить всё",
     use="Использовать",
     pin="Закрепить",
     pin_ways={"1h": "На 1 час", "today": "На сегодня", "": "До отмены"},
@@ -291,6 +295,7 @@ RUSSIAN = ProfileWords(
         "pause": "Профиль {id} приостановлен.",
         "resume": "Профиль {id} снова в деле.",
         "enable": "Профиль {id} снова в деле.",
+        "resume-all": "Запросы снова проходят; все профили как были.",
         "disable": "Профиль {id} выключен.",
         "drain": "Профиль {id} завершает начатое и нового не берёт.",
         "profiles-confirm": "Ключ {id} можно отправлять по новому адресу провайдера.",
