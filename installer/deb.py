@@ -20,6 +20,7 @@ from pathlib import Path
 
 import desktop
 import environment
+import launch
 import stamp
 from terminal import Problem, run_or_explain
 
@@ -74,6 +75,8 @@ def lay_out(tree: Path) -> None:
     shutil.copytree(environment.CHECKOUT / environment.PACKAGE, tree / SHARE / environment.PACKAGE, ignore=skip)
     for name in NEEDED:
         _put(tree / SHARE / "installer" / name, (environment.HERE / name).read_bytes())
+    build = f"{debian_version()}-{environment.tree_digest(environment.CHECKOUT)[:12]}\n"
+    _put(tree / SHARE / launch.CODE, build.encode())
     _put_commands(tree)
     _put_desktop(tree)
     _put_documents(tree)

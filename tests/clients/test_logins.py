@@ -118,9 +118,9 @@ def machine(tmp_path: Path, opencode: OpenCode, monkeypatch: pytest.MonkeyPatch)
 def test_a_login_adds_a_profile_and_another_one_leaves_the_earlier_there(machine: Machine, opencode: OpenCode) -> None:
     with machine.running() as app:
         opencode.log_in("openrouter", key_of("a"))
-        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode"])
+        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode"], within=20)
         opencode.log_in("openrouter", key_of("b"))
-        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode", "openrouter-opencode-2"])
+        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode", "openrouter-opencode-2"], within=20)
         held = {"type": "api", "key": key_of("b")}
         assert json.loads((opencode.data / "auth.json").read_text()) == {"openrouter": held}
         _connected_opencode_asks_us(app, opencode)

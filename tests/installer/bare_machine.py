@@ -1,6 +1,7 @@
 """Tries the README's two commands on a bare machine: a fresh Debian that holds python3 and nothing else.
 
     python3 tests/installer/bare_machine.py             # run.py, as an ordinary user
+    python3 tests/installer/bare_machine.py --install   # and then install.py, as the same user
     python3 tests/installer/bare_machine.py --tests     # and then test.py, as root (slow: it runs everything)
 
 Needs root, debootstrap and a network. The bare machine gets this machine's apt sources, and pip's index,
@@ -116,6 +117,29 @@ def try_run(machine: BareMachine) -> bool:
     return fine
 
 
+def try_install(machine: BareMachine) -> bool:
+    """install.py as the README has it: installed, used, upgraded, and taken away without a trace."""
+    installed = "/home/user/.local/bin/o-switcher"
+    steps = [
+        (["python3", "installer/install.py", "--yes"], 0),
+        ([installed, "status"], 3),
+        ([installed, "doctor"], 1),  # there is no profile yet
+        ([installed, "mcp", "--help"], 0),
+        ([installed, "autostart", "status"], 0),
+        (["python3", "installer/install.py", "--upgrade"], 0),
+        (["python3", "/home/user/.local/share/o-switcher/installer/install.py", "--uninstall", "--purge", "--yes"], 0),
+    ]
+    fine = True
+    for command, expected in steps:
+        code, seconds = machine.run(command, user=USER, home="/home/user")
+        print(f"{' '.join(command)}: exit {code}, {seconds:.1f} s", flush=True)
+        fine = fine and code == expected
+    home = machine.root / "home/user"
+    left = sorted(str(path.relative_to(home)) for path in home.iterdir() if path.name not in ("o-switcher", ".cache"))
+    print(f"left in the home: {left}", flush=True)
+    return fine
+
+
 def try_tests(machine: BareMachine) -> bool:
     """`test.py` as root."""
     code, seconds = machine.run(["python3", "installer/test.py"])
@@ -126,6 +150,7 @@ def try_tests(machine: BareMachine) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Tries the README's two commands on a bare Debian.")
     parser.add_argument("--tests", action="store_true", help="test.py too")
+    parser.add_argument("--install", action="store_true", help="install.py too")
     parser.add_argument("--suite", default="bookworm")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="o-switcher-bare-") as folder:
@@ -136,6 +161,7 @@ def main() -> int:
         machine.make()
         print(f"bare {options.suite} made in {time.monotonic() - started:.1f} s", flush=True)
         fine = try_run(machine)
+        fine = (not options.install or try_install(machine)) and fine
         fine = (not options.tests or try_tests(machine)) and fine
     return 0 if fine else 1
 

@@ -83,7 +83,7 @@ def test_it_holds_the_package_whole_and_nothing_else_of_the_checkout(tree: Path)
     wanted = {path for path in ours if "__pycache__" not in path.parts}
     held = {path.relative_to(share) for path in share.rglob("*") if path.is_file()}
     assert {path for path in held if path.parts[0] == "tray_app"} == wanted
-    assert {path.parts[0] for path in held} == {"tray_app", "installer"}
+    assert {path.parts[0] for path in held} == {"tray_app", "installer", "code"}
     assert (share / "installer/requirements.lock").read_bytes() == (
         CHECKOUT / "installer/requirements.lock"
     ).read_bytes()
@@ -160,7 +160,7 @@ class Installed:
         (made,) = out.glob("*.deb")
         unpack(made, self.root)
 
-    def run(self, *words: str, program: str = "o-switcher", **variables: str) -> subprocess.CompletedProcess[str]:
+    def start(self, *words: str, program: str = "o-switcher", **variables: str) -> subprocess.Popen[str]:
         """A start by the user, from a menu or a session: no terminal."""
         environ = self._checkout.variables | {
             "PATH": f"{self._checkout.home}/bin:/usr/bin:/bin",
@@ -168,9 +168,14 @@ class Installed:
             **variables,
         }
         command = [SYSTEM_PYTHON, "-I", str(self.root / "usr/bin" / program), *words]
-        return subprocess.run(
-            command, env=environ, cwd=self._checkout.home, capture_output=True, text=True, timeout=90, check=False
-        )
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environ, cwd=self._checkout.home, stdout=pipe, stderr=pipe, text=True)
+
+    def run(self, *words: str, program: str = "o-switcher", **variables: str) -> subprocess.CompletedProcess[str]:
+        """The same, to its end."""
+        with self.start(*words, program=program, **variables) as process:
+            out, err = process.communicate(timeout=90)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def told(self) -> list[str]:
         """What the desktop was told."""
@@ -180,7 +185,7 @@ class Installed:
 @pytest.fixture
 def installed(checkout: Checkout, tmp_path: Path) -> Iterator[Installed]:
     (checkout.folder / "tray_app/__init__.py").write_text('__version__ = "1.0.0"\n')
-    (checkout.folder / "tray_app/docs").mkdir()
+    checkout.prefer_uv()  # quicker; test_environment.py has both ways
     yield Installed(checkout, tmp_path)
 
 
@@ -193,20 +198,51 @@ def test_the_first_start_sets_up_and_says_so_on_the_desktop_and_later_ones_start
     assert [line for line in installed.told() if "set up for you, once" in line] == installed.told() != []
     where = json.loads(first.stdout)
     assert where["command"] == str(installed.root / "usr/bin/o-switcher-tray")  # what launch at login is to start
-    assert where["file"] == str(installed.root / "usr/share/o-switcher/tray_app/__main__.py")
+    assert Path(where["file"]).is_relative_to(checkout.environments)  # an update does not change it
     again = installed.run("where")
     assert (again.returncode, again.stderr, len(installed.told())) == (0, "", 1)
     assert installed.run("exit", "3").returncode == 3
 
-    # an update with other code needs no set-up; one with another lock does, and the earlier environment goes
-    (checkout.folder / "tray_app/__init__.py").write_text('__version__ = "1.0.1-rc1"\n')
-    installed.update()
-    assert installed.run("where").stderr == ""
+
+def test_an_update_changes_nothing_under_an_app_that_runs(installed: Installed, checkout: Checkout) -> None:
+    def copies() -> set[str]:
+        return {
+            path.parent.parent.name for path in checkout.environments.glob("packaged-*/code/*/tray_app/__main__.py")
+        }
+
+    with installed.start("wait") as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "ready\n"
+        (first,) = copies()
+        assert first.startswith("1.0.0-")
+        # other code needs no set-up
+        (checkout.folder / "tray_app/__init__.py").write_text('__version__ = "1.0.1-rc1"\n')
+        installed.update()
+        assert installed.run("where").stderr == ""
+        assert first in copies() and any(name.startswith("1.0.1~rc1-") for name in copies() - {first})
+        running.terminate()
+        assert running.wait(30) == 7
+    assert installed.run("where").returncode == 0
+    assert len(copies()) == 1 and first not in copies()
+    # another lock does need one, and what was there for the earlier one goes
     checkout.lock("2.0")
     installed.update()
-    newer = installed.run("where")
-    assert json.loads(newer.stdout)["tiny"] == "2.0"
+    assert json.loads(installed.run("where").stdout)["tiny"] == "2.0"
     assert len([name for name in checkout.made() if name.startswith("packaged-")]) == 1
+
+
+def test_starts_at_once_share_one_copy_and_one_that_was_interrupted_goes(
+    installed: Installed, checkout: Checkout
+) -> None:
+    assert installed.run("where").returncode == 0
+    (code,) = checkout.environments.glob("packaged-*/code")
+    (copy,) = (path for path in code.iterdir() if path.is_dir())
+    copy.rename(code / "part-1")  # as a start that was killed leaves it
+    both = [installed.start("exit", "0") for _ in range(4)]
+    for process in both:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in both] == [0] * 4
+    assert [path.name for path in code.iterdir() if path.is_dir()] == [copy.name]
 
 
 def test_a_first_start_without_a_network_says_what_to_do_there_too(installed: Installed) -> None:

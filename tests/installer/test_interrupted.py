@@ -25,7 +25,7 @@ ALIKE = {
     "folders that are there or not": r"^os\.mkdir ",
     "making an environment": r"/environments/app-[^/]*/",
 }
-OF_ALIKE = dict(zip(ALIKE, (60, 20, 6, 25), strict=True))
+OF_ALIKE = dict(zip(ALIKE, (120, 20, 12, 25), strict=True))
 
 
 def tree(home: Path) -> dict[str, str]:

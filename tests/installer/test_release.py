@@ -17,6 +17,8 @@ import PIL
 import pytest
 import stamp
 import yaml
+from icons import make_icon
+from PIL import Image
 from terminal import Problem
 
 from tray_app import __version__
@@ -92,6 +94,16 @@ def test_the_recipe_is_python_and_names_modules_that_are_there() -> None:
     for name in (name for names in backends.values() for name in names):
         found = site.joinpath(*name.split("."))
         assert found.with_suffix(".py").is_file() or (found / "__init__.py").is_file(), name
+
+
+@pytest.mark.parametrize(("system", "begins"), [("win32", b"\0\0\1\0"), ("darwin", b"icns")])
+def test_its_icon_is_in_the_systems_own_format(system: str, begins: bytes, tmp_path: Path) -> None:
+    made = make_icon(CHECKOUT / "assets/o-switcher.png", tmp_path, system)
+    assert made is not None and made.read_bytes().startswith(begins)
+    with Image.open(made) as picture:
+        sizes = {edge for size in picture.info["sizes"] for edge in size[:2]}
+    assert {16, 32, 256} <= sizes if system == "win32" else max(sizes) >= 256
+    assert make_icon(CHECKOUT / "assets/o-switcher.png", tmp_path, "linux") is None
 
 
 def test_on_macos_it_may_show_its_icon_and_shows_none_in_the_dock() -> None:

@@ -8,6 +8,7 @@ nothing. Ends with 1, and the reason, at the first thing that is not as it must 
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -44,7 +45,9 @@ def answers(command: Sequence[str], home: Path) -> None:
             printed = [*command, "report", "--print"]
             address = subprocess.run(printed, env=env, cwd=home, capture_output=True, text=True, check=True).stdout
             with urllib.request.build_opener(_no_proxy(), urllib.request.HTTPCookieProcessor()).open(address) as answer:
-                assert b"<html" in answer.read(), "the report is no page"
+                content = answer.read()
+                packed = answer.headers.get("content-encoding") == "gzip"  # as pages are, whoever asks
+                assert b"<html" in (gzip.decompress(content) if packed else content), "the report is no page"
         finally:
             process.terminate()
             process.wait(PATIENCE_S)

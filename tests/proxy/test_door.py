@@ -89,6 +89,13 @@ def test_nothing_else_from_there_is_let_in(rig: Rig, headers: dict[str, str], me
         assert browser.request(method, path, headers={**LINK, **headers}).status_code == 403
 
 
+@pytest.mark.parametrize("path", ["/nobody/v1/models", "/openrouter/models", "/nobody/"])
+def test_a_stranger_is_not_told_which_providers_there_are(rig: Rig, path: str) -> None:
+    with httpx.Client(base_url=rig.url, trust_env=False) as stranger:
+        answer = stranger.get(path)
+    assert answer.status_code == 401 and "openrouter" not in answer.text and "groq" not in answer.text
+
+
 @pytest.mark.parametrize("name", ["authorization", "x-api-key", "x-goog-api-key"])
 def test_a_token_is_taken_from_each_usual_header(rig: Rig, name: str) -> None:
     token = rig.client.headers["authorization"].removeprefix("Bearer ")

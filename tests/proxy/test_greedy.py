@@ -208,7 +208,7 @@ def bytes_of(process: int) -> int:
     return int(line.split()[1]) * 1024
 
 
-@pytest.mark.parametrize(("kind", "count"), [("quiet", 10_000), ("head", 3_000), ("asks", 3_000)])
+@pytest.mark.parametrize(("kind", "count"), [("quiet", 10_000), ("head", 2_000), ("asks", 2_000)])
 def test_a_crowd_is_bounded_in_files_and_bytes_and_others_are_served(
     served: tuple[Served, str], kind: str, count: int
 ) -> None:

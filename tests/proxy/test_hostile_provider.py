@@ -30,6 +30,7 @@ ENDLESS = [
     pytest.param(b"HTTP/1.1 200 OK\r\nx: ", b"y" * 65_536, id="a header's value"),
     pytest.param(b"HTTP/1.1 200 OK\r\n", b"y" * 65_536, id="a header's name"),
     pytest.param(b"HTTP/1.1 200 ", b"y" * 65_536, id="a status line"),
+    pytest.param(b"HTTP/1.1 200 OK\r\n", b"a:\r\n" * 10_000, id="empty headers"),
     pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000, id="interim answers"),
     pytest.param(b"", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * 1_500, id="interim answers with headers"),
 ]

@@ -66,7 +66,9 @@ FRAMINGS = [
     pytest.param(CHUNKED, b"\r\n" + BODY + b"\r\n0\r\n\r\n", id="a chunk without a size"),
     pytest.param(b"connection: upgrade\r\nupgrade: h2c\r\n" + LENGTH + CHUNKED, BODY, id="behind an upgrade"),
     pytest.param(b"host: evil.example\r\n" + LENGTH, BODY, id="two hosts"),
+    pytest.param(b"host: HOST\r\n" + LENGTH, BODY, id="one host twice"),
     pytest.param(b"authorization: Bearer x\r\n" + LENGTH, BODY, id="two credentials"),
+    pytest.param(b"content-type: text/plain\r\n" + LENGTH, BODY, id="two kinds of content"),
     pytest.param(b"origin: http://HOST\r\norigin: http://evil.example\r\n" + LENGTH, BODY, id="two origins"),
 ]
 
@@ -79,6 +81,14 @@ def test_a_framing_that_can_be_read_in_two_ways_is_refused(rig: Rig, framing: by
     if answer[9:12] == b"400" and b"more than once" not in answer:
         assert len(re.findall(rb"HTTP/1\.1 \d", answer)) == 1, "what stood behind was taken for a request"
     assert len(rig.simulator.calls) == before
+
+
+def test_what_is_said_twice_alike_can_be_read_in_one_way(rig: Rig) -> None:
+    """As clients do that add what their library adds too."""
+    answer = spoken(
+        rig, b"POST %b HTTP/1.1" % CHAT.encode(), b"content-type: application/json\r\n" + LENGTH, BODY + HIDDEN
+    )
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
 
 
 def test_what_is_plain_passes_and_what_follows_is_the_next_request(rig: Rig) -> None:

@@ -156,9 +156,10 @@ COMMANDS: Mapping[str, list[str]] = {
         "profiles set groq-x --base-url https://STRAY@x.example/v1", "profiles set STRAY --account x",
         "profiles remove STRAY", "profiles remove groq-x", "profiles confirm STRAY",
     ],
+    "targets": ["targets list", "targets remove STRAY"],
     "simulate": ["simulate --script broken.env"],
     "serve": ["serve --port 0"],  # a second one
-    "connect": ["connect opencode --dry-run", "connect STRAY", "connect opencode"],
+    "connect": ["connect opencode --dry-run", "connect STRAY", "connect opencode --mcp"],
     "connections": ["connections", "connections --json"],
     "disconnect": ["disconnect opencode", "disconnect STRAY"],
     "run": ["run -- STRAY"],

@@ -86,7 +86,9 @@ def test_a_client_is_connected_served_moved_and_disconnected(tmp_path: Path, sim
     assert ask(base, token).status_code == 200
     assert rows(home, "SELECT DISTINCT client FROM request") == [("opencode",)]
     [row] = [one for one in json.loads(said(tmp_path, "connections", "--json")) if one["connected"]]
-    assert (row["client"], row["state"], row["url"], row["files"]) == ("opencode", "connected", served.url, [str(path)])
+    mine = path.parent / "commands" / "switcher.md"
+    assert (row["client"], row["state"], row["url"]) == ("opencode", "connected", served.url)
+    assert row["files"] == [str(path), str(mine)] and "status`" in mine.read_text()
     # its token is revoked: it alone is turned away, and connecting again mends it
     assert "counts no longer" in said(tmp_path, "token", "opencode", "--revoke")
     assert ask(base, token).status_code == 401
@@ -96,7 +98,7 @@ def test_a_client_is_connected_served_moved_and_disconnected(tmp_path: Path, sim
     assert ask(base, token).status_code == 200
     events = rows(home, "SELECT actor, verb, detail FROM operator_event ORDER BY at")
     assert [event[:2] for event in events] == [("cli", "connect"), ("cli", "token"), ("cli", "connect")]
-    assert events[0][2] == f"opencode: {path}"
+    assert events[0][2] == f"opencode: {path}, {mine}"
     assert served.end() == 0
     # another port at the next start: the client follows, and it is said
     again = serve(home)
@@ -109,7 +111,7 @@ def test_a_client_is_connected_served_moved_and_disconnected(tmp_path: Path, sim
     assert f"opencode is pointed at {again.url} now; restart it if it runs" in log
     # back without a trace, with no app running
     assert "OpenCode is as it was before" in said(tmp_path, "disconnect", "opencode")
-    assert path.read_bytes() == CONFIG.encode()
+    assert path.read_bytes() == CONFIG.encode() and not mine.parent.exists()
     assert not home.connections.exists() and KEY not in home.keys.read_text()
     assert "OpenCode is not connected" in said(tmp_path, "disconnect", "opencode", code=1)
 

@@ -64,7 +64,11 @@ def is_a_block_to_type(block: str) -> bool:
     return bool(re.match(r"(\$ )?(o-switcher|python|curl|sqlite3|claude|codex)\b", block))
 
 
-TYPED = [page for page in PAGES if any(kind in SHELL and is_a_block_to_type(text) for kind, text in blocks(page))]
+TYPED = [
+    page
+    for page in PAGES
+    if page.name != "README.md" and any(kind in SHELL and is_a_block_to_type(text) for kind, text in blocks(page))
+]
 
 
 # -- parsed
@@ -128,7 +132,7 @@ def test_every_command_that_is_named_can_be_given_so(page: Path) -> None:
 STAND_INS = {"N": "1", "KEY": "switcher.retry", "WHAT": "requests", "PATH": "x"}
 
 
-@pytest.mark.parametrize("page", TYPED, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *TYPED], ids=lambda page: page.name)
 def test_every_line_of_ours_can_be_given_so(page: Path) -> None:
     found = [line for kind, text in blocks(page) if kind in SHELL for line in lines_of(text)]
     for line in found:
@@ -170,28 +174,27 @@ def typed(sandbox: Path, served: Served, line: str) -> subprocess.CompletedProce
     return subprocess.run(command, env=variables, cwd=sandbox, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("page", [page for page in TYPED if page.name != "README.md"], ids=lambda page: page.name)
-def test_what_a_page_tells_to_type_works_in_its_order(page: Path, sandbox: Path) -> None:
+def test_what_the_pages_tell_to_type_works_in_their_order(sandbox: Path) -> None:
     with SimulatorThread(parse(practice("main", "backup"), "docs")) as simulator:
         home, token = prepared(sandbox / "home", simulator.url, ["main", "backup"])
         served = serve(home)
         try:
-            body = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]}
-            served.caller()
-            ask(served, token, body)
+            ask(served, token, {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]})
             assert typed(sandbox, served, "o-switcher backup history.before-schema-5.db").returncode == 0
-            for kind, text in blocks(page):
-                for line in lines_of(text) if kind in SHELL and is_a_block_to_type(text) else []:
-                    if is_not_run(line):
-                        continue
-                    done = typed(sandbox, served, line)
-                    allowed = {0, 1} if line.startswith("o-switcher doctor") else {0}  # it finds what is wrong here
-                    assert done.returncode in allowed, (line, done.stdout, done.stderr)
-                    assert "Traceback" not in done.stderr
-                    if "curl" in line:
-                        json.loads(done.stdout)
+            for line in dict.fromkeys(line for page in TYPED for line in lines_to_type(page)):
+                done = typed(sandbox, served, line)
+                allowed = {0, 1} if line.startswith("o-switcher doctor") else {0}  # it finds what is wrong here
+                assert done.returncode in allowed, (line, done.stdout, done.stderr)
+                assert "Traceback" not in done.stderr
+                if "curl" in line:
+                    json.loads(done.stdout)
         finally:
             served.end()
+
+
+def lines_to_type(page: Path) -> list[str]:
+    shown = [text for kind, text in blocks(page) if kind in SHELL and is_a_block_to_type(text)]
+    return [line for text in shown for line in lines_of(text) if not is_not_run(line)]
 
 
 def ask(served: Served, token: str, body: dict[str, object]) -> None:

@@ -81,8 +81,11 @@ def ticket_of(app: Served) -> str:
 
 
 def session_of(app: Served) -> str:
+    """The cookie of a new session, as browsers send it."""
     answer = said(app.url, f"GET {ticket_of(app)}")
-    return answer.partition(f"{COOKIE}=".encode())[2].partition(b";")[0].decode()
+    pair = answer.partition(b"set-cookie: ")[2].partition(b";")[0].decode()
+    assert pair.startswith(COOKIE)
+    return pair
 
 
 STRANGE = ["POST /openrouter/v1/chat/completions", "GET /v1/models", "GET /api/v1/status", "POST /api/v1/verbs/stop"]
@@ -99,6 +102,14 @@ def test_a_process_without_a_token_comes_to_nothing(served: tuple[Served, str], 
     assert b"openrouter-a" not in answer and app.process.poll() is None
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is one loopback address")
+def test_only_one_address_of_this_machine_is_listened_on(served: tuple[Served, str]) -> None:
+    port = httpx.URL(served[0].url).port or 80
+    for host in ("127.0.0.2", "127.1.2.3", "::1"):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, port), timeout=5)
+
+
 def test_the_health_address_tells_no_more_than_that_it_is_there(served: tuple[Served, str]) -> None:
     with ordinary_user():
         answer = said(served[0].url, "GET /healthz")
@@ -109,7 +120,7 @@ def test_the_health_address_tells_no_more_than_that_it_is_there(served: tuple[Se
 def test_a_session_that_got_out_is_of_no_use_to_another_user(served: tuple[Served, str], request_: str) -> None:
     """A browser sends the cookie to whatever listens on another port of this machine."""
     app, _ = served
-    cookie = f"cookie: x=y; {COOKIE}={session_of(app)}"
+    cookie = f"cookie: x=y; {session_of(app)}"
     with ordinary_user():
         stolen = said(app.url, request_, cookie)
     own = said(app.url, "GET /api/v1/status", cookie)
@@ -142,7 +153,7 @@ def test_a_session_is_no_token(served: tuple[Served, str]) -> None:
     """No page that a provider might answer with can be opened with what a browser brings."""
     app, _ = served
     for request in (f"POST {CHAT}", "GET /openrouter/v1/models", "GET /v1/models"):
-        assert status_of(said(app.url, request, f"cookie: {COOKIE}={session_of(app)}")) == 401
+        assert status_of(said(app.url, request, f"cookie: {session_of(app)}")) == 401
 
 
 def test_nothing_of_ours_can_be_read_by_another_user(served: tuple[Served, str], open_folder: Path) -> None:
@@ -156,6 +167,7 @@ def test_nothing_of_ours_can_be_read_by_another_user(served: tuple[Served, str],
         ("token", "somebody"),
         ("connect", "codex"),
         ("export", "requests", "--format", "csv", "--out", str(user / "requests.csv")),
+        ("backup", str(user / "backup.db")),
     ):
         done = command(home, *words, **more)
         assert done.returncode == 0, (words, done.stderr)
@@ -165,7 +177,7 @@ def test_nothing_of_ours_can_be_read_by_another_user(served: tuple[Served, str],
         files = [path for folder in (home, user) for path in folder.rglob("*") if path.is_file()]
         assert {path.name for path in files} >= {
             *("config.toml", "connections.json", "decisions.ndjson", "history.db", "history.db-wal", "history.db-shm"),
-            *("keys.json", "running.json", "o-switcher.lock", "requests.csv", "auth.json"),
+            *("keys.json", "running.json", "o-switcher.lock", "requests.csv", "auth.json", "backup.db"),
         }
         assert [path for path in files if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
         assert any(path.parent.name.startswith("o-switcher-") and path.name == "keys.json" for path in files)

@@ -125,7 +125,11 @@ class Door:
             heads = dict(exchange.headers)
             _check_form(exchange, heads)
             self._check_site(exchange, heads)
-            route = self._route(exchange)
+            try:
+                route = self._route(exchange)
+            except _Refusal:
+                self._client(heads, Protocol.OTHER)  # which providers there are is not for strangers
+                raise
             if route is None:
                 await self._faces(exchange)
                 return
@@ -248,9 +252,10 @@ def _check_form(exchange: Exchange, heads: Heads) -> None:
     if exchange.version not in ("1.1", "1.0"):
         raise _turn_away(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
     if len(heads) < len(exchange.headers):
-        names = [name for name, _ in exchange.headers]
-        if twice := next((name for name in _ONCE if names.count(name) > 1), None):
-            raise _turn_away(400, f"the header {twice.decode()} is given more than once")
+        for name in _ONCE:
+            given = [value for other, value in exchange.headers if other == name]
+            if len(given) > 1 and (name == b"host" or len(set(given)) > 1):
+                raise _turn_away(400, f"the header {name.decode()} is given more than once")
     coding = heads.get(b"transfer-encoding")
     if coding is not None and (coding.lower() != b"chunked" or exchange.version == "1.0"):
         raise _turn_away(501, "the only transfer coding known here is chunked, of HTTP/1.1")

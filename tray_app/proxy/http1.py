@@ -19,6 +19,7 @@ READ = 262_144  # bytes that are taken from a provider at once
 QUICK_READ = 65_536  # and of a stream whose client takes it as fast as it comes
 SLOW_READ = 4_096  # and of one whose client may be slow: there may be many
 MAX_HEAD = 65_536
+MAX_HEADERS = 1_000
 STALE_S = 1.0  # an idle connection that is closed later than this was at work on the call
 
 
@@ -301,7 +302,7 @@ class Connection(asyncio.BufferedProtocol):
         if response is None or response.status:
             return  # of a trailer, or of a second answer to one request
         self._head_size += len(name) + len(value)
-        if self._head_size > MAX_HEAD:
+        if self._head_size > MAX_HEAD or len(response.headers) >= MAX_HEADERS:
             self._fail(ErrorClass.SERVER_ERROR, "the head of the provider's answer is too large")
         response.headers.append((name.lower(), value))
 

@@ -50,7 +50,7 @@ function form(name, path, enctype, fields) {
 function tag(kind, attributes) {
   return new Promise((go) => {
     const made = Object.assign(document.createElement(kind), attributes);
-    made.onload = () => go("loaded"); made.onerror = () => go("error"); document.body.append(made); setTimeout(go, 1500, "quiet");
+    made.onload = () => go("loaded"); made.onerror = () => go("error"); document.body.append(made); setTimeout(go, 1000, "quiet");
   });
 }
 async function attack() {
@@ -94,8 +94,8 @@ async function attack() {
   return done;
 }
 """
-POSTS = (CHAT, "/v1/messages", "/api/v1/verbs/pause-all", "/api/v1/verbs/token", "/profiles", "/report/look")
-GETS = ("/openrouter/v1/models", "/api/v1/status", "/report", "/metrics", "/api/v1/export/requests", "/healthz")
+POSTS = (CHAT, "/api/v1/verbs/pause-all", "/profiles", "/report/look")
+GETS = ("/openrouter/v1/models", "/api/v1/status", "/report", "/healthz")
 
 
 @dataclass
@@ -231,7 +231,7 @@ def test_a_page_of_another_origin_comes_to_nothing(context: BrowserContext, rig:
         page = context.new_page()
         page.goto(f"http://{host}:{theirs.port}/")
         done = attacked(page, rig, script(rig, rig.url))
-    assert len(done) > 50 and heard(done) == {}
+    assert len(done) > 35 and heard(done) == {}
 
 
 def test_a_page_without_an_origin_comes_to_nothing(context: BrowserContext, rig: Rig, tmp_path: Path) -> None:
@@ -273,27 +273,31 @@ def test_going_to_our_pages_from_elsewhere_shows_and_does_nothing(context: Brows
     ticket = str(connect(rig.home.running).ask("report")["url"])
     before = standing(rig)
     with stage() as theirs:
-        for host in (EVIL, "127.0.0.1"):
+        for host, target in ((EVIL, "/report"), (EVIL, "/profiles"), ("127.0.0.1", "/profiles"), ("127.0.0.1", CHAT)):
             page = context.new_page()
-            for target in ("/report", "/profiles", "/openrouter/v1/models", "/api/v1/export/requests"):
-                page.goto(f"http://{host}:{theirs.port}/")
-                with page.expect_navigation() as going:
-                    page.evaluate("(there) => { location = there; }", rig.url + target)
-                assert going.value is not None and going.value.status == 403, (host, target)
+            page.goto(f"http://{host}:{theirs.port}/")
+            with page.expect_navigation() as going:
+                page.evaluate("(there) => { location = there; }", rig.url + target)
+            assert going.value is not None and going.value.status == 403, (host, target)
+            page.close()
     assert standing(rig) == before
     page = context.new_page()
     answer = page.goto(ticket)  # which the user opens, and no page
     assert answer is not None and answer.status == 200
 
 
-def test_nobody_can_frame_or_open_and_steer_our_pages(context: BrowserContext, rig: Rig) -> None:
+def test_who_opens_our_report_has_no_hold_on_it(context: BrowserContext, rig: Rig) -> None:
+    """The demo's report is opened from the page of another port: a tab of its own, that nobody can look into."""
     with stage() as theirs:
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{theirs.port}/")
         with context.expect_page() as opened:
             page.evaluate("(there) => { window.ours = window.open(there); }", rig.url + "/report")
         opened.value.wait_for_load_state()
-        assert "openrouter-a" not in opened.value.content()
+        assert "openrouter-a" in opened.value.content()
+        assert opened.value.evaluate("window.opener") is None
+        seen = page.evaluate("() => { try { return ours.document.body.innerText; } catch { return ours.closed; } }")
+        assert seen is True, "the page that opened it still holds it"
 
 
 def test_a_cookie_that_another_port_is_sent_is_of_no_use_there(context: BrowserContext, rig: Rig) -> None:
@@ -319,7 +323,9 @@ def test_a_cookie_that_another_port_is_sent_is_of_no_use_there(context: BrowserC
 def test_a_page_of_another_port_cannot_lock_the_user_out(context: BrowserContext, rig: Rig) -> None:
     """It may set a cookie of our name, for a longer path, which is sent first."""
     with stage() as theirs:
-        theirs.page = "<!doctype html><script>document.cookie = 'o_switcher_session=theirs; path=/report'</script>"
+        theirs.page = (
+            f"<!doctype html><script>document.cookie = '{rig.app.sessions.cookie}=theirs; path=/report'</script>"
+        )
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{theirs.port}/report")
         answer = page.goto(f"{rig.url}/report")

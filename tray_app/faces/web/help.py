@@ -40,7 +40,8 @@ class _Help:
         words = words_for(language_of(request))
         asked = request.query_params.get("q", "")[:LONGEST]
         found = await asyncio.to_thread(manual.index, words.lang, words.beside, asked)
-        return await self._drawn(request, "help.html", w=words, asked=asked, found=found)
+        state, now = self._service.status().state, self._service.clock()
+        return await drawn(request, "help.html", HERE, state, now=now, w=words, asked=asked, found=found)
 
     async def show(self, request: Request) -> Response:
         if not self._sessions.has_session(request.scope["headers"]):
@@ -50,8 +51,5 @@ class _Help:
         if article is None:
             return refusal("not_found", "there is no such page; see /help")
         around = await asyncio.to_thread(manual.neighbours, name, words.lang, words.beside)
-        return await self._drawn(request, "help_page.html", w=words, article=article, around=around)
-
-    async def _drawn(self, request: Request, template: str, **given: object) -> Response:
-        now = self._service.clock()
-        return await drawn(request, template, HERE, self._service.status().state, now=now, **given)
+        state, now = self._service.status().state, self._service.clock()
+        return await drawn(request, "help_page.html", HERE, state, now=now, w=words, article=article, around=around)
