@@ -96,3 +96,10 @@ def test_money_is_spared_where_another_profile_went_on_with_what_was_paid_for(
     ]
     ((*_, money),) = told(history, facts)
     assert money == spared
+
+
+def test_a_request_that_left_a_resting_profile_and_failed_nowhere_is_kept(history: Path) -> None:
+    """It has a change of profile, and no call that failed."""
+    first = [attempt_started(1, profile_id=BACKUP), attempt_ended(1, profile_id=BACKUP)]
+    assert told(history, [started(1), SWITCH, *first, ended(1, profile_id=BACKUP, failovers=1)]) == []
+    assert [row["outcome"] for row in ask(history, "SELECT outcome FROM request")] == ["served"]

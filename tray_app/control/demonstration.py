@@ -102,7 +102,8 @@ class Demonstration:
         """End it; whether it ran. Its process and its files are gone then."""
         async with self._turn:
             ran = self.view().running
-            await asyncio.to_thread(self._close)
+            if self._companion is not None:
+                await asyncio.to_thread(self._close)
             return ran
 
     def _close(self) -> None:

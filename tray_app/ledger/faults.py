@@ -11,6 +11,7 @@ Money: what was paid for an answer that broke off and that another profile went 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import zip_longest
 
 from tray_app.core.values import AttemptEnded, Outcome, RequestEnded, RequestStarted
 
@@ -59,7 +60,7 @@ def of_request(
     """
     served, before = end.outcome is Outcome.SERVED, set[str]()
     begun_at = start.started_at + (end.duration_ms if end.ttft_ms is None else end.ttft_ms)
-    for call, following in zip(calls, [*calls[1:], None], strict=True):
+    for call, following in zip_longest(calls, calls[1:]):  # of a request without calls there are none
         if call.error_class is None:
             continue
         moved = following is not None and following.profile_id != call.profile_id

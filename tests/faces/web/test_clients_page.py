@@ -192,14 +192,26 @@ def test_without_a_script_a_change_is_shown_and_made(browser: Browser, rig: Rig,
 # -- by hand
 
 
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """An app in which nothing is to happen."""
+    folder = tmp_path_factory.mktemp("still")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in PLACES:
+            patch.delenv(name, raising=False)
+        patch.setenv("HOME", str(folder))
+        with running(folder / "home", script_of(a='{do="ok"}')) as found:
+            yield found
+
+
 @pytest.fixture
-def guest(rig: Rig) -> Iterator[httpx.Client]:
-    with guest_of(rig) as client:
+def guest(still: Rig) -> Iterator[httpx.Client]:
+    with guest_of(still) as client:
         yield client
 
 
-def test_a_token_is_not_kept_by_the_browser_and_in_no_page_that_did_not_ask(rig: Rig, guest: httpx.Client) -> None:
-    token = rig.app.vault.token("test")
+def test_a_token_is_not_kept_by_the_browser_and_in_no_page_that_did_not_ask(still: Rig, guest: httpx.Client) -> None:
+    token = still.app.vault.token("test")
     page = guest.get(HERE)
     assert token not in page.text and page.headers["cache-control"] == "no-store"
     said = guest.post(
@@ -233,8 +245,8 @@ def test_what_cannot_be_done_is_said(guest: httpx.Client, form: dict[str, str], 
     assert words in send(guest, HERE, **form)
 
 
-def test_a_key_in_the_place_of_a_name_is_not_said_back(rig: Rig, guest: httpx.Client) -> None:
+def test_a_key_in_the_place_of_a_name_is_not_said_back(still: Rig, guest: httpx.Client) -> None:
     key = "sk-or-v1-0123456789abcdef0123456789"
     for deed in ("token", "revoke", "connect", "see-connect", "see-disconnect", "lines"):
         assert key not in send(guest, HERE, do=deed, about=key)
-    assert rig.app.vault.tokens().keys() == {"test"}
+    assert still.app.vault.tokens().keys() == {"test"}

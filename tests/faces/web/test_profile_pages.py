@@ -234,6 +234,10 @@ def test_every_word_of_the_operators_is_said_by_a_click(browser: Browser, full: 
         on("b", ENGLISH.enable)
         hears("enable", "b")
         assert full.phase("openrouter-b") == "ready"
+        connect(full.home.running).ask("pause-all", for_s=600)
+        page.get_by_role("button", name=ENGLISH.resume_all).click()
+        visit.hears(ENGLISH.done["resume-all"])
+        assert full.app.cell.pool.halt is None
         on("limited", ENGLISH.retry)
         expect(page.locator("#said p")).to_contain_text("cleared: openrouter-limited")
         assert full.phase("openrouter-limited") == "ready"
@@ -405,8 +409,24 @@ def test_it_speaks_russian_too(browser: Browser, rig: Rig) -> None:
 # -- those who have no business there
 
 
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """An app without a profile, in which nothing is to happen."""
+    folder = tmp_path_factory.mktemp("still")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder / "user"))
+        with running(folder / "home", script_of(a=OK), names=[]) as found:
+            yield found
+
+
 @pytest.fixture
-def guest(rig: Rig) -> Iterator[httpx.Client]:
+def guest(still: Rig) -> Iterator[httpx.Client]:
+    with guest_of(still) as client:
+        yield client
+
+
+@pytest.fixture
+def owner(rig: Rig) -> Iterator[httpx.Client]:
     with guest_of(rig) as client:
         yield client
 
@@ -416,15 +436,15 @@ def add(client: httpx.Client, **more: str) -> httpx.Response:
     return client.post("/profiles", data=form)
 
 
-def test_a_form_of_this_sessions_page_counts(rig: Rig, guest: httpx.Client) -> None:
-    done = add(guest, token=token_of(guest))
+def test_a_form_of_this_sessions_page_counts(rig: Rig, owner: httpx.Client) -> None:
+    done = add(owner, token=token_of(owner))
     assert (done.status_code, done.headers["location"]) == (303, "/profiles")
     assert list(rig.app.vault.entries()) == ["openrouter-x"]
 
 
 @pytest.mark.parametrize("address", [HERE, CLIENTS, SETTINGS])
-def test_without_a_session_nothing_happens(rig: Rig, address: str) -> None:
-    with httpx.Client(base_url=rig.url, trust_env=False) as stranger:
+def test_without_a_session_nothing_happens(still: Rig, address: str) -> None:
+    with httpx.Client(base_url=still.url, trust_env=False) as stranger:
         assert stranger.get(address).status_code == 401
         assert stranger.post(address, data={"do": "add", "token": "x"}).status_code == 401
         assert stranger.get("/report/demo").status_code == 401
@@ -433,9 +453,9 @@ def test_without_a_session_nothing_happens(rig: Rig, address: str) -> None:
 @pytest.mark.parametrize("address", [HERE, CLIENTS, SETTINGS])
 @pytest.mark.parametrize("token", ["", "x", "ключ"])
 def test_without_the_token_of_its_page_a_form_does_nothing(
-    rig: Rig, guest: httpx.Client, address: str, token: str
+    still: Rig, guest: httpx.Client, address: str, token: str
 ) -> None:
-    before = rig.home.config.read_bytes()
+    before = still.home.config.read_bytes()
     for form in (
         {"do": "add", "provider": "openrouter", "label": "x", "secret": key_of("a")},
         {"do": "set", "about": "switcher.retry", "value": "9"},
@@ -443,25 +463,27 @@ def test_without_the_token_of_its_page_a_form_does_nothing(
     ):
         for headers in ({}, {"x-o-switcher-deed": "1"}):
             assert guest.post(address, data={**form, "token": token}, headers=headers).status_code == 403
-    assert rig.app.vault.entries() == {} and rig.home.config.read_bytes() == before
-    assert rig.app.vault.tokens().keys() == {"test"}
+    assert still.app.vault.entries() == {} and still.home.config.read_bytes() == before
+    assert still.app.vault.tokens().keys() == {"test"}
 
 
-def test_the_token_of_another_session_does_nothing(rig: Rig, guest: httpx.Client) -> None:
-    with guest_of(rig) as other:
+def test_the_token_of_another_session_does_nothing(still: Rig, guest: httpx.Client) -> None:
+    with guest_of(still) as other:
         foreign = token_of(other)
     assert add(guest, token=foreign).status_code == 403
-    assert rig.app.vault.entries() == {}
+    assert still.app.vault.entries() == {}
 
 
 @pytest.mark.parametrize("address", [HERE, CLIENTS, SETTINGS])
 @pytest.mark.parametrize(
     "headers", [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"host": "evil.example"}]
 )
-def test_another_sites_page_does_nothing(rig: Rig, guest: httpx.Client, address: str, headers: dict[str, str]) -> None:
+def test_another_sites_page_does_nothing(
+    still: Rig, guest: httpx.Client, address: str, headers: dict[str, str]
+) -> None:
     form = {"do": "add", "provider": "openrouter", "secret": key_of("a"), "token": token_of(guest)}
     assert guest.post(address, data=form, headers=headers).status_code in (403, 421)
-    assert rig.app.vault.entries() == {}
+    assert still.app.vault.entries() == {}
 
 
 ODD = [
@@ -502,18 +524,18 @@ def test_what_cannot_be_done_is_said_once(guest: httpx.Client, form: dict[str, s
     assert shown in send(guest, "/profiles", **form)
 
 
-def test_a_priority_that_is_no_number_is_said(rig: Rig, guest: httpx.Client) -> None:
-    add(guest, token=token_of(guest))
-    said = send(guest, HERE, do="change", about="openrouter-x", label="x", priority="high")
+def test_a_priority_that_is_no_number_is_said(rig: Rig, owner: httpx.Client) -> None:
+    add(owner, token=token_of(owner))
+    said = send(owner, HERE, do="change", about="openrouter-x", label="x", priority="high")
     assert ENGLISH.no_number in said
 
 
-def test_what_was_removed_is_not_had_back_over_something_else(rig: Rig, guest: httpx.Client) -> None:
-    token = token_of(guest)
-    add(guest, token=token)
-    send(guest, HERE, do="remove", about="openrouter-x")
-    add(guest, token=token, label="y")
-    assert "cannot be had back any more" in send(guest, HERE, do="undo", about="openrouter-x")
+def test_what_was_removed_is_not_had_back_over_something_else(rig: Rig, owner: httpx.Client) -> None:
+    token = token_of(owner)
+    add(owner, token=token)
+    send(owner, HERE, do="remove", about="openrouter-x")
+    add(owner, token=token, label="y")
+    assert "cannot be had back any more" in send(owner, HERE, do="undo", about="openrouter-x")
 
 
 def test_the_way_to_a_demo_that_does_not_run_leads_back(guest: httpx.Client) -> None:

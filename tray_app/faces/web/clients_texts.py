@@ -64,7 +64,6 @@ class ClientWords:
     connected: str
     disconnected: str
     files: Mapping[str, str]
-    no_files: str
 
 
 ENGLISH = ClientWords(
@@ -130,7 +129,6 @@ ENGLISH = ClientWords(
         "removed": "removed",
         "untouched": "untouched",
     },
-    no_files="It has no files to change.",
 )
 
 RUSSIAN = ClientWords(
@@ -197,7 +195,6 @@ RUSSIAN = ClientWords(
         "removed": "удалён",
         "untouched": "не тронут",
     },
-    no_files="Файлов у него нет.",
 )
 
 LANGUAGES: Mapping[str, ClientWords] = {words.lang: words for words in (ENGLISH, RUSSIAN)}

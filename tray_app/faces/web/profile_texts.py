@@ -66,10 +66,10 @@ class ProfileWords:
     measured: str
     never_measured: str
     failed_share: str
-    used: str
     resets: str
     as_told: str
     unknown_quota: str
+    resume_all: str
     use: str
     pin: str
     pin_ways: Mapping[str, str]
@@ -87,7 +87,6 @@ class ProfileWords:
     forget: str
     filter: str
     add_one: str
-    tray: str
     demo_start: str
     demo_open: str
     demo_end: str
@@ -158,10 +157,10 @@ ENGLISH = ProfileWords(
     measured="first byte after {time} on average",
     never_measured="not called yet",
     failed_share="{share} of its latest calls failed",
-    used="{share} used",
     resets="resets {when}",
     as_told="known {ago}",
     unknown_quota="What is left is not known: nothing has told it yet.",
+    resume_all="Resume everything",
     use="Use",
     pin="Pin",
     pin_ways={"1h": "For 1 hour", "today": "For today", "": "Until unpinned"},
@@ -179,7 +178,6 @@ ENGLISH = ProfileWords(
     forget="Forget its key now",
     filter="Find a profile",
     add_one="Add a profile",
-    tray="Keys found on this machine",
     demo_start="Try the demo",
     demo_open="Open its report",
     demo_end="End the demo",
@@ -192,6 +190,7 @@ ENGLISH = ProfileWords(
         "pause": "{id} is paused.",
         "resume": "{id} is ready for use.",
         "enable": "{id} is ready for use.",
+        "resume-all": "Requests pass again; every profile is as it was.",
         "disable": "{id} is switched off.",
         "drain": "{id} finishes what it does and takes nothing new.",
         "profiles-confirm": "The key of {id} may go to its provider's new address.",
@@ -263,10 +262,10 @@ RUSSIAN = ProfileWords(
     measured="первый байт в среднем через {time}",
     never_measured="ещё не вызывался",
     failed_share="не удалось из последних вызовов: {share}",
-    used="израсходовано {share}",
     resets="сброс {when}",
     as_told="узнано {ago}",
     unknown_quota="Сколько осталось, неизвестно: пока никто не сообщил.",
+    resume_all="Возобновить всё",
     use="Использовать",
     pin="Закрепить",
     pin_ways={"1h": "На 1 час", "today": "На сегодня", "": "До отмены"},
@@ -284,7 +283,6 @@ RUSSIAN = ProfileWords(
     forget="Забыть ключ сейчас",
     filter="Найти профиль",
     add_one="Добавить профиль",
-    tray="Ключи, найденные на этой машине",
     demo_start="Запустить демонстрацию",
     demo_open="Открыть её отчёт",
     demo_end="Завершить демонстрацию",
@@ -297,6 +295,7 @@ RUSSIAN = ProfileWords(
         "pause": "Профиль {id} приостановлен.",
         "resume": "Профиль {id} снова в деле.",
         "enable": "Профиль {id} снова в деле.",
+        "resume-all": "Запросы снова проходят; все профили как были.",
         "disable": "Профиль {id} выключен.",
         "drain": "Профиль {id} завершает начатое и нового не берёт.",
         "profiles-confirm": "Ключ {id} можно отправлять по новому адресу провайдера.",

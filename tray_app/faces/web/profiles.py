@@ -51,6 +51,7 @@ def routes(service: Service, sessions: Sessions) -> list[Route]:
             "unpin": profiles.unpin,
             "pause": profiles.pause,
             "resume": profiles.plain("resume"),
+            "resume-all": profiles.resume_all,
             "enable": profiles.plain("enable"),
             "disable": profiles.plain("disable"),
             "drain": profiles.plain("drain"),
@@ -194,6 +195,11 @@ class _Profiles:
         """End what was chosen."""
         await perform(self.service, "unpin", {})
         return Said(words_for(language).done["unpin"])
+
+    async def resume_all(self, form: Form, language: str) -> Said:
+        """Requests pass again."""
+        await perform(self.service, "resume-all", {})
+        return Said(words_for(language).done["resume-all"])
 
     async def pause(self, form: Form, language: str) -> Said:
         """For a while, until a reset, or until it is resumed."""
