@@ -568,8 +568,12 @@ def build(
     try:
         chosen = _settings(home)
         bound = _bind(chosen, port)
-        app = _build(home, chosen, claimed, bound, environ, project or Path.cwd(), port)
-        app.demonstration.begin()
+        try:
+            app = _build(home, chosen, claimed, bound, environ, project or Path.cwd(), port)
+            app.demonstration.begin()
+        except BaseException:
+            bound.sock.close()
+            raise
         return app
     except BaseException:
         claimed.release()

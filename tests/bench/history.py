@@ -41,7 +41,7 @@ _EXPORT = """
 import sys, time; from pathlib import Path
 from tray_app.control.archive import exported
 began, rows = time.process_time(), 0
-for page in exported(Path(sys.argv[1]), "attempts", "csv", None):
+for page in exported(Path(sys.argv[1]), "attempts", "csv", {}):
     rows += page.rows
 peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
 print(rows, peak, time.process_time() - began)

@@ -21,6 +21,13 @@ CPU_MS, PAINT_MS = 100.0, 500.0
 ASKED = 5  # times, for one figure of CPU
 PAINT = "performance.getEntriesByName('first-contentful-paint').map((one) => one.startTime)[0] ?? -1"
 LONGEST = {"/report": "/report?days=30"}  # the most that a click shows
+HARD = (  # what takes the longest to find, or is not there
+    "/report/requests?outcome=exhausted",
+    "/report/requests?error=no+such+words",
+    "/report/requests?profile=*spare&model=qwen/*",
+    "/report/requests?after=1",
+    "/report/events?profile=nobody",
+)
 
 
 def measured(history: Path, runs: int) -> Iterator[Row]:
@@ -45,6 +52,8 @@ def measured(history: Path, runs: int) -> Iterator[Row]:
                     floor=PAINT_MS,
                     note=note,
                 )
+            for address in HARD:
+                yield Row(f"the page {address}: CPU", _cpu(served, address, runs), floor=CPU_MS)
         finally:
             served.end()
             served.close()

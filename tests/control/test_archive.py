@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from tests.host.ordinary_user import ordinary_user, shared_folder
-from tests.ledger.facts import HOUR, MAIN, T0, id_of, seen, served, started, switched
+from tests.ledger.facts import BACKUP, HOUR, MAIN, T0, id_of, seen, served, started, switched
 from tests.ledger.look import ask, contents, one
 from tray_app.control import archive
 from tray_app.control.verbs import Refused
-from tray_app.core.values import Fact, QuotaSeen
+from tray_app.core.values import Fact, OperatorActed, QuotaSeen
 from tray_app.host import instance
 from tray_app.host.home import Home, find_home
 from tray_app.ledger import backup, batch, database, export
@@ -47,11 +47,14 @@ def some(requests: int) -> list[Fact]:
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """More than two pages of everything that comes in pages of a thousand."""
+    acts = (OperatorActed(T0 + n * 60_000, "cli", "pause", MAIN if n % 3 else BACKUP, "for 2 h") for n in range(MANY))
     quota = (
         QuotaSeen(MAIN, "wallet", "key", "warned", T0 + n * 60_000, 50.0, 2.5, "usd", None, "probe", '"a,\nb"')
         for n in range(MANY)
     )
-    return filled(home_at(tmp_path_factory.mktemp("full")), *some(MANY), started(9999, started_at=T0 - 5), *quota)
+    return filled(
+        home_at(tmp_path_factory.mktemp("full")), *some(MANY), started(9999, started_at=T0 - 5), *acts, *quota
+    )
 
 
 @pytest.fixture
@@ -63,8 +66,10 @@ def nothing(_: float) -> None:
     """No progress is shown."""
 
 
-def taken(home: Home, what: str, form: str, since: int | None = None) -> bytes:
-    return b"".join(page.data for page in archive.exported(home.history, what, form, since))
+def taken(home: Home, what: str, form: str, since: int | None = None, **asked: str | int) -> bytes:
+    if since is not None:
+        asked["since"] = since
+    return b"".join(page.data for page in archive.exported(home.history, what, form, asked))
 
 
 # -- export
@@ -101,15 +106,60 @@ def test_since_leaves_out_what_was_before(full: Home, minutes: int) -> None:
         assert found == ask(full.history, f"SELECT * FROM {table} WHERE at >= ? ORDER BY id", since)
 
 
+def rows_of(full: Home, what: str, **asked: str | int) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in taken(full, what, "jsonl", **asked).splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("asked", "where"),
+    [
+        ({"profile": MAIN}, f"profile_id = '{MAIN}'"),
+        ({"profile": "*backup", "since": T0 + 600_000}, f"profile_id GLOB '*backup' AND started_at >= {T0 + 600_000}"),
+        ({"until": T0 + 9_000_000}, f"started_at < {T0 + 9_000_000}"),
+        ({"error_class": "rate_limited"}, "id IN (SELECT request_id FROM attempt WHERE error_class = 'rate_limited')"),
+        ({"outcome": "failed"}, "outcome = 'failed'"),
+        ({"client": "nobody"}, "FALSE"),
+        ({"id": id_of(1, T0)[:5]}, f"id LIKE '{id_of(1, T0)[:5]}%'"),
+    ],
+    ids=str,
+)
+def test_what_is_selected_is_all_that_is_exported(full: Home, asked: dict[str, str | int], where: str) -> None:
+    requests = ask(full.history, f"SELECT * FROM request WHERE {where} ORDER BY id")
+    assert rows_of(full, "requests", **asked) == requests
+    calls = f"SELECT * FROM attempt WHERE request_id IN (SELECT id FROM request WHERE {where}) ORDER BY request_id, seq"
+    assert rows_of(full, "attempts", **asked) == ask(full.history, calls)
+    assert taken(full, "requests", "csv", **asked).count(b"\r\n") == len(requests) + 1
+
+
+@pytest.mark.parametrize("profile", [MAIN, "*-backup", "nobody"])
+@pytest.mark.parametrize("what", ["failovers", "quota-events", "operator-events"])
+def test_what_else_happened_is_exported_by_time_and_profile(full: Home, what: str, profile: str) -> None:
+    table, edge = export.KINDS[what], T0 + 9_000_000
+    names = ("to_profile", "from_profile") if what == "failovers" else ("profile_id",)
+    of = " OR ".join(f"{name} GLOB '{profile}'" for name in names)
+    assert rows_of(full, what, profile=profile, until=edge) == ask(
+        full.history, f"SELECT * FROM {table} WHERE ({of}) AND at < ? ORDER BY id", edge
+    )
+
+
+def test_a_selection_that_has_no_sense_is_refused(full: Home) -> None:
+    with pytest.raises(Refused, match="failovers cannot be exported by 'model'"):
+        archive.exported(full.history, "failovers", "csv", {"model": "x"})
+    with pytest.raises(Refused, match="requests cannot be exported by 'before'"):
+        archive.exported(full.history, "requests", "csv", {"before": "x"})
+    with pytest.raises(Refused, match="no outcome is called 'lost'"):
+        archive.exported(full.history, "requests", "csv", {"outcome": "lost"})
+
+
 def test_it_comes_in_pages_and_tells_how_far_it_has_come(full: Home) -> None:
-    pages = list(archive.exported(full.history, "attempts", "csv", None))
+    pages = list(archive.exported(full.history, "attempts", "csv", {}))
     assert max(page.rows for page in pages) <= 2 * export.ROWS and len(pages) >= 4
     done = [page.done for page in pages]
     assert done == sorted(done) and done[-1] == 1.0 and 0.3 < done[1] < 0.5
 
 
 def test_an_export_keeps_nobody_from_cutting_the_journal(home: Home) -> None:
-    pages = archive.exported(home.history, "requests", "csv", None)
+    pages = archive.exported(home.history, "requests", "csv", {})
     next(pages)
     with closing(sqlite3.connect(home.history)) as writer:
         writer.execute("REPLACE INTO app_state VALUES ('a', 'b')")
@@ -135,19 +185,19 @@ def test_an_empty_history_gives_the_names_alone(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_exported_is_said(home: Home, what: str, form: str, since: int | None, words: str) -> None:
     with pytest.raises(Refused, match=words):
-        archive.exported(home.history, what, form, since)
+        archive.exported(home.history, what, form, {} if since is None else {"since": since})
 
 
 def test_without_a_history_there_is_nothing_to_export(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no history yet"):
-        archive.exported(tmp_path / "history.db", "requests", "csv", None)
+        archive.exported(tmp_path / "history.db", "requests", "csv", {})
 
 
 def test_a_damaged_history_is_an_error_in_words(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     path.write_bytes(b"no database at all " * 500)
     with pytest.raises(Refused, match="cannot be read: file is not a database; see: o-switcher doctor"):
-        list(archive.exported(path, "requests", "csv", None))
+        list(archive.exported(path, "requests", "csv", {}))
 
 
 # -- files

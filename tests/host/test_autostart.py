@@ -55,7 +55,7 @@ def test_without_a_script_the_interpreter_is_started_with_the_package(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(sys, "argv", [name])
-    assert command_of_this() == [sys.executable, "-m", "tray_app"]
+    assert command_of_this() == [sys.executable, "-P", "-m", "tray_app"]
 
 
 def test_a_packed_program_starts_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_windows_gets_the_program_without_a_console(monkeypatch: pytest.MonkeyPa
     assert command_of_this() == [str(tmp_path / "o-switcher.exe")]
     monkeypatch.setattr(sys, "argv", ["-m"])
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python.exe"))
-    assert command_of_this() == [str(tmp_path / "pythonw.exe"), "-m", "tray_app"]
+    assert command_of_this() == [str(tmp_path / "pythonw.exe"), "-P", "-m", "tray_app"]
 
 
 HERE = [("linux", DesktopEntry), ("freebsd14", DesktopEntry), ("darwin", LaunchAgent), ("win32", RunValue)]

@@ -21,7 +21,7 @@ def test_the_installed_script_is_named_whole(tmp_path: Path, monkeypatch: pytest
 def test_otherwise_the_interpreter_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for argument in (str(tmp_path / "o-switcher"), "pytest", "-c"):
         monkeypatch.setattr(sys, "argv", [argument])
-        assert command_line() == (sys.executable, "-m", "tray_app")
+        assert command_line() == (sys.executable, "-P", "-m", "tray_app")
 
 
 def test_a_program_in_one_file_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:

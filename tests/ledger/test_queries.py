@@ -32,9 +32,10 @@ from tests.ledger.facts import (
     switched,
 )
 from tray_app.core.history import Choices, PastAttempt, PastFailover, PastRequest, Period, Quantiles, Sums, Wanted
-from tray_app.core.values import Fact, FailedOver, Outcome, RequestEnded, RequestStarted, Spent
+from tray_app.core.values import AttemptEnded, Fact, FailedOver, Outcome, RequestEnded, RequestStarted, Spent
 from tray_app.ledger import batch, database
 from tray_app.ledger.queries import History
+from tray_app.ledger.search import cpu_s
 
 DAY = T0 // HOUR * HOUR
 OUTCOMES = (
@@ -293,6 +294,14 @@ def test_the_median_is_in_the_middle(
 # -- the search
 
 
+def told_by(request: str) -> list[str]:
+    """The class of the error of a request's first call, and what is said of it."""
+    ends = (
+        fact for facts in MORNING for fact in facts if isinstance(fact, AttemptEnded) and fact.request_id == request
+    )
+    return [text for one in ends for text in (one.error_class, one.error_code, one.error_message, one.reason) if text]
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -313,6 +322,25 @@ def test_the_median_is_in_the_middle(
         Wanted(prefix="ugh"),
         Wanted(model="ugh", before="1"),
         Wanted(client="codex", before=ALL[20] + "000"),
+        Wanted(until=DAY + 3 * HOUR),
+        Wanted(until=DAY + 3 * HOUR, since=DAY + HOUR, outcome="failed"),
+        Wanted(until=DAY + 3 * HOUR, since=DAY + 4 * HOUR, outcome="failed"),
+        Wanted(provider="openrouter", since=DAY + HOUR),
+        Wanted(provider="open*", until=DAY + 2 * HOUR, client="codex"),
+        Wanted(provider="anthropic"),
+        Wanted(error_class="rate_limited"),
+        Wanted(error_class="rate_limited", outcome="served", until=DAY + 4 * HOUR),
+        Wanted(error_class="auth"),
+        Wanted(error="LIMIT exceeded"),
+        Wanted(error="429", client="codex"),
+        Wanted(error="Rate%exceeded"),
+        Wanted(error="Rate_limit"),
+        Wanted(error="rate_limit"),
+        Wanted(after=ALL[50]),
+        Wanted(after=ALL[10], before=ALL[20], client="opencode"),
+        Wanted(after=ALL[10], outcome="refused"),
+        Wanted(after=ALL[10], error_class="rate_limited", before=ALL[41]),
+        Wanted(after=ALL[60]),
     ],
     ids=str,
 )
@@ -330,11 +358,18 @@ def test_requests_are_found_by_all_that_they_are(asked: History, wanted: Wanted)
         and start.id.startswith((wanted.prefix or "").lower())
         and start.started_at >= (wanted.since or 0)
         and start.id < (wanted.before or "~")
+        and start.started_at < (wanted.until or 1 << 60)
+        and start.id > (wanted.after or "")
+        and like(start.provider, wanted.provider)
+        and (wanted.error_class is None or wanted.error_class in told_by(start.id))
+        and (wanted.error is None or any(wanted.error.lower() in words.lower() for words in told_by(start.id)))
     ]
-    if wanted.prefix is None and wanted.before is None and wanted.profile is None and wanted.outcome is None:
+    going_on = replaced(wanted, client=None, model=None, since=None, after=None, provider=None) == Wanted()
+    if going_on and wanted.after != ALL[60] and like("openrouter", wanted.provider):
         right += [ALL[60]] if like("opencode", wanted.client) and like(MODEL, wanted.model) else []  # it goes on
-    assert ids(asked.recent(1000, wanted)) == sorted(right, reverse=True)
-    assert ids(asked.recent(2, wanted)) == sorted(right, reverse=True)[:2]
+    nearest_first = sorted(right, reverse=wanted.after is None)
+    for limit in (1000, 2):
+        assert ids(asked.recent(limit, wanted)) == sorted(nearest_first[:limit], reverse=True)
 
 
 def test_what_goes_on_is_found_too(asked: History) -> None:
@@ -352,6 +387,38 @@ def test_every_search_pages_through_all_that_there_is(asked: History, wanted: Wa
     assert pages == whole and pages
 
 
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(client="codex"), Wanted(outcome="failed"), Wanted(error="limit")])
+def test_every_search_goes_back_the_way_it_came(asked: History, wanted: Wanted) -> None:
+    whole, pages = ids(asked.recent(1000, wanted)), list[str]()
+    while page := asked.recent(4, replaced(wanted, after=pages[0] if pages else "0")):
+        pages = ids(page) + pages
+    assert pages == whole and len(pages) > 4
+
+
+@pytest.mark.parametrize("after", [None, "0"], ids=["from the newest on", "from the oldest on"])
+@pytest.mark.parametrize(
+    "wanted", [Wanted(), Wanted(client="codex"), Wanted(outcome="failed"), Wanted(error_class="rate_limited")], ids=str
+)
+def test_a_search_without_patience_goes_on_where_it_stopped(asked: History, wanted: Wanted, after: str | None) -> None:
+    whole, found, steps = ids(asked.recent(1000, wanted)), list[str](), 0
+    step = replaced(wanted, after=after)
+    while True:
+        some = asked.found(3, step, lambda: False)
+        assert len(some.requests) <= 3
+        found += ids(some.requests) if after is None else ids(some.requests)[::-1]
+        steps += 1
+        on = some.reached or (found[-1] if len(some.requests) == 3 else None)
+        if on is None:
+            break
+        step = replaced(wanted, before=on) if after is None else replaced(wanted, after=on)
+    assert found == (whole if after is None else whole[::-1])
+    assert steps > 1
+
+
+def test_patience_is_counted_in_time_of_the_processor() -> None:
+    assert cpu_s(60)() and not cpu_s(0)()
+
+
 def test_no_search_looks_at_all_requests(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each statement that it makes finds what it reads by a key."""
     statements: list[tuple[str, Any]] = []
@@ -362,14 +429,22 @@ def test_no_search_looks_at_all_requests(filled: Path, monkeypatch: pytest.Monke
         return plain(self, statement, *more, **named)
 
     monkeypatch.setattr(Session, "execute", noted)
-    for wanted in (Wanted(), Wanted(client="codex"), Wanted(outcome="failed"), Wanted(outcome="running")):
+    for wanted in (
+        Wanted(),
+        Wanted(client="codex"),
+        Wanted(outcome="failed"),
+        Wanted(outcome="running"),
+        Wanted(error="limit"),
+        Wanted(after=ALL[20]),
+        Wanted(provider="open*", until=DAY + HOUR),
+    ):
         History(filled).recent(5, wanted)
     plans = []
     with closing(sqlite3.connect(filled)) as connection:
         for sql, given in statements:
             if "POSTCOMPILE" not in sql:
                 plans += [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", given)]
-    about = [line for line in plans if line.split()[1:2] in (["r"], ["request_data"])]
+    about = [line for line in plans if line.split()[1:2] in (["a"], ["f"], ["r"], ["request_data"])]
     assert about and all(line.startswith("SEARCH") or "request_open" in line for line in about), about
 
 

@@ -6,13 +6,16 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.rig import SETTINGS
 from tests.whole.processes import environment
+from tray_app.host.autostart import command_of_this
 from tray_app.host.home import find_home, write_private
+from tray_app.host.program import command_line
 from tray_app.host.vault import open_vault
 
 OWN = "sk-or-v1-0123456789abcdef0123456789own"
@@ -122,3 +125,26 @@ def test_its_names_do_not_steer_the_terminal(user: Path, checkout: Path) -> None
     done = run(user, checkout, "discover")
     assert "x [2J ]0;evil" in done.stdout
     assert not {"\x1b", "\x07", "\u202e"} & set(done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize("how", [command_line, command_of_this], ids=["by an agent", "at login"])
+def test_no_code_of_it_is_run_where_others_start_us_within_it(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, how: Callable[[], Sequence[str]]
+) -> None:
+    """Agents start us (`/switcher`, MCP) in the folder that they work in, and Python looks for its modules there first."""
+    for name in ("typer.py", "msgspec.py", "json.py", "typing.py", "sitecustomize.py"):
+        (checkout / name).write_text("raise SystemExit('the code of a stranger')\n")
+    (checkout / "tray_app").mkdir()
+    (checkout / "tray_app" / "__init__.py").write_text("raise SystemExit('the code of a stranger')\n")
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+    done = subprocess.run(
+        [*how(), "--version"],
+        env=environment(checkout),
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("o-switcher ")

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 
 import httpx
@@ -24,7 +24,7 @@ from tests.host.ordinary_user import ordinary_user
 from tests.rig import CHAT, MODEL, key_of
 from tests.whole.processes import Served, command, environment, practice, prepared, serve
 from tray_app.faces.web.sessions import COOKIE
-from tray_app.host import peers
+from tray_app.host import peers, ports
 from tray_app.simulator.script import parse
 from tray_app.simulator.thread import SimulatorThread
 
@@ -238,22 +238,20 @@ def test_what_the_system_tells_of_our_process_holds_no_secret(served: tuple[Serv
 # -- who is at the other end
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_the_system_tells_whose_a_connection_is(host: str) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, 0), family=family) as listening:
-        place = listening.getsockname()[:2]
-        with socket.create_connection(place) as own:
-            assert not peers.is_foreign(own.getsockname()[:2], place)
-        with ordinary_user(), socket.create_connection(place) as other:
-            client = other.getsockname()[:2]
-            if not AS_ANOTHER:
-                assert not peers.is_foreign(client, place)
-                return
-        with ordinary_user():
-            other = socket.create_connection(place)
-        with other:
-            assert peers.is_foreign(other.getsockname()[:2], place)
+@pytest.mark.parametrize(
+    ("listens", "asks"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "127.0.0.2"), ("::1", "::1"), ("::", "127.0.0.1")]
+)
+def test_the_system_tells_whose_a_connection_is(listens: str, asks: str) -> None:
+    with closing(ports.bind(listens, 0).sock) as listening:
+        listening.setblocking(True)
+        place = ("127.0.0.1" if asks.startswith("127.") else asks, listening.getsockname()[1])
+        for another in (False, True):
+            with ordinary_user() if another else nullcontext():
+                asking = socket.create_connection(place, 5, None if ":" in asks else (asks, 0))
+            accepted, client = listening.accept()
+            with asking, accepted:
+                found = peers.is_foreign(client[:2], accepted.getsockname()[:2])
+                assert found == (another and AS_ANOTHER)
 
 
 def test_who_hangs_up_after_asking_is_nobodys(served: tuple[Served, str]) -> None:

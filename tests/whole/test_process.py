@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ import pytest
 
 from tests.rig import CHAT, MODEL, key_of, script_of
 from tests.whole.processes import ROOT, command, environment, practice, prepared, serve
+from tray_app.app import CannotStart, build
 from tray_app.host.home import find_home
 from tray_app.simulator.script import parse
 from tray_app.simulator.thread import SimulatorThread
@@ -93,6 +95,21 @@ def test_without_a_desktop_the_app_runs_headless_and_says_why_in_one_line(tmp_pa
     process.send_signal(signal.SIGTERM)
     _, rest = process.communicate(timeout=10)
     assert process.returncode == 0 and "Traceback" not in rest
+
+
+def test_an_app_that_cannot_be_built_leaves_its_port_and_its_lock(tmp_path: Path) -> None:
+    home = find_home({"O_SWITCHER_HOME": str(tmp_path / "home")})
+    home.config.parent.mkdir(parents=True)
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home.config.write_text('[secrets]\nstore = "file"\n')
+    home.keys.write_text("no keys")
+    for _ in range(2):
+        with pytest.raises(CannotStart, match=re.escape(home.keys.name)):
+            build(home, port=port, environ={}, project=tmp_path)
+        with closing(socket.socket()) as taken:
+            taken.bind(("127.0.0.1", port))
 
 
 def test_a_second_serve_is_refused_and_names_the_first(tmp_path: Path) -> None:

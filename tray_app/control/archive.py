@@ -10,12 +10,14 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tray_app.control.verbs import Refused
+from tray_app.control.searching import wanted
+from tray_app.control.verbs import VERBS, Argument, Refused
+from tray_app.core.history import Wanted
 from tray_app.host import instance
 from tray_app.host.home import Home, private_folder
 from tray_app.ledger import backup, database, export
@@ -24,6 +26,8 @@ from tray_app.ledger.database import Unusable, reading
 MEDIA_TYPES = export.FORMATS
 Page = export.Page
 KINDS, FORMATS = tuple(export.KINDS), tuple(export.FORMATS)
+TIMED = ("profile", "since", "until")
+NARROWING = tuple(one.name for one in VERBS["history"].parameters if one.name not in ("limit", "before", "after"))
 Progress = Callable[[float], None]  # from 0 to 1
 
 
@@ -53,8 +57,10 @@ class Restored:
     former: str | None
 
 
-def exported(path: Path, what: str, form: str, since: int | None) -> Iterator[Page]:
-    """The pages of an export of the history at `path`.
+def exported(path: Path, what: str, form: str, asked: Mapping[str, Argument]) -> Iterator[Page]:
+    """The pages of an export of the history at `path`. `asked` are arguments of the verb `history` that say of what.
+
+    Of what is no request, nor a call of one, only a time and a profile can be asked for.
 
     Raises:
         Refused: there is no such thing or form, or the history cannot be read.
@@ -63,15 +69,17 @@ def exported(path: Path, what: str, form: str, since: int | None) -> Iterator[Pa
         raise Refused("bad_argument", f"{what!r} cannot be exported; there are: {', '.join(KINDS)}")
     if form not in FORMATS:
         raise Refused("bad_argument", f"no format is called {form!r}; there are: {', '.join(FORMATS)}")
-    if since is not None and abs(since) >= 1 << 53:
-        raise Refused("bad_argument", "since is no time in milliseconds since 1970")
+    for name in asked:
+        if name not in (NARROWING if what in export.OF_REQUESTS else TIMED):
+            raise Refused("bad_argument", f"{what} cannot be exported by {name!r}")
+    search = wanted(asked)
     _there(path)
-    return _read(path, what, form, since)
+    return _read(path, what, form, search)
 
 
-def _read(path: Path, what: str, form: str, since: int | None) -> Iterator[Page]:
+def _read(path: Path, what: str, form: str, search: Wanted) -> Iterator[Page]:
     try:
-        yield from export.pages(path, what, form, since)
+        yield from export.pages(path, what, form, search)
     except sqlite3.Error as error:
         raise Refused("unavailable", f"{path} cannot be read: {error}; see: o-switcher doctor") from error
 
@@ -84,7 +92,7 @@ def export_to(
     Raises:
         Refused: it cannot be done; the file is as it was.
     """
-    pages = exported(home.history, what, form, since)
+    pages = exported(home.history, what, form, {} if since is None else {"since": since})
     _not_ours(home, out)
     rows = 0
     with new_file(out, force=force) as part, part.open("wb") as file:

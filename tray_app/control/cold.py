@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -16,7 +16,7 @@ from tray_app.control.client_verbs import CLIENT_VERBS, Clients, detail_of, note
 from tray_app.control.connecting import Connecting
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import Registry
-from tray_app.control.searching import wanted
+from tray_app.control.searching import answered, traced, wanted
 from tray_app.control.verbs import Argument, Refused, verb_named
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell
@@ -26,6 +26,11 @@ from tray_app.host.home import Home
 from tray_app.host.ports import local_url
 from tray_app.host.vault import VaultError, open_vault
 from tray_app.ledger import batch, database
+
+if TYPE_CHECKING:
+    from tray_app.ledger.queries import History
+
+_Answer = TypeVar("_Answer")
 
 
 class ColdCaller:
@@ -94,22 +99,21 @@ class ColdCaller:
     def _inspect(self, given: Mapping[str, Argument]) -> object:
         from tray_app.ledger.queries import History
 
-        trace = History(self._home.history).trace(str(given["request_id"]))
-        if trace is None:
-            raise Refused("not_found", f"no request has the id {given['request_id']!r}")
-        return trace
+        path, log = self._home.history, str(self._home.decisions)
+        return traced(lambda: History(path), str(path), log, str(given["request_id"]), _now())
 
     def _unknown_answers(self, _: Mapping[str, Argument]) -> object:
-        from tray_app.ledger.queries import History
-
-        return summary.unknown_lines(History(self._home.history).unknown_answers())
+        return summary.unknown_lines(self._answered(lambda history: history.unknown_answers()))
 
     def _history(self, given: Mapping[str, Argument]) -> object:
-        from tray_app.ledger.queries import History
-
         limit = int(given.get("limit") or 20)
         asked = wanted({name: value for name, value in given.items() if name != "limit"})
-        return History(self._home.history).recent(limit, asked)
+        return self._answered(lambda history: history.recent(limit, asked))
+
+    def _answered(self, question: Callable[[History], _Answer]) -> _Answer:
+        from tray_app.ledger.queries import History
+
+        return answered(lambda: History(self._home.history), str(self._home.history), question)
 
 
 _HANDLERS: Mapping[str, Callable[[ColdCaller, Mapping[str, Argument]], object]] = {

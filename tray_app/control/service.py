@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -39,7 +39,7 @@ from tray_app.control.live import Live
 from tray_app.control.overview import report_view, span_of
 from tray_app.control.profile_verbs import PROFILE_VERBS
 from tray_app.control.registry import CHOICE, HALT, Registry, Standing, unknown_profile
-from tray_app.control.searching import wanted
+from tray_app.control.searching import answered, events_wanted, found, traced, wanted
 from tray_app.control.tally import Tally
 from tray_app.control.verbs import LONGEST_S, MAX_LIMIT, PAGES, Argument, Refused, verb_named
 from tray_app.control.views import (
@@ -55,7 +55,7 @@ from tray_app.control.views import (
     Status,
 )
 from tray_app.core.affinity import Conversations
-from tray_app.core.history import ClientTotal, PastRequest, Trace, UsageTotal
+from tray_app.core.history import Choices, ClientTotal, Events, FoundRequests, PastRequest, Trace, UsageTotal
 from tray_app.core.policy import Rules
 from tray_app.core.pool import Cell, Choice, Halt, Member
 from tray_app.core.probes import Told
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from tray_app.ledger.writer import Health
     from tray_app.proxy.key_check import KeyCheck
 
+_Answer = TypeVar("_Answer")
 HOUR_MS = 3_600_000
 USED_DAYS = 30  # what is told of clients
 
@@ -195,18 +196,25 @@ class Service:
         return await self.tally.usage(self._usage)
 
     def _usage(self) -> Sequence[UsageTotal]:
-        return self.history().usage_totals()
+        return answered(self.history, self.about.history_path, lambda history: history.usage_totals())
 
     async def report_view(self, asked: Selection) -> ReportView:
         """What the overview shows now.
 
         Raises:
-            Refused: no such days can be shown.
+            Refused: no such days can be shown, or the history cannot be read.
         """
-        now = self.clock()
+        now, status = self.clock(), self.status()
         span, starts = span_of(asked, now)
-        history = await asyncio.to_thread(self.history)
-        return await asyncio.to_thread(report_view, history, self.status(), asked, span, starts, now)
+        return await self.ask_history(lambda history: report_view(history, status, asked, span, starts, now))
+
+    async def ask_history(self, question: Callable[[History], _Answer]) -> _Answer:
+        """What the history answers to `question`, which is asked while nobody else is kept waiting.
+
+        Raises:
+            Refused: the history cannot be read.
+        """
+        return await asyncio.to_thread(answered, self.history, self.about.history_path, question)
 
     # -- what is asked
 
@@ -415,11 +423,16 @@ class Service:
         return bool(cooldowns) or member.reauth is not None
 
     async def _inspect(self, actor: str, request_id: str) -> Trace:
-        history = await asyncio.to_thread(self.history)
-        trace = await asyncio.to_thread(history.trace, request_id)
-        if trace is None:
-            raise Refused("not_found", f"no request has the id {request_id!r}; list them with: o-switcher history")
-        return trace
+        return await self.trace(request_id)
+
+    async def trace(self, request_id: str) -> Trace:
+        """All that is known of a request.
+
+        Raises:
+            Refused: there is no such request, or the history cannot be read.
+        """
+        path, log = self.about.history_path, self.decisions_path
+        return await asyncio.to_thread(traced, self.history, path, log, request_id, self.clock())
 
     async def _history(
         self,
@@ -430,18 +443,37 @@ class Service:
         if not 1 <= limit <= MAX_LIMIT:
             raise Refused("bad_argument", f"--limit must be from 1 to {MAX_LIMIT}")
         asked = wanted(given)
-        history = await asyncio.to_thread(self.history)
-        return await asyncio.to_thread(history.recent, limit, asked)
+        return await self.ask_history(lambda history: history.recent(limit, asked))
 
-    async def export(self, what: str, form: str, since: int | None) -> AsyncIterator[bytes]:
-        """All of one kind, oldest first, in pieces; each is read while nobody else is kept waiting.
+    async def found(
+        self, asked: Mapping[str, Argument], limit: int, patience_s: float
+    ) -> tuple[FoundRequests, Choices]:
+        """Requests by the arguments of `history`, as far as so much time of the processor allows; and whom there are.
+
+        Raises:
+            Refused: an argument can mean nothing, or the history cannot be read.
+        """
+        search = wanted(asked)
+        return await self.ask_history(lambda history: (found(history, search, limit, patience_s), history.choices()))
+
+    async def happened(self, asked: Mapping[str, Argument], limit: int) -> tuple[Events, Choices]:
+        """What happened besides requests, by the arguments of `searching.events_wanted`; and whom there are.
+
+        Raises:
+            Refused: an argument can mean nothing, or the history cannot be read.
+        """
+        search = events_wanted(asked)
+        return await self.ask_history(lambda history: (history.events(limit, search), history.choices()))
+
+    async def export(self, what: str, form: str, asked: Mapping[str, Argument]) -> AsyncIterator[bytes]:
+        """What is asked for of one kind, oldest first, in pieces; each is read while nobody else is kept waiting.
 
         Raises:
             Refused: it cannot be done.
         """
         from tray_app.control import archive
 
-        pages = await asyncio.to_thread(archive.exported, Path(self.about.history_path), what, form, since)
+        pages = await asyncio.to_thread(archive.exported, Path(self.about.history_path), what, form, asked)
         first = await asyncio.to_thread(next, pages)
 
         async def pieces() -> AsyncIterator[bytes]:
@@ -453,8 +485,7 @@ class Service:
         return pieces()
 
     async def _unknown_answers(self, actor: str) -> list[dict[str, object]]:
-        history = await asyncio.to_thread(self.history)
-        return summary.unknown_lines(await asyncio.to_thread(history.unknown_answers))
+        return summary.unknown_lines(await self.ask_history(lambda history: history.unknown_answers()))
 
     def _profile(self, verb: str, actor: str, given: Mapping[str, Argument]) -> Done | Renamed | Changed:
         done = PROFILE_VERBS[verb](self.registry, **given)
@@ -520,8 +551,8 @@ class Service:
         return profile.id
 
     async def _client_usage(self, actor: str) -> list[ClientTotal]:
-        history = await asyncio.to_thread(self.history)
-        return await asyncio.to_thread(history.client_totals, self.clock() - USED_DAYS * 24 * HOUR_MS)
+        since = self.clock() - USED_DAYS * 24 * HOUR_MS
+        return await self.ask_history(lambda history: history.client_totals(since))
 
     def _config_show(self, actor: str) -> ConfigurationView:
         return self.configuration.view()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tray_app.core.history import RUNNING
 from tray_app.core.redact import redact
-from tray_app.core.values import Outcome
+from tray_app.core.values import ErrorClass, Outcome
 
 Argument = str | int | float | bool | None
 
@@ -18,7 +18,8 @@ LONGEST_UNDO_S = 3_600.0
 LATEST_MS = (1 << 53) - 1  # times beyond it are no whole numbers to JavaScript
 MOST_PRIORITY = 1_000_000
 OUTCOMES = (*(outcome.value for outcome in Outcome), RUNNING)
-PAGES = ("report", "profiles", "settings", "clients")  # what a one-time address may lead to
+CLASSES = tuple(one.value for one in ErrorClass if one is not ErrorClass.OK)
+PAGES = ("report", "profiles", "requests", "events", "settings", "clients")  # what a one-time address may lead to
 LABEL = "^[a-z0-9][a-z0-9._-]{0,39}$"
 KEY_LETTERS = r"^\s*[!-~]+\s*$"
 CLIENT = "^[-_]*[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -140,6 +141,11 @@ _FOR = Parameter(
 
 _SETTING = Parameter("key", str, "a setting, such as switcher.retry", required=True)
 
+
+def _moment(name: str, help: str) -> Parameter:
+    return Parameter(name, int, help, bounds={"minimum": -LATEST_MS, "maximum": LATEST_MS})
+
+
 _TABLE = (
     Verb("status", "one screen of state", reads=True),
     Verb("use", "prefer a profile; failover stays on unless strict", (_PROFILE, _STRICT)),
@@ -196,13 +202,13 @@ _TABLE = (
             Parameter("client", str, "only this client's; * stands for anything"),
             Parameter("outcome", str, "only those that ended so, or run still", choices=OUTCOMES),
             Parameter("id", str, "only those whose id begins so"),
-            Parameter(
-                "since",
-                int,
-                "only those from this time on, ms since the epoch",
-                bounds={"minimum": -LATEST_MS, "maximum": LATEST_MS},
-            ),
+            _moment("since", "only those from this time on, ms since the epoch"),
             Parameter("before", str, "only those older than the request of this id: the next page"),
+            Parameter("provider", str, "only this provider's; * stands for anything"),
+            Parameter("error_class", str, "only those of which a call failed so", choices=CLASSES),
+            Parameter("error", str, "only those of which a call's error says this: class, code, message or reason"),
+            _moment("until", "only those before this time, ms since the epoch"),
+            Parameter("after", str, "only those newer than the request of this id, the nearest: the page before"),
         ),
         reads=True,
     ),

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tray_app.core.score import Score
+
+QUOTA_KINDS = ("exhausted", "cooldown", "warned", "reset", "probe", "reauth")  # what happens to a quota
 RUNNING = "running"  # stands for the outcome of a request that goes on
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which requests. In `profile`, `model` and `client`, a `*` stands for anything.
+    """Which requests. In `profile`, `model`, `client` and `provider`, a `*` stands for anything.
 
-    `since` is in ms, `before` the id that a page ends before, `prefix` how ids begin.
+    From `since` on and before `until` (ms). `before` is the id that a page ends before, `after` the one that it
+    follows, `prefix` how ids begin. `error_class`, and words of `error`, are those of one of the request's calls.
     """
 
     profile: str | None = None
@@ -22,6 +26,11 @@ class Wanted:
     prefix: str | None = None
     since: int | None = None
     before: str | None = None
+    provider: str | None = None
+    error_class: str | None = None
+    error: str | None = None
+    until: int | None = None
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,14 @@ class PastRequest:
     reasoning_tokens: int | None = None
     cost_usd: float | None = None
     cost_source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRequests:
+    """Requests, the newest first. `reached`: the search went no further than this id; None: it went to its end."""
+
+    requests: list[PastRequest]
+    reached: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +132,77 @@ class PastSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision about a request, out of the decisions log. `event` is the log's name for it, times are in ms."""
+
+    at: int
+    event: str
+    profile: str | None = None
+    reason: str | None = None
+    model: str | None = None
+    error_class: str | None = None
+    scope: str | None = None
+    delay_ms: int | None = None
+    until_at: int | None = None
+    waiting: int | None = None
+    score: Score | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
-    """All that is known of one request."""
+    """All that is known of one request. `decisions` are kept less long than the rest."""
 
     request: PastRequest
     attempts: tuple[PastAttempt, ...]
     failovers: tuple[PastFailover, ...]
     segments: tuple[PastSegment, ...] = ()
+    decisions: tuple[Decided, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventsWanted:
+    """Which events. `kind` is a group or, of quotas, what happened; in `profile` a `*` stands for anything.
+
+    From `since` on and before `until` (ms); `before` and `after` are the ids that a page ends before, or follows.
+    """
+
+    kind: str | None = None
+    profile: str | None = None
+    since: int | None = None
+    until: int | None = None
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvent:
+    """Something that happened besides requests. `group` is `failover`, `quota` or `operator`; the rest as it fits."""
+
+    id: str
+    at: int
+    group: str
+    kind: str
+    profile: str | None = None
+    from_profile: str | None = None
+    request_id: str | None = None
+    manual: bool | None = None
+    reason: str | None = None
+    scope: str | None = None
+    until_at: int | None = None
+    source: str | None = None
+    limit_value: float | None = None
+    remaining: float | None = None
+    unit: str | None = None
+    actor: str | None = None
+    verb: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events, the newest first. `reached`: the search went no further, and goes on from there; None: to its end."""
+
+    events: list[PastEvent]
+    reached: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

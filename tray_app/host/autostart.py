@@ -18,6 +18,7 @@ from typing import Protocol as Interface
 
 from tray_app.host.home import write_private
 from tray_app.host.packed import frozen
+from tray_app.host.program import UNLED
 
 LABEL = "io.github.o-switcher"
 ENTRY = "o-switcher.desktop"
@@ -44,7 +45,7 @@ def command_of_this() -> list[str]:
     script = Path(sys.argv[0])
     if script.stem in ("o-switcher", "o-switcher-tray") and script.is_file():
         return [str(_without_console(script.absolute(), "o-switcher-tray"))]
-    return [str(_without_console(Path(sys.executable), "pythonw")), "-m", "tray_app"]
+    return [str(_without_console(Path(sys.executable), "pythonw")), *UNLED, "-m", "tray_app"]
 
 
 def _without_console(program: Path, quiet: str) -> Path:

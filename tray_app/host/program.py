@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _SCRIPTS = ("o-switcher", "o-switcher-tray")
+UNLED = ("-P",)  # to no module in the folder where it happens to be started, which may be a stranger's
 
 
 def command_line() -> tuple[str, ...]:
@@ -17,7 +18,7 @@ def command_line() -> tuple[str, ...]:
     script = Path(sys.argv[0])
     if script.stem in _SCRIPTS and script.is_file():
         return (str(script.absolute().with_name(f"{_SCRIPTS[0]}{script.suffix}")),)
-    return (sys.executable, "-m", "tray_app")
+    return (sys.executable, *UNLED, "-m", "tray_app")
 
 
 def needed_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

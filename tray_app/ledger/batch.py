@@ -19,6 +19,7 @@ from tray_app.core import histogram
 from tray_app.core.values import (
     AttemptEnded,
     AttemptStarted,
+    CircuitChanged,
     CooldownCleared,
     CooldownSet,
     ErrorClass,
@@ -258,6 +259,8 @@ class _Batch:
                 self._put(SEGMENT, key + _segment(fact))
             case OperatorActed():
                 self._put(OPERATOR, _operator(fact))
+            case CircuitChanged(profile_id, at, circuit, reason):
+                self._put(OPERATOR, (at, "app", f"circuit-{circuit.replace('_', '-')}", profile_id, reason))
             case _:
                 self._state_changed(fact)
 

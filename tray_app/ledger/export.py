@@ -7,22 +7,41 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from tray_app.core.history import Wanted
 from tray_app.core.ids import request_id, time_of
 from tray_app.ledger.database import BUSY_MS, uri_of
+from tray_app.ledger.search import Search, cpu_s
 
-KINDS = {"requests": "request", "attempts": "attempt", "failovers": "failover", "quota-events": "quota_event"}
+KINDS = {
+    "requests": "request",
+    "attempts": "attempt",
+    "failovers": "failover",
+    "quota-events": "quota_event",
+    "operator-events": "operator_event",
+}
+OF_REQUESTS = frozenset({"requests", "attempts"})
+_PROFILES = {
+    "failover": "(to_profile {like} :profile OR from_profile {like} :profile)",
+    "quota_event": "profile_id {like} :profile",
+    "operator_event": "profile_id {like} :profile",
+}
 FORMATS = {"csv": "text/csv; charset=utf-8; header=present", "jsonl": "application/jsonl"}
 ROWS = 1000
 
 Row = tuple[object, ...]
+EVERY = Wanted()
+STEP_S = 0.25  # of a search, between two pages
+
+_Reading = Callable[[sqlite3.Connection, str, Wanted], Iterator[tuple[list[Row], int | None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +53,10 @@ class Page:
     done: float
 
 
-def pages(path: Path, what: str, form: str, since: int | None = None) -> Iterator[Page]:
-    """Everything of `what` (one of `KINDS`) from `since` (ms) on, oldest first, in `form` (one of `FORMATS`).
+def pages(path: Path, what: str, form: str, wanted: Wanted = EVERY) -> Iterator[Page]:
+    """All of `what` (one of `KINDS`) that is wanted, oldest first, in `form` (one of `FORMATS`).
 
-    Requests and calls count from the beginning of the request.
+    Requests and calls count from the beginning of the request. Of what else happened, time and profile are asked for.
 
     Raises:
         sqlite3.Error: the file cannot be read (any more).
@@ -46,14 +65,34 @@ def pages(path: Path, what: str, form: str, since: int | None = None) -> Iterato
     with closing(sqlite3.connect(uri_of(path), uri=True, timeout=BUSY_MS / 1000, check_same_thread=False)) as history:
         columns = [row[1] for row in history.execute(f"PRAGMA table_info({table})")]
         yield Page(write.head(columns), 0, 0.0)
-        begin, end = _span(history, table, since)
-        reading = _by_request if table in ("request", "attempt") else _by_number
-        for rows, at in reading(history, table, since):
+        begin, end = _span(history, table, wanted.since)
+        for rows, at in _reading(what, wanted)(history, table, wanted):
             done = 1.0 if at is None else (at - begin) / max(end - begin, 1)
             yield Page(write.rows(columns, rows), len(rows), min(max(done, 0.0), 1.0))
 
 
-def _by_request(history: sqlite3.Connection, table: str, since: int | None) -> Iterator[tuple[list[Row], int | None]]:
+def _reading(what: str, wanted: Wanted) -> _Reading:
+    if what not in OF_REQUESTS:
+        return _by_number
+    return _by_request if replace(wanted, since=None) == EVERY else _by_search
+
+
+def _by_search(history: sqlite3.Connection, table: str, wanted: Wanted) -> Iterator[tuple[list[Row], int | None]]:
+    """Those that a search finds, going from the oldest to the newest."""
+    key, order = ("id", "id") if table == "request" else ("request_id", "request_id, seq")
+    sql = f"SELECT * FROM {table} WHERE {key} IN (SELECT value FROM json_each(?)) ORDER BY {order}"  # noqa: S608
+    last: str | None = wanted.after or ""
+    while last is not None:
+        ids = Search(lambda sql, given: history.execute(sql, dict(given)), replace(wanted, after=last)).ids(
+            ROWS, cpu_s(STEP_S)
+        )
+        last = ids.reached or (ids.found[-1] if len(ids.found) >= ROWS else None)
+        rows = history.execute(sql, (json.dumps(ids.found),)).fetchall()
+        yield rows, None if last is None else time_of(last.ljust(14, "0"))
+
+
+def _by_request(history: sqlite3.Connection, table: str, wanted: Wanted) -> Iterator[tuple[list[Row], int | None]]:
+    since = wanted.since
     key = "id" if table == "request" else "request_id"
     order = "id" if table == "request" else "request_id, seq"
     last = "" if since is None else request_id(max(since, 0), 0)
@@ -71,12 +110,17 @@ def _by_request(history: sqlite3.Connection, table: str, since: int | None) -> I
         first, last = False, upto
 
 
-def _by_number(history: sqlite3.Connection, table: str, since: int | None) -> Iterator[tuple[list[Row], int | None]]:
-    earliest = 0 if since is None else since
+def _by_number(history: sqlite3.Connection, table: str, wanted: Wanted) -> Iterator[tuple[list[Row], int | None]]:
+    earliest = 0 if wanted.since is None else wanted.since
+    latest = 1 << 62 if wanted.until is None else wanted.until
+    profile = wanted.profile
     first = history.execute(f"SELECT min(id) FROM {table} WHERE at >= ?", (earliest,)).fetchone()[0]  # noqa: S608
     last = (first or 0) - 1
-    sql = f"SELECT id, at, * FROM {table} WHERE id > ? AND at >= ? ORDER BY id LIMIT ?"  # noqa: S608 - of KINDS
-    while rows := history.execute(sql, (last, earliest, ROWS)).fetchall():
+    term = "TRUE" if profile is None else _PROFILES[table].format(like="GLOB" if "*" in profile else "=")
+    times = "id > :last AND at >= :earliest AND at < :latest"
+    sql = f"SELECT id, at, * FROM {table} WHERE {times} AND {term} ORDER BY id LIMIT :rows"  # noqa: S608 - of KINDS
+    given = {"earliest": earliest, "latest": latest, "profile": profile, "rows": ROWS}
+    while rows := history.execute(sql, {**given, "last": last}).fetchall():
         last = rows[-1][0]
         yield [row[2:] for row in rows], rows[-1][1]
     yield [], None

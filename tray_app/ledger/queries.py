@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from sqlalchemy import Boolean, Engine, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel, col, select
 
 from tray_app.core.history import (
-    RUNNING,
     Choices,
     ClientTotal,
+    Events,
+    EventsWanted,
+    FoundRequests,
     PastAttempt,
     PastFailover,
     PastRequest,
@@ -31,15 +34,16 @@ from tray_app.core.history import (
     UsageTotal,
     Wanted,
 )
-from tray_app.core.ids import request_id, time_of
 from tray_app.ledger import usage
 from tray_app.ledger.batch import HOUR_MS
 from tray_app.ledger.database import uri_of
+from tray_app.ledger.happenings import happened
 from tray_app.ledger.packing import DAY_MS
+from tray_app.ledger.search import Ask, Patience, Search
 from tray_app.ledger.tables import AttemptRow, FailoverRow, RequestRow, SegmentRow, UnknownAnswerRow
 
 EVERY = Wanted()
-AFTER_ALL = "~"  # greater than every character of an id
+UNREADABLE = (DBAPIError, sqlite3.Error)  # what questions raise where the file is gone, locked or broken
 _Value = TypeVar("_Value")
 _THOSE = text(
     f"SELECT {', '.join(field.name for field in fields(PastRequest))} FROM request"  # noqa: S608 - names of ours
@@ -61,10 +65,15 @@ class History:
             yield session
 
     def recent(self, limit: int, wanted: Wanted = EVERY) -> list[PastRequest]:
-        """The newest of the wanted requests first. Nothing is counted; the last one's id pages on, as `before`."""
+        """The newest of the wanted requests first; with `wanted.after`, those that follow it. Nothing is counted."""
+        return self.found(limit, wanted, lambda: True).requests
+
+    def found(self, limit: int, wanted: Wanted, patience: Patience) -> FoundRequests:
+        """The same, as far as patience goes. The last one's id pages on, as `before`; the first one's as `after`."""
         with self._session() as session:
-            ids = json.dumps(_Search(session, wanted).ids(limit))
-            return [PastRequest(*row) for row in session.execute(_THOSE, {"ids": ids}).all()]
+            ids = Search(_asking(session), wanted).ids(limit, patience)
+            rows = session.execute(_THOSE, {"ids": json.dumps(ids.found)}).all()
+            return FoundRequests([PastRequest(*row) for row in rows], ids.reached)
 
     def trace(self, request_id: str) -> Trace | None:
         """One request with its attempts and failovers, or None."""
@@ -93,6 +102,11 @@ class History:
         query = select(FailoverRow).order_by(col(FailoverRow.id).desc()).limit(limit)
         with self._session() as session:
             return [_value(PastFailover, row) for row in session.exec(query)]
+
+    def events(self, limit: int, wanted: EventsWanted = EventsWanted()) -> Events:  # noqa: B008 - a frozen value
+        """What happened besides requests."""
+        with self._session() as session:
+            return happened(_asking(session), limit, wanted)
 
     def unknown_answers(self) -> list[UnknownKind]:
         """The kinds of errors that no rule knew, the latest first."""
@@ -162,89 +176,14 @@ FROM usage_hour GROUP BY profile_id, model
 """
 
 
-class _Search:
-    """Finds the ids of wanted requests, newest first, without looking at those of no interest.
-
-    What was not served has an index. For the rest the hourly sums say in which hours there is anything to be found.
-    """
-
-    def __init__(self, session: Session, wanted: Wanted) -> None:
-        self._session = session
-        self._wanted = wanted
-        self._low, self._high = _bounds(wanted)
-        self._given: dict[str, object] = {}
-        self._terms = ["r.id >= :low", "r.id < :high", *self._conditions()]
-
-    def _conditions(self) -> Iterator[str]:
-        wanted = self._wanted
-        kinds = list(self._like(model=wanted.model, client=wanted.client))
-        if kinds:
-            yield f"r.kind IN (SELECT id FROM request_kind WHERE {' AND '.join(kinds)})"  # noqa: S608 - words of ours
-        ends = list(self._like(profile_id=wanted.profile))
-        if wanted.outcome == RUNNING:
-            yield "r.ended IS NULL"
-        elif wanted.outcome is not None:
-            ends.append("outcome = :outcome")
-            self._given["outcome"] = wanted.outcome
-            yield "r.ending < 0" if wanted.outcome != "served" else "r.ending > 0"
-        if ends:
-            yield f"r.ending IN (SELECT id FROM request_end WHERE {' AND '.join(ends)})"  # noqa: S608 - words of ours
-
-    def _like(self, **columns: str | None) -> Iterator[str]:
-        for column, value in columns.items():
-            if value is not None:
-                self._given[column] = value
-                yield f"{column} GLOB :{column}" if "*" in value else f"{column} = :{column}"
-
-    def ids(self, limit: int) -> Sequence[str]:
-        wanted, found = self._wanted, list[str]()
-        if wanted.outcome not in (None, "served") or (wanted.profile, wanted.model, wanted.client) == (None,) * 3:
-            return self._within(self._low, self._high, limit)
-        for hour_at in self._hours():
-            low, high = _first_id(hour_at), _first_id(hour_at + HOUR_MS)
-            found += self._within(max(low, self._low), min(high, self._high), limit - len(found))
-            if len(found) >= limit:
-                break
-        return found
-
-    def _within(self, low: str, high: str, limit: int) -> list[str]:
-        sql = f"SELECT r.id FROM request_data r WHERE {' AND '.join(self._terms)} ORDER BY r.id DESC LIMIT :limit"  # noqa: S608
-        given = {**self._given, "low": low, "high": high, "limit": limit}
-        return [row[0] for row in self._session.execute(text(sql), given)]
-
-    def _hours(self) -> Iterator[int]:
-        """The hours in which there may be any, the latest first; those of requests that go on among them."""
-        wanted = self._wanted
-        terms = ["requests > 0", *self._like(profile_id=wanted.profile, model=wanted.model, client=wanted.client)]
-        low = (time_of(self._low[:14].ljust(14, "0")) or 0) // HOUR_MS * HOUR_MS
-        high = time_of(self._high.replace(AFTER_ALL, "z")[:14].ljust(14, "z")) or 0
-        sql = (
-            f"SELECT hour_at FROM usage_hour WHERE hour_at BETWEEN :low AND :high AND {' AND '.join(terms)}"  # noqa: S608
-            " UNION SELECT :hour * (started_at / :hour) FROM request"
-            " WHERE id IN (SELECT id FROM request_data WHERE ended IS NULL) ORDER BY 1 DESC"
-        )
-        given = {**self._given, "low": low, "high": high, "hour": HOUR_MS}
-        for row in self._session.execute(text(sql), given):
-            yield row[0]
-
-
-def _bounds(wanted: Wanted) -> tuple[str, str]:
-    """The ids are from the first one on, and smaller than the second."""
-    prefix = (wanted.prefix or "").lower()
-    low = max(prefix, "" if wanted.since is None else _first_id(wanted.since))
-    high = f"{prefix}{AFTER_ALL}"
-    return low, high if wanted.before is None else min(high, wanted.before)
+def _asking(session: Session) -> Ask:
+    return lambda sql, given: session.execute(text(sql), dict(given))
 
 
 def _from_hour(since: int) -> dict[str, int]:
     """From which hour on, and from which whole day on."""
     hour = -(-since // HOUR_MS) * HOUR_MS
     return {"since": hour, "day": -(-hour // DAY_MS) * DAY_MS}
-
-
-def _first_id(since: int) -> str:
-    """The smallest id that a request of that time can have: ids are in the order of time."""
-    return request_id(max(since, 0), 0)
 
 
 def _value(kind: type[_Value], row: SQLModel) -> _Value:

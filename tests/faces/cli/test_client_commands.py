@@ -58,7 +58,7 @@ def test_a_client_is_connected_and_disconnected(rig: Rig, run: Run, home: Path) 
     assert done.code == 0 and '+    "ANTHROPIC_AUTH_TOKEN": "<token>"' in done.out
     assert f"note: other users of this machine can read {path}" in done.out
     command = path.with_name("commands") / "switcher.md"
-    assert f"+++ {command}" in done.out and " -m tray_app status`" in command.read_text()
+    assert f"+++ {command}" in done.out and " -P -m tray_app status`" in command.read_text()
     table = run("connections").out
     assert f"claude-code    connected      openrouter  {rig.url}" in table and str(path) in table
     back = json.loads(run("disconnect", "claude-code", "--json").out)

@@ -350,6 +350,11 @@ def test_history_and_inspect(rig: Rig, run: Run) -> None:
     assert len(json.loads(run("history", "--limit", "1", "--json").out)) == 1
     assert request_id not in run("history", "--profile", "openrouter-a").out
     assert request_id in run("history", "--since", "1h").out
+    assert request_id in run("history", "--class", "quota_exhausted", "--provider", "open*", "--error", "credit").out
+    for found_none in (("--class", "auth"), ("--error", "nothing"), ("--until", "1h"), ("--provider", "anthropic")):
+        assert run("history", *found_none).out == "no such requests\n"
+    unknown = run("history", "--class", "odd")
+    assert unknown.code != 0 and "no error_class is called 'odd'; there are: rate_limited," in unknown.err
     told = run("inspect", request_id).out
     assert "call 1 to openrouter-a: quota_exhausted (account) status 402 - the account is out of credit" in told
     assert "switched openrouter-a -> openrouter-b" in told

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -22,11 +24,15 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture
 def admin(rig: Rig) -> Iterator[httpx.Client]:
+    with admin_of(rig) as client:
+        yield client
+
+
+def admin_of(rig: Rig) -> httpx.Client:
     announced = find_running(rig.home.running)
     assert announced is not None
     headers = {"authorization": f"Bearer {announced.admin_token}"}
-    with httpx.Client(base_url=rig.url, headers=headers, trust_env=False, timeout=20) as client:
-        yield client
+    return httpx.Client(base_url=rig.url, headers=headers, trust_env=False, timeout=20)
 
 
 @pytest.fixture
@@ -175,3 +181,30 @@ def test_a_page_may_not_have_a_token(rig: Rig, browser: httpx.Client) -> None:
     browser.get(ticket_of(rig))
     answer = browser.post("/api/v1/verbs/token", json={})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v1/requests"),
+        ("GET", "/api/v1/requests/1k7435pm000000"),
+        ("POST", "/api/v1/verbs/history"),
+        ("POST", "/api/v1/verbs/unknown-answers"),
+    ],
+)
+@pytest.mark.parametrize("state", ["broken", "gone"])
+def test_a_history_that_cannot_be_read_is_a_problem_that_says_so(
+    tmp_path: Path, state: str, method: str, path: str
+) -> None:
+    with running(tmp_path, script_of(a='{do="ok"}')) as rig, closing(admin_of(rig)) as admin:
+        file = rig.home.history
+        for one in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
+            one.rename(one.with_name(f"kept-{one.name}"))
+        if state == "broken":
+            file.write_bytes(b"no history at all " * 300)
+        answer = admin.request(method, path, json={} if method == "POST" else None)
+        file.unlink(missing_ok=True)
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert answer.json()["code"] == "unavailable"
+    assert str(file) in answer.json()["detail"] and "o-switcher doctor" in answer.json()["detail"]
+    assert "SELECT" not in answer.text

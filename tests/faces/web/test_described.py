@@ -46,7 +46,7 @@ def token_of(rig: Rig) -> str:
 # Whether an address or a label can be used is no matter of its spelling alone, so no schema tells it all.
 CONFIG = """
 [[operations]]
-include-operation-id = ["profiles-add", "profiles-adopt", "profiles-set", "config-set", "config-reset"]
+include-operation-id = ["profiles-add", "profiles-adopt", "profiles-set", "config-set", "config-reset", "export"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 401, 404, 409, 422]
 """

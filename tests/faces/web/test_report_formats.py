@@ -183,9 +183,48 @@ def test_every_state_and_outcome_has_its_words(words: ShellWords) -> None:
     assert set(words.outcomes) == set(Outcome)
 
 
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [
+        (None, "–"),
+        (0, "$0.00"),
+        (0.00001, "<$0.0001"),
+        (0.0042, "$0.0042"),
+        (0.04, "$0.04"),
+        (0.4203, "$0.4203"),
+        (0.42, "$0.42"),
+        (12.345, "$12.35"),
+        (999.5, "$999.50"),
+        (1234.5, "$1,234"),
+        (9_876_543.2, "$9,876,543"),
+    ],
+)
+def test_money_is_told_as_far_as_it_matters_and_unknown_is_no_zero(usd: float | None, text: str) -> None:
+    assert SAID.money(usd) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(None, "–"), (0, "0"), (950, "950"), (999, "999"), (1000, "1k"), (12_345, "12.3k"), (99_950, "100k"),
+     (146_603_340, "147M"), (7_882_145_219, "7.9B"), (999_600, "1M"), (10**15, "1,000T")],
+)  # fmt: skip
+def test_a_large_number_is_told_in_few_figures(number: int | None, text: str) -> None:
+    assert SAID.rough(number) == text
+
+
+@pytest.mark.parametrize(
+    ("at", "text"), [(NOW, "26 Jun"), (NOW - 400 * DAY, "22 May 2025"), (10**24, "–")], ids=["now", "then", "never"]
+)
+def test_a_day_names_its_year_where_that_is_not_this_one(at: int, text: str) -> None:
+    assert SAID.day(at) == text
+
+
 def test_figures_follow_the_language() -> None:
     said = Formats(RUSSIAN, NOW, time.gmtime)
     assert said.count(1_234_567) == "1\u00a0234\u00a0567"
     assert said.percent(984, 1000) == "98,4 %"
+    assert said.money(1234.5) == "1\u00a0234\u00a0$"
+    assert said.money(0.00001) == "<0,0001\u00a0$"
+    assert said.rough(12_345) == "12,3\u00a0тыс."
     assert said.duration(192_000) == "3 мин 12 с"
     assert said.clock(NOW + DAY) == "27 июн 14:05"

@@ -109,7 +109,7 @@ def _print_all(house: Starter, what: str, form: str, start: int | None) -> None:
     shown = sys.stderr.isatty() and not sys.stdout.isatty()
     out = sys.stdout.buffer if hasattr(sys.stdout, "buffer") else None
     with _bar(f"exporting {what}", shown=shown) as progress:
-        for page in archive.exported(house.home().history, what, form, start):
+        for page in archive.exported(house.home().history, what, form, {} if start is None else {"since": start}):
             if out is not None:
                 out.write(page.data)
             else:

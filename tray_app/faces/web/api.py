@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from tray_app.control import archive
 from tray_app.control.service import Service
-from tray_app.control.verbs import Refused
+from tray_app.control.verbs import VERBS, Refused
 from tray_app.faces.web.answering import Handler, arguments_of, done, guarded, query_of, refusal, shown
 from tray_app.faces.web.events import EventStream
 from tray_app.faces.web.metrics import KIND, exposition
@@ -18,7 +18,7 @@ from tray_app.faces.web.sessions import Sessions
 
 _TOKEN_ONLY = frozenset({"token"})  # what it gives opens the proxy, so no page may have it
 _ACTORS = frozenset({"cli", "api", "mcp", "tray"})  # who may say that it asks
-_NUMBERS = frozenset({"limit", "since"})
+_NUMBERS = frozenset({"limit", "since", "until"})
 READER = "prometheus"  # the client whose token, which lasts, may read /metrics
 
 
@@ -99,10 +99,10 @@ class _Api:
 
     async def export(self, request: Request) -> Response:
         what, query = request.path_params["what"], query_of(request, _NUMBERS)
-        if query.keys() - {"format", "since"}:
-            raise Refused("bad_argument", "the only parameters are format and since")
-        form = query.get("format", "csv")
-        pieces = await self._service.export(what, form, query.get("since"))
+        form = query.pop("format", "csv")
+        if query.keys() & {"limit", "before", "after"}:
+            raise Refused("bad_argument", "an export has no pages; narrow it by since and until")
+        pieces = await self._service.export(what, form, VERBS["history"].checked(query))
         headers = {
             "cache-control": "no-store",
             "content-disposition": f'attachment; filename="o-switcher-{what}.{form}"',

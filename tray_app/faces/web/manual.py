@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 ADDRESS = "/help"
-FIRST = ("installing", "operating", "clients", "providers", "failover", "settings", "history", "queries", "security")
+FIRST = (
+    "installing",
+    "operating",
+    "clients",
+    "providers",
+    "failover",
+    "settings",
+    "report",
+    "history",
+    "queries",
+    "security",
+)
 THEN = ("troubleshooting", "api", "simulator", "contributing", "releasing", "changelog")
 DEEPEST = 3  # headings that are listed
 _NAME = re.compile(r"[a-z][a-z-]*")

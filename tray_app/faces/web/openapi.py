@@ -114,20 +114,25 @@ def _parameters(path: str) -> list[dict[str, object]]:
         name = path.partition("{")[2].rstrip("}")
         return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
     if path == "/api/v1/requests":
-        fields = {one.name: one for one in VERBS["history"].parameters}
-        kinds = {int: "integer", str: "string"}
-        return [
-            {
-                "name": name,
-                "in": "query",
-                "description": one.help,
-                "schema": {"type": kinds[one.kind], **one.bounds, **({"enum": one.choices} if one.choices else {})},
-            }
-            for name, one in fields.items()
-        ]
+        return _searched(tuple(one.name for one in VERBS["history"].parameters))
     if path == "/v1/quota-stats":
         return [{"name": "provider", "in": "query", "description": "only this one", "schema": {"type": "string"}}]
     return []
+
+
+def _searched(names: tuple[str, ...]) -> list[dict[str, object]]:
+    """Those arguments of `history` as parameters of an address."""
+    kinds = {int: "integer", str: "string"}
+    return [
+        {
+            "name": one.name,
+            "in": "query",
+            "description": one.help,
+            "schema": {"type": kinds[one.kind], **one.bounds, **({"enum": one.choices} if one.choices else {})},
+        }
+        for one in VERBS["history"].parameters
+        if one.name in names
+    ]
 
 
 def _events() -> dict[str, object]:
@@ -156,11 +161,11 @@ def _events() -> dict[str, object]:
 
 
 def _export() -> dict[str, object]:
-    since = next(one for one in VERBS["history"].parameters if one.name == "since")
     whole = {"schema": {"type": "string"}}
     return {
         "operationId": "export",
-        "summary": "all of one kind, oldest first, as a file",
+        "summary": "all of one kind, or of it what is asked for, oldest first, as a file",
+        "description": f"What is no request, nor a call of one, can be asked for by {', '.join(archive.TIMED)} alone.",
         "parameters": [
             {"name": "what", "in": "path", "required": True, "schema": {"type": "string", "enum": archive.KINDS}},
             {
@@ -168,7 +173,7 @@ def _export() -> dict[str, object]:
                 "in": "query",
                 "schema": {"type": "string", "enum": archive.FORMATS, "default": archive.FORMATS[0]},
             },
-            {"name": "since", "in": "query", "description": since.help, "schema": {"type": "integer", **since.bounds}},
+            *_searched(archive.NARROWING),
         ],
         "responses": {
             "200": {"description": "the file", "content": dict.fromkeys(archive.MEDIA_TYPES.values(), whole)},

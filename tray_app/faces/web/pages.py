@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from tray_app.control.service import Service
 from tray_app.control.verbs import Refused
-from tray_app.faces.web import api, clients, help, overview, profiles, settings
+from tray_app.faces.web import api, clients, event_pages, help, overview, profiles, request_pages, settings
 from tray_app.faces.web.answering import broken, not_allowed, not_found, refusal
 from tray_app.faces.web.drawing import PAGE_HEADERS, drawing
 from tray_app.faces.web.forms import form_of
@@ -25,6 +25,8 @@ from tray_app.faces.web.shell import LOOK, Page, choose_look
 PAGES: tuple[Page, ...] = (
     Page("overview", "/report", overview.routes),
     Page("profiles", "/profiles", profiles.routes),
+    Page("requests", request_pages.HERE, request_pages.routes),
+    Page("events", event_pages.HERE, event_pages.routes),
     Page("clients", "/report/clients", clients.routes),
     Page("settings", "/report/settings", settings.routes),
     Page("help", "/help", help.routes),

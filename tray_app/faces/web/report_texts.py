@@ -39,6 +39,7 @@ class Words:
     saved_note: str
     spared: str
     spared_note: str
+    spared_stated: str
     first_byte_note: str
     cost: str
     cost_known: str
@@ -161,6 +162,7 @@ ENGLISH = Words(
     saved="Saved by failing over",
     saved_note="failovers: {n}",
     spared="Waiting spared",
+    spared_stated="by their providers' own words",
     spared_note="paid and not lost: {money}",
     first_byte_note="median; 95%: {p95}, 99%: {p99}",
     cost="Cost",
@@ -313,6 +315,7 @@ RUSSIAN = Words(
     saved="Спасено переходом",
     saved_note="переходов: {n}",
     spared="Ожидания избежали",
+    spared_stated="по словам провайдеров",
     spared_note="оплачено и не потеряно: {money}",
     first_byte_note="медиана; 95%: {p95}, 99%: {p99}",
     cost="Стоимость",

@@ -6,6 +6,7 @@ const language = document.documentElement.lang;
 const number = new Intl.NumberFormat(language);
 const rough = new Intl.NumberFormat(language, { notation: "compact" });
 const money = new Intl.NumberFormat(language, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumFractionDigits: 4 });
+const dollars = new Intl.NumberFormat(language, { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumFractionDigits: 0 });
 const COLOURS = 8;
 
 // -- what is drawn
@@ -35,7 +36,7 @@ const CHARTS = {
   },
   "costs-chart": {
     stacked: true,
-    axis: { ticks: { callback: (value) => money.format(value) } },
+    axis: { ticks: { callback: (value) => (value === 0 || value >= 10 ? dollars : money).format(value) } },
     told: (item) => (item.raw ? money.format(item.raw) : null),
     datasets: ({ costs }) => stacked(costs, (one) => (one === "…" ? words.others : one)),
   },

@@ -2,8 +2,9 @@
 // names the events that concern it (`data-live`), reading it anew when they happen and changing only what differs, so
 // that scrolling, focus and selection stay.
 //
-// To a page's own script it says `fresh` when the page has been changed and `dressed` when its colours have; a script
-// says `toast` with {text, wrong}, and `take` with a document that it has got itself. All are events of the document.
+// To a page's own script it says `fresh` (with the newer page) when the page has been changed and `dressed` when its
+// colours have; a script says `toast` with {text, wrong}, and `take` with a document that it has got itself. All are
+// events of the document.
 
 const EVERY_MS = 5_000; // without live events
 const AT_LEAST_MS = 30_000; // with them: times and quotas go on
@@ -163,7 +164,7 @@ function take(fresh) {
     morph(document.querySelector(place), fresh.querySelector(place));
   }
   readAt = performance.now();
-  document.dispatchEvent(new Event("fresh"));
+  document.dispatchEvent(new CustomEvent("fresh", { detail: fresh }));
 }
 
 async function read() {
