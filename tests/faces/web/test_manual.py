@@ -47,7 +47,7 @@ def test_links_within_the_manual_lead_to_a_heading_that_is_there(name: str, lang
         if "://" in href:
             continue
         assert path in ("", ADDRESS) or path.startswith(f"{ADDRESS}/"), href
-        other = article(path.rpartition("/")[2], language) if path.startswith(f"{ADDRESS}/") else page
+        other = article(path.rpartition("/")[2], page.language) if path.startswith(f"{ADDRESS}/") else page
         assert not anchor or f'id="{anchor}"' in other.html, href
 
 
