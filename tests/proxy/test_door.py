@@ -6,6 +6,7 @@ import hashlib
 import json
 import socket
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -63,6 +64,22 @@ def test_strangers_are_turned_away(rig: Rig, headers: dict[str, str], status: in
     assert answer.json()["error"]["type"] == "o_switcher_refused"
     assert "wrong" not in answer.text
     assert len(rig.simulator.calls) == before
+
+
+def test_who_is_let_in_from_elsewhere_reaches_us_by_our_address(tmp_path: Path) -> None:
+    """A number in the Host header cannot be a name that somebody has led here; any other number is refused."""
+    lets_in = '[proxy]\nhost = "0.0.0.0"\nallow_remote = true\n'
+    with running(tmp_path, script_of(a=OK), settings=lets_in) as rig:
+        port = httpx.URL(rig.url).port
+        here, there = f"127.0.0.2:{port}", f"127.0.0.3:{port}"
+        with httpx.Client(
+            base_url=f"http://{here}", headers={"authorization": rig.client.headers["authorization"]}, trust_env=False
+        ) as client:
+            assert client.post(CHAT, json=BODY).status_code == 200
+            assert client.post(CHAT, json=BODY, headers={"origin": f"http://{here}"}).status_code == 200
+            assert client.post(CHAT, json=BODY, headers={"origin": f"http://{there}"}).status_code == 403
+            assert client.post(CHAT, json=BODY, headers={"host": there}).status_code == 421
+            assert client.post(CHAT, json=BODY, headers={"host": f"evil.example:{port}"}).status_code == 421
 
 
 LINK = {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}

@@ -167,11 +167,12 @@ class Door:
     # -- who is calling
 
     def _check_site(self, exchange: Exchange, heads: Heads) -> None:
-        if heads.get(b"host", b"").lower() not in self._house.hosts():
+        host = heads.get(b"host", b"").lower()
+        if host not in self._house.hosts() and host != _own_address(exchange):
             raise _turn_away(421, "this is O-Switcher on the loopback address; the Host header names another place")
         origin = heads.get(b"origin")
         elsewhere = heads.get(b"sec-fetch-site") in _ELSEWHERE and not _is_link(exchange, heads)
-        if elsewhere or (origin and origin.lower() not in self._house.origins()):
+        if elsewhere or (origin and origin.lower() not in (*self._house.origins(), b"http://" + host)):
             raise _turn_away(403, "pages of other sites may not call O-Switcher")
 
     def _client(self, heads: Heads, protocol: Protocol) -> str:
@@ -259,6 +260,12 @@ def _check_form(exchange: Exchange, heads: Heads) -> None:
     coding = heads.get(b"transfer-encoding")
     if coding is not None and (coding.lower() != b"chunked" or exchange.version == "1.0"):
         raise _turn_away(501, "the only transfer coding known here is chunked, of HTTP/1.1")
+
+
+def _own_address(exchange: Exchange) -> bytes:
+    """Where the client has reached us, as a Host header spells it: a number that no other name can lead to."""
+    host, port = exchange.ends[1]
+    return f"[{host}]:{port}".encode() if ":" in host else f"{host}:{port}".encode()
 
 
 _ONCE = (b"host", b"origin", b"sec-fetch-site", *_TOKEN_HEADERS, b"content-type", b"content-encoding")

@@ -84,3 +84,11 @@ def test_without_a_session_no_page_is_shown(rig: Rig, page: Page) -> None:
     answer = httpx.get(f"{rig.url}{page.address}", trust_env=False)
     assert answer.status_code == 401
     assert "o-switcher report" in answer.text
+
+
+def test_whoever_does_not_read_gzip_gets_pages_and_files_as_they_are(guest: httpx.Client) -> None:
+    for address in ("/profiles", "/report", "/static/report.css"):
+        plain = guest.get(address, headers={"accept-encoding": "identity"})
+        packed = guest.get(address)
+        assert "content-encoding" not in plain.headers and packed.headers["content-encoding"] == "gzip"
+        assert plain.text.split()[:3] == packed.text.split()[:3], address

@@ -35,13 +35,19 @@ def drawing() -> ModuleType:
 async def drawn(request: Request, template: str, here: str, state: AppState, **given: object) -> HTMLResponse:
     """The page `here`: `template` in the shell, with what is `given` to it."""
     shell = shell_of(request, here, state)
-    return packed(await asyncio.to_thread(lambda: drawing().page(template, shell, **given)))
+    return as_sent(request, await asyncio.to_thread(lambda: drawing().page(template, shell, **given)))
 
 
-def packed(page: str, code: int = 200) -> HTMLResponse:
-    """A page as it is sent."""
-    body = gzip.compress(page.encode(), 5)
-    return HTMLResponse(body, code, headers={**PAGE_HEADERS, "content-encoding": "gzip"})
+def as_sent(request: Request, page: str) -> HTMLResponse:
+    """A page, compressed for whoever takes it so."""
+    if not takes_gzip(request):
+        return HTMLResponse(page, headers=PAGE_HEADERS)
+    return HTMLResponse(gzip.compress(page.encode(), 5), headers={**PAGE_HEADERS, "content-encoding": "gzip"})
+
+
+def takes_gzip(request: Request) -> bool:
+    """Whether the client reads gzip. All browsers do; a script may not."""
+    return "gzip" in request.headers.get("accept-encoding", "")
 
 
 async def signed_out(request: Request) -> HTMLResponse:

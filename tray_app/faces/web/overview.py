@@ -13,7 +13,7 @@ from starlette.routing import Route
 from tray_app.control.service import Service
 from tray_app.control.verbs import Refused
 from tray_app.control.views import Selection
-from tray_app.faces.web.drawing import drawing, packed, signed_out
+from tray_app.faces.web.drawing import as_sent, drawing, signed_out
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.shell import pages_of, shell_of
 
@@ -52,7 +52,7 @@ class _Overview:
             refused, kept = error.message, replace(selection, days="", first="", last="")
             view = await self._service.report_view(kept)
         shell = shell_of(request, "overview", view.status.state)
-        return packed(await asyncio.to_thread(lambda: drawing().render(view, shell, refused=refused)))
+        return as_sent(request, await asyncio.to_thread(lambda: drawing().render(view, shell, refused=refused)))
 
     async def _let_in(self, request: Request, ticket: str) -> Response:
         session = self._sessions.redeem(ticket)

@@ -16,7 +16,7 @@ from tray_app.control.service import Service
 from tray_app.control.verbs import Refused
 from tray_app.faces.web import api, clients, event_pages, help, overview, profiles, request_pages, settings
 from tray_app.faces.web.answering import broken, not_allowed, not_found, refusal
-from tray_app.faces.web.drawing import PAGE_HEADERS, drawing
+from tray_app.faces.web.drawing import PAGE_HEADERS, drawing, takes_gzip
 from tray_app.faces.web.forms import form_of
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.shell import LOOK, Page, choose_look
@@ -66,16 +66,15 @@ async def _static(request: Request) -> Response:
     found = await asyncio.to_thread(_file, request.path_params["name"])
     if found is None:
         return refusal("not_found", "there is no such file")
-    packed, kind = found
-    headers = {
-        "content-encoding": "gzip",
-        "cache-control": "private, max-age=300",
-        "x-content-type-options": "nosniff",
-    }
-    return Response(packed, media_type=kind, headers=headers)
+    plain, packed, kind = found
+    headers = {"cache-control": "private, max-age=300", "vary": "accept-encoding", "x-content-type-options": "nosniff"}
+    if not takes_gzip(request):
+        return Response(plain, media_type=kind, headers=headers)
+    return Response(packed, media_type=kind, headers={**headers, "content-encoding": "gzip"})
 
 
 @lru_cache(maxsize=64)
-def _file(name: str) -> tuple[bytes, str] | None:
+def _file(name: str) -> tuple[bytes, bytes, str] | None:
+    """A file as it is, compressed, and its type."""
     found = drawing().static_file(name)
-    return None if found is None else (gzip.compress(found[0], 6), found[1])
+    return None if found is None else (found[0], gzip.compress(found[0], 6), found[1])
