@@ -129,10 +129,12 @@ def _bring_up_to_date(app: Installed, place: environment.Environment) -> None:
         if sys.platform == "win32":  # there a running program cannot become its next version
             app.call("stop")
             subprocess.Popen([str(app.command.with_name("o-switcher-tray.cmd"))], close_fds=True)
-        elif (again := app.call("restart")).good:
-            print(f"restarted   {again.said.strip()}")
         else:
-            print(f"The running app still is the earlier version ({again.why}): o-switcher stop, then start it again.")
+            again = app.call("restart")
+            if again.good:
+                print(f"restarted   {again.said.strip()}")
+            else:
+                print(f"The running app still is the earlier version ({again.why}): o-switcher stop, then start it.")
         environment.remove_earlier(environment.APP, place)
     elif not running:
         brought = app.call("migrate", patience_s=LONG_S)
@@ -183,11 +185,13 @@ def _ask_about_opencode(app: Installed, done: Record, options: argparse.Namespac
     elif not wanted:
         print("OpenCode    is left as it is; later: o-switcher connect opencode")
         done.was_asked(OPENCODE)
-    elif (changed := app.call("connect", "opencode")).good:
-        print(f"OpenCode    {changed.said.strip().splitlines()[-1]}")
-        done.was_asked(OPENCODE)
     else:
-        print(f"OpenCode    not connected: {changed.why}")
+        changed = app.call("connect", "opencode")
+        if changed.good:
+            print(f"OpenCode    {changed.said.strip().splitlines()[-1]}")
+            done.was_asked(OPENCODE)
+        else:
+            print(f"OpenCode    not connected: {changed.why}")
 
 
 def _has_opencode() -> bool:

@@ -58,4 +58,4 @@ def test_many_in_one_text_are_their_sum(many: list[list[int]]) -> None:
     counts = [Counter(map(histogram.bucket_of, one)) for one in many]
     text = ",".join(histogram.merged(None, one) for one in counts)
     assert histogram.total(text) == sum(counts, Counter())
-    assert histogram.total(None) == {}
+    assert histogram.total(None) == histogram.total("37,x:5,:1,4:y") == {}

@@ -368,7 +368,8 @@ def test_the_real_app_is_installed_upgraded_while_it_runs_and_taken_away(tmp_pat
     assert "http://127.0.0.1:4417" in (home / OPENCODE).read_text()
     say("config", "set", "proxy.port", "0")
     (entry,) = (home / ".config/autostart").iterdir()
-    assert str(app) in entry.read_text()
+    at_login = entry.read_text()
+    assert str(app) in at_login
     with subprocess.Popen([app, "serve", "--port", "0"], env=variables, stderr=subprocess.DEVNULL) as running:
         state = home / ".local/state/o-switcher/running.json"
         while not state.exists():
@@ -381,6 +382,7 @@ def test_the_real_app_is_installed_upgraded_while_it_runs_and_taken_away(tmp_pat
         assert now["version"] != "0.0.1" and json.loads(say("status", "--json"))["version"] == now["version"]
         say("stop")
         assert running.wait(20) == 0
+    assert entry.read_text() == at_login and say("autostart", "status") == "launch at login is on\n"
     assert len(list((home / ".local/share/o-switcher/environments").glob("app-*"))) == 1
     history = home / ".local/share/o-switcher/history.db"
     for path in history.parent.glob("history.db*"):

@@ -73,7 +73,9 @@ def test_connections_that_ask_nothing_make_way() -> None:
     run(talk)
 
 
-def test_a_client_at_rest_outlasts_those_that_never_asked() -> None:
+def test_a_client_at_rest_outlasts_those_that_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "FRESH_S", 0.0)
+
     async def talk(place: Place) -> None:
         reader, writer = await place.connect()
         writer.write(request())
@@ -82,6 +84,25 @@ def test_a_client_at_rest_outlasts_those_that_never_asked() -> None:
             await place.connect()
         writer.write(request())
         assert (await reader.readuntil(b"ok")).endswith(b"ok")
+
+    run(talk)
+
+
+def test_a_newcomer_is_given_the_time_to_ask() -> None:
+    """Else a crowd that has asked something once would drive out whoever comes after it."""
+
+    async def talk(place: Place) -> None:
+        for _ in range(FEW - 1):
+            reader, writer = await place.connect()
+            writer.write(request())
+            await reader.readuntil(b"ok")
+        newcomer, its = await place.connect()
+        for _ in range(FEW // 2):
+            reader, writer = await place.connect()
+            writer.write(request())
+            await reader.readuntil(b"ok")
+        its.write(request())
+        assert (await newcomer.readuntil(b"ok")).startswith(b"HTTP/1.1 200 OK")
 
     run(talk)
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "tray_app" / "docs"
 # For those who write programs and for those who build this one, whose language is English throughout.
-ENGLISH_ONLY = {"api", "changelog", "contributing", "releasing", "simulator"}
+ENGLISH_ONLY = {"api", "changelog", "contributing", "releasing"}
 USERS = sorted(path.stem for path in DOCS.glob("*.md") if path.stem not in ENGLISH_ONLY)
 PAIRS = {name: (DOCS / f"{name}.md", DOCS / "ru" / f"{name}.md") for name in USERS}
 PAIRS["README"] = (ROOT / "README.md", DOCS / "ru" / "README.md")

@@ -11,12 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tray_app.host.packed import frozen
+
 COMMANDS = ("o-switcher", "o-switcher-tray")
 
 
 def words_of_this() -> list[str]:
     """The command line of this process: the installed script rather than the interpreter that it led to."""
-    if getattr(sys, "frozen", False):
+    if frozen():
         return [sys.executable, *sys.argv[1:]]
     script = Path(sys.argv[0])
     if script.name in COMMANDS and os.access(script, os.X_OK):

@@ -31,6 +31,7 @@ UNSENT = 1_024  # bytes of answers that may wait here for a slow client: the sys
 MAX_QUEUED = 16  # pipelined requests that are read while the first is answered
 STUCK_S = 600.0  # a client that takes nothing for so long is given up
 BACKLOG = 2_048  # connections that the system takes before we do
+FRESH_S = 1.0  # so long a new connection may take to ask before it counts as one that asks nothing
 MOST_CONNECTIONS = 1_024  # at once; beyond them the one that has asked nothing for longest makes way
 LINGER_S = 1.0  # so long a refused body is thrown away before its connection ends, so that the refusal arrives
 _BODYLESS = frozenset({204, 304})
@@ -305,7 +306,6 @@ class Listener(asyncio.Protocol):
     def __init__(self, serving: Serving, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.held_back = False  # whether the client takes less than it is sent
-        self.answers = 0  # that it has had
         self._serving = serving
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
@@ -338,10 +338,10 @@ class Listener(asyncio.Protocol):
         self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._look)
         if not self._serving.has_room():
             self._refuse(b"503 Service Unavailable", b"O-Switcher is busy with as many connections as it may have")
-        self._serving.connections[self] = None
+        self._serving.connections[self] = self._serving.strangers[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._serving.connections.pop(self, None)
+        self._serving.forget(self)
         if self._timer is not None:
             self._timer.cancel()
         for exchange in self._queue:
@@ -515,6 +515,11 @@ class Listener(asyncio.Protocol):
         """Whether nobody is at work for it: it may make way for another."""
         return not self._queue or self._queue[0].task is None
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it has had little time to ask."""
+        return self.loop.time() - self._since <= FRESH_S
+
     def make_way(self) -> None:
         """End the connection, at which nobody is at work."""
         if self.held_back:
@@ -556,7 +561,6 @@ class Listener(asyncio.Protocol):
             self._close(exchange)
             return
         self._since = self.loop.time()
-        self.answers += 1
         self._serving.answered(self)
         if self._queue:
             if not self.held_back:  # else once the client has taken what it was sent
@@ -589,6 +593,7 @@ class Listener(asyncio.Protocol):
 
     def _start(self, exchange: Exchange) -> None:
         self._serving.running.add(exchange)
+        self._serving.strangers.pop(self, None)
         exchange.task = self.loop.create_task(self._serving.answer(exchange))
 
     def _pause(self) -> None:
@@ -674,6 +679,7 @@ class Serving:
 
     def __init__(self, app: Answering, most: int | None = None) -> None:
         self.connections: dict[Listener, None] = {}  # whoever asked last comes last
+        self.strangers: dict[Listener, None] = {}  # those of them that have not asked yet, the latest last
         self.most = most or _most_connections()
         self.closing = False
         self.running: set[Exchange] = set()
@@ -690,13 +696,19 @@ class Serving:
         """Whether one more connection may stay. Who has asked nothing for longest makes way for it."""
         if len(self.connections) < self.most:
             return True
-        strange = next((one for one in self.connections if one.waits and not one.answers), None)
-        leaving = strange or next((one for one in self.connections if one.waits), None)
+        leaving = next(iter(self.strangers), None)
+        if leaving is None or leaving.is_fresh:
+            leaving = next((one for one in self.connections if one.waits), None)
         if leaving is None:
             return False
-        del self.connections[leaving]
+        self.forget(leaving)
         leaving.make_way()
         return True
+
+    def forget(self, connection: Listener) -> None:
+        """That connection is over."""
+        self.connections.pop(connection, None)
+        self.strangers.pop(connection, None)
 
     def answered(self, connection: Listener) -> None:
         """That connection has had an answer, and is the last to make way."""

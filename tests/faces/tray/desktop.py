@@ -130,6 +130,9 @@ _LIGHT = {"back": "#fdfdfd", "fore": "#22272e", "frame": "#c3cad1"}
 _DARK = {"back": "#2b2f36", "fore": "#e7ebef", "frame": "#454c56"}
 
 
+_PANEL_COMMAND = ("xfce4-panel", "--disable-wm-check")
+
+
 class Desktop:
     """`with Desktop() as desktop:` starts it; leaving stops all of it and removes its folder."""
 
@@ -171,7 +174,7 @@ class Desktop:
         until(bus.exists, "the bus did not start", _PATIENCE)
         self._launch("openbox")
         self._paint_background()
-        self._launch("xfce4-panel", "--disable-wm-check")
+        self._panel = self._launch(*_PANEL_COMMAND)
         self._launch("dunst", "-conf", str(self.home / "dunstrc"))
         self._bus = DBusConnection(prep_socket(str(bus)))
         self._stack.callback(self._bus.close)
@@ -228,6 +231,12 @@ class Desktop:
 
     def _do(self, *command: str) -> None:
         subprocess.run(command, env=self.environ, check=True, capture_output=True, timeout=_PATIENCE)
+
+    def restart_panel(self) -> None:
+        """End the panel, as a crash does, and start another one."""
+        self._panel.kill()
+        self._panel.wait()
+        self._panel = self._launch(*_PANEL_COMMAND)
 
     # what a person does
 

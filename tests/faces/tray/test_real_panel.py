@@ -32,6 +32,14 @@ def test_the_icon_is_seen_and_a_left_click_opens_the_report(desktop: Desktop) ->
     until(lambda: ("report", {}) in asked(desktop), "the click did not arrive")
 
 
+def test_a_panel_that_crashes_and_comes_again_shows_the_icon_again(desktop: Desktop) -> None:
+    clicks = asked(desktop).count(("report", {}))
+    desktop.restart_panel()
+    desktop.item()
+    desktop.click(1)
+    until(lambda: asked(desktop).count(("report", {})) > clicks, "the click did not arrive")
+
+
 def test_a_profile_is_chosen_from_its_submenu(desktop: Desktop) -> None:
     desktop.open_menu()
     desktop.press("Return")

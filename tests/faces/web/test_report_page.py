@@ -433,7 +433,7 @@ def test_a_hidden_tab_asks_for_nothing(browser: Browser, stand: Stand) -> None:
 def test_every_place_that_scrolls_or_opens_is_reached_by_keyboard_and_shows_it(browser: Browser, stand: Stand) -> None:
     reached = []
     with tab(browser, stand) as page:
-        for _ in range(36):
+        for _ in range(60):
             page.page.keyboard.press("Tab")
             reached.append(
                 page.page.evaluate(

@@ -23,6 +23,7 @@ from tests.faces.web.report_harness import (
 from tray_app.control.views import AppState, ChoiceView, ReportView
 from tray_app.core.values import Phase
 from tray_app.faces.web import report
+from tray_app.faces.web.pages import PAGES
 
 VIEWS = {"busy": busy_view, "crowded": crowded_view, "empty": empty_view, "hostile": hostile_view}
 
@@ -51,7 +52,7 @@ def test_a_page_needs_no_inline_script_style_or_foreign_address(name: str, local
         assert not [one for one in attributes if one == "style" or one.startswith("on")]
         assert tag != "script" or "src" in attributes or attributes["type"] == "application/json"
         for value in (attributes.get("src"), attributes.get("href")):
-            assert value is None or value.startswith(("/static/", "/profiles", "/report", "#"))
+            assert value is None or value.startswith(("/static/", "#", *(page.address for page in PAGES)))
 
 
 @pytest.mark.parametrize("name", VIEWS)

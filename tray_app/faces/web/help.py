@@ -39,7 +39,7 @@ class _Help:
             return await signed_out(request)
         words = words_for(language_of(request))
         asked = request.query_params.get("q", "")[:LONGEST]
-        found = await asyncio.to_thread(manual.index, words.lang, words.beside, asked)
+        found = await asyncio.to_thread(manual.index, words.lang, asked)
         state, now = self._service.status().state, self._service.clock()
         return await drawn(request, "help.html", HERE, state, now=now, w=words, asked=asked, found=found)
 
@@ -50,6 +50,6 @@ class _Help:
         article = await asyncio.to_thread(manual.article, name, words.lang, words.beside)
         if article is None:
             return refusal("not_found", "there is no such page; see /help")
-        around = await asyncio.to_thread(manual.neighbours, name, words.lang, words.beside)
+        around = await asyncio.to_thread(manual.neighbours, name, words.lang)
         state, now = self._service.status().state, self._service.clock()
         return await drawn(request, "help_page.html", HERE, state, now=now, w=words, article=article, around=around)

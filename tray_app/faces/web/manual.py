@@ -36,6 +36,9 @@ FIRST = (
 THEN = ("troubleshooting", "api", "simulator", "contributing", "releasing", "changelog")
 DEEPEST = 3  # headings that are listed
 _NAME = re.compile(r"[a-z][a-z-]*")
+_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,20 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Article:
-    """A page: its title, its headings below that, its text as HTML, and the language that it is in."""
+class Outline:
+    """What a list tells of a page: its title, its headings below that, and the language that it is in."""
 
     name: str
     title: str
     headings: tuple[Heading, ...]
-    html: str
     language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Article(Outline):
+    """A page with its text as HTML."""
+
+    html: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +82,27 @@ def names() -> tuple[str, ...]:
     return (*known, *sorted(found - set(known)))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def article(name: str, language: str, words: Words) -> Article | None:
     """The page of that name; None where there is none."""
     for spoken in dict.fromkeys((language, "en")):
         text = _text(name, spoken)
         if text is not None:
             return _made(name, spoken, text, words)
+    return None
+
+
+@lru_cache(maxsize=64)
+def outline(name: str, language: str) -> Outline | None:
+    """The outline of the page of that name, read without its being made; None where there is none."""
+    for spoken in dict.fromkeys((language, "en")):
+        text = _text(name, spoken)
+        if text is not None:
+            found: list[Heading] = []
+            for mark, line in _HEADING.findall(_FENCE.sub("", text)):
+                plain = _LINK.sub(r"\1", line).replace("`", "").strip()
+                found.append(Heading(len(mark), plain, anchor_of(plain, [one.anchor for one in found])))
+            return _outlined(name, spoken, found)
     return None
 
 
@@ -110,9 +133,14 @@ def _made(name: str, language: str, text: str, words: Words) -> Article:
     tokens = reader.parse(text)
     headings = _with_anchors(tokens)
     html = reader.renderer.render(tokens, reader.options, {})
+    shape = _outlined(name, language, headings)
+    return Article(name, shape.title, shape.headings, language, html)
+
+
+def _outlined(name: str, language: str, headings: Sequence[Heading]) -> Outline:
     title = next((heading.text for heading in headings if heading.level == 1), name)
     listed = tuple(heading for heading in headings if 1 < heading.level <= DEEPEST)
-    return Article(name, title, listed, html, language)
+    return Outline(name, title, listed, language)
 
 
 def _with_anchors(tokens: Sequence[Token]) -> list[Heading]:
@@ -181,16 +209,16 @@ def _code(token: Token, words: Words) -> str:
 class Found:
     """A page of the index, with those of its headings that were asked for."""
 
-    article: Article
+    page: Outline
     headings: tuple[Heading, ...]
 
 
-def index(language: str, words: Words, asked: str = "") -> tuple[Found, ...]:
+def index(language: str, asked: str = "") -> tuple[Found, ...]:
     """All pages and their headings, or those in whose titles or headings all words of `asked` stand."""
     wanted = asked.lower().split()
     found = []
     for name in names():
-        one = article(name, language, words)
+        one = outline(name, language)
         if one is None:
             continue
         if _holds(one.title, wanted):
@@ -204,10 +232,10 @@ def _holds(text: str, words: Sequence[str]) -> bool:
     return all(word in text.lower() for word in words)
 
 
-def neighbours(name: str, language: str, words: Words) -> Mapping[str, Article | None]:
+def neighbours(name: str, language: str) -> Mapping[str, Outline | None]:
     """The pages before and after that one."""
     order = names()
     at = order.index(name)
-    before = article(order[at - 1], language, words) if at else None
-    after = article(order[at + 1], language, words) if at + 1 < len(order) else None
+    before = outline(order[at - 1], language) if at else None
+    after = outline(order[at + 1], language) if at + 1 < len(order) else None
     return {"before": before, "after": after}

@@ -157,7 +157,7 @@ ENGLISH = SettingsWords(
     from_command_line="command line: --port",
     default="default: {value}",
     at_start="counts from the next start on",
-    waits="in force after the next start",
+    waits="in force after: o-switcher restart",
     reasons={
         "remote": "It decides who can reach the proxy. In a terminal: {command}",
         "keys": "It moves your keys. In a terminal: {command}",
@@ -292,7 +292,7 @@ RUSSIAN = SettingsWords(
     from_command_line="командная строка: --port",
     default="по умолчанию: {value}",
     at_start="действует со следующего запуска",
-    waits="вступит в силу после перезапуска",
+    waits="вступит в силу после: o-switcher restart",
     reasons={
         "remote": "От этого зависит, кому доступен прокси. В терминале: {command}",
         "keys": "При этом ключи переносятся. В терминале: {command}",
