@@ -22,6 +22,7 @@ ROWS = (
         for page in PAGES
         for what in ("CPU", "first paint")
     ),
+    *(f"the page {address}: CPU" for address in pages.HARD),
     "export of all attempts: memory",
     "export of all attempts: CPU a row",
     "a step of retention: wall clock",
