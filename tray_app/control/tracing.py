@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tray_app.control import wording
+from tray_app.control.wording import Wording
 from tray_app.core.history import Decided, PastAttempt, PastFailover, PastRequest, PastSegment, Trace
 from tray_app.core.score import Score
 from tray_app.core.values import Outcome
@@ -66,13 +68,7 @@ class Step:
 class Words:
     """The words of one language."""
 
-    grouping: str  # between thousands
-    point: str  # before decimals
-    milliseconds: str
-    seconds: str
-    minutes: str
-    hours: str
-    days: str
+    wording: Wording
     request: str
     asked: str
     streamed: str
@@ -109,13 +105,7 @@ class Words:
 
 
 ENGLISH = Words(
-    grouping=",",
-    point=".",
-    milliseconds="{n} ms",
-    seconds="{n} s",
-    minutes="{n} min",
-    hours="{n} h",
-    days="{n} d",
+    wording=wording.ENGLISH,
     request="request {id}  {time}  {client}",
     asked="{protocol} {path}  model {model}, {how}",
     streamed="streamed",
@@ -152,13 +142,7 @@ ENGLISH = Words(
 )
 
 RUSSIAN = Words(
-    grouping="\u00a0",
-    point=",",
-    milliseconds="{n} мс",
-    seconds="{n} с",
-    minutes="{n} мин",
-    hours="{n} ч",
-    days="{n} д",
+    wording=wording.RUSSIAN,
     request="запрос {id}  {time}  {client}",
     asked="{protocol} {path}  модель {model}, {how}",
     streamed="потоком",
@@ -223,7 +207,7 @@ def lines(trace: Trace, clock: Callable[[int], str], words: Words = ENGLISH) -> 
     model = request.model or words.no_model
     told.append("  " + words.asked.format(protocol=request.protocol, path=request.path, model=model, how=how))
     for step in steps(trace, words):
-        after = words.milliseconds.format(n=f"{step.after_ms:>6}")
+        after = words.wording.milliseconds.format(n=f"{step.after_ms:>6}")
         told.append(f"  +{after}  {step.text}")
     if trace.attempts and not any(one.score for one in trace.decisions):
         told.append(f"  ({words.forgotten})")
@@ -245,14 +229,14 @@ def ending(request: PastRequest, words: Words = ENGLISH) -> Iterator[str]:
 def span(ms: int, words: Words = ENGLISH) -> str:
     """A length of time as `12 ms`, `3.4 s`, `38 min`, `5 h` or `3 d`."""
     if ms < 1000:
-        return words.milliseconds.format(n=ms)
+        return words.wording.milliseconds.format(n=ms)
     if ms < 120_000:
-        return words.seconds.format(n=_figure(f"{(ms + 50) // 100 / 10:.1f}", words))
+        return words.wording.seconds.format(n=_figure(f"{(ms + 50) // 100 / 10:.1f}", words))
     if ms < 120 * _MINUTE_MS:
-        return words.minutes.format(n=round(ms / _MINUTE_MS))
+        return words.wording.minutes.format(n=round(ms / _MINUTE_MS))
     if ms < 48 * _HOUR_MS:
-        return words.hours.format(n=round(ms / _HOUR_MS))
-    return words.days.format(n=_count(round(ms / _HOUR_MS / 24), words))
+        return words.wording.hours.format(n=round(ms / _HOUR_MS))
+    return words.wording.days.format(n=_count(round(ms / _HOUR_MS / 24), words))
 
 
 def usage(attempt: PastAttempt | PastRequest, words: Words = ENGLISH) -> str:
@@ -380,8 +364,8 @@ def _outcome(outcome: str | None, words: Words) -> str | None:
 
 
 def _count(number: int | None, words: Words) -> str:
-    return "?" if number is None else f"{number:,}".replace(",", words.grouping)
+    return "?" if number is None else f"{number:,}".replace(",", words.wording.grouping)
 
 
 def _figure(english: str, words: Words) -> str:
-    return english.translate({ord(","): words.grouping, ord("."): words.point})
+    return english.translate({ord(","): words.wording.grouping, ord("."): words.wording.point})

@@ -46,6 +46,14 @@ class Wording:
     preferred: str
     preferred_until: str
     strictly: str
+    months: tuple[str, ...]
+    milliseconds: str
+    seconds: str
+    minutes: str
+    hours: str
+    days: str
+    phases: Mapping[str, str]
+    serving: str
 
 
 ENGLISH = Wording(
@@ -73,6 +81,14 @@ ENGLISH = Wording(
     preferred="preferred",
     preferred_until="preferred until it ends {when}",
     strictly=", strictly: nobody else may serve",
+    months=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    milliseconds="{n} ms",
+    seconds="{n} s",
+    minutes="{n} min",
+    hours="{n} h",
+    days="{n} d",
+    phases={phase: phase.value for phase in Phase},
+    serving="serving",
 )
 
 RUSSIAN = Wording(
@@ -100,6 +116,23 @@ RUSSIAN = Wording(
     preferred="предпочтён",
     preferred_until="предпочтён, срок кончится {when}",
     strictly=", строго: больше никто не отвечает",
+    months=("янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"),
+    milliseconds="{n} мс",
+    seconds="{n} с",
+    minutes="{n} мин",
+    hours="{n} ч",
+    days="{n} д",
+    phases={
+        Phase.READY: "готов",
+        Phase.COOLING: "отдыхает",
+        Phase.PROBING: "проверяется",
+        Phase.OPEN: "отключён из-за сбоев",
+        Phase.REAUTH: "ключ не принят",
+        Phase.DRAINING: "завершает запросы",
+        Phase.PAUSED: "приостановлен",
+        Phase.DISABLED: "отключён",
+    },
+    serving="работает",
 )
 
 

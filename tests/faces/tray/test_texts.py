@@ -47,7 +47,7 @@ def test_the_environment_says_which_languages_are_wanted(environ: dict[str, str]
 
 def test_each_table_has_a_word_for_every_phase_and_state() -> None:
     for texts in (ENGLISH, RUSSIAN):
-        assert set(texts.phases) == set(Phase)
+        assert set(texts.wording.phases) == set(Phase)
     assert RUSSIAN.headlines is not None
     assert set(RUSSIAN.headlines) == set(AppState)
 

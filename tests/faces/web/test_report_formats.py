@@ -179,7 +179,7 @@ def test_a_locale_chooses_its_words_and_english_stands_in(locale: str, words: Sh
 @pytest.mark.parametrize("words", [ENGLISH, RUSSIAN], ids=lambda words: words.lang)
 def test_every_state_and_outcome_has_its_words(words: ShellWords) -> None:
     assert set(words.states) == set(AppState)
-    assert set(words.phases) == set(Phase)
+    assert set(words.wording.phases) == set(Phase)
     assert set(words.outcomes) == set(Outcome)
 
 

@@ -400,9 +400,9 @@ class _Words:
     def state(self, profile: ProfileView, room: int) -> str:
         """E.g. "cooling, back in 38 min (rate limit, stated by OpenRouter)"; what others wrote gives way first."""
         if profile.active and profile.state == Phase.READY:
-            phase = self.texts.serving
+            phase = self.texts.wording.serving
         else:
-            phase = self.texts.phases.get(profile.state, profile.state)
+            phase = self.texts.wording.phases.get(profile.state, profile.state)
         pieces = wording.standing(profile, self.now_ms, self.texts.wording)
         foreign = [text for text, by_others in pieces if by_others]
         own = sum(len(text) for text, by_others in pieces if not by_others) + len(phase)
@@ -440,7 +440,7 @@ def moment(at: int, now: float, local: LocalTime, texts: Texts) -> str:
     clock = f"{then.tm_hour:02}:{then.tm_min:02}"
     if then[:3] == today[:3]:
         return clock
-    return f"{then.tm_mday} {texts.months[then.tm_mon - 1]} {clock}"
+    return f"{then.tm_mday} {texts.wording.months[then.tm_mon - 1]} {clock}"
 
 
 def _to_midnight(now: float, local: LocalTime) -> float:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from tray_app.control import wording
 from tray_app.control.views import AppState
 from tray_app.control.wording import Wording
-from tray_app.core.values import Phase
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,8 +28,6 @@ class Texts:
     no_keys: str
     switched: str
     profile: str
-    phases: Mapping[str, str]  # values.Phase in words
-    serving: str
     nobody: str
     at: str
     paused_all: str
@@ -89,7 +86,6 @@ class Texts:
     stopped: str
     cut: str
     ready_count: str
-    months: tuple[str, ...]
     no_session: str
     no_bus: str
     bus_refused: str
@@ -106,8 +102,6 @@ ENGLISH = Texts(
     no_keys="No keys yet: o-switcher profiles add openrouter --label main",
     switched="{time} switched to {to}: {reason}",
     profile="{id}: {state}",
-    phases={phase: phase.value for phase in Phase},
-    serving="serving",
     nobody="nobody",
     at="at {time}",
     paused_all="everything is paused",
@@ -166,7 +160,6 @@ ENGLISH = Texts(
     stopped="O-Switcher has stopped",
     cut="Answers that were cut short: {count}",
     ready_count="{ready} of {all} profiles ready",
-    months=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
     no_session="no desktop session: running headless",
     no_bus="this desktop session has no D-Bus session bus: running headless",
     bus_refused="the D-Bus session bus cannot be used ({reason}): running headless",
@@ -190,17 +183,6 @@ RUSSIAN = Texts(
     no_keys="Ключей ещё нет: o-switcher profiles add openrouter --label main",
     switched="{time} переключено на {to}: {reason}",
     profile="{id}: {state}",
-    phases={
-        Phase.READY: "готов",
-        Phase.COOLING: "отдыхает",
-        Phase.PROBING: "проверяется",
-        Phase.OPEN: "отключён из-за сбоев",
-        Phase.REAUTH: "ключ не принят",
-        Phase.DRAINING: "завершает запросы",
-        Phase.PAUSED: "приостановлен",
-        Phase.DISABLED: "отключён",
-    },
-    serving="работает",
     nobody="никто",
     at="в {time}",
     paused_all="Всё приостановлено",
@@ -259,7 +241,6 @@ RUSSIAN = Texts(
     stopped="O-Switcher остановлен",
     cut="Прервано ответов: {count}",
     ready_count="готовы {ready} из {all}",
-    months=("янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"),
     no_session="нет рабочего стола: работаю без значка",
     no_bus="у сеанса нет шины D-Bus: работаю без значка",
     bus_refused="шина D-Bus недоступна ({reason}): работаю без значка",

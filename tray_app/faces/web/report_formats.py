@@ -30,7 +30,7 @@ class Formats:
 
     def count(self, number: int | None) -> str:
         """E.g. 1,234,567."""
-        return self.words.none if number is None else f"{number:,}".replace(",", self.words.grouping)
+        return self.words.none if number is None else f"{number:,}".replace(",", self.words.wording.grouping)
 
     def percent(self, part: int, whole: int) -> str:
         """E.g. 98.4%: rounded down, so that 100% means all; and never to 0% where there is something."""
@@ -46,20 +46,20 @@ class Formats:
         if ms is None:
             return self.words.none
         if ms < 1000:
-            return self._filled(self.words.milliseconds, str(max(ms, 0)))
+            return self._filled(self.words.wording.milliseconds, str(max(ms, 0)))
         tenths = (ms + 50) // 100
         if tenths < 100:
-            return self._filled(self.words.seconds, self._decimal(tenths))
+            return self._filled(self.words.wording.seconds, self._decimal(tenths))
         seconds, words = (ms + 500) // 1000, self.words
         for unit, size, smaller, small in (
-            (words.days, _DAY_S, words.hours, _HOUR_S),
-            (words.hours, _HOUR_S, words.minutes, _MINUTE_S),
-            (words.minutes, _MINUTE_S, words.seconds, 1),
+            (words.wording.days, _DAY_S, words.wording.hours, _HOUR_S),
+            (words.wording.hours, _HOUR_S, words.wording.minutes, _MINUTE_S),
+            (words.wording.minutes, _MINUTE_S, words.wording.seconds, 1),
         ):
             if seconds >= size:
                 whole, rest = self._filled(unit, self.count(seconds // size)), seconds % size // small
                 return f"{whole} {self._filled(smaller, str(rest))}" if rest else whole
-        return self._filled(words.seconds, str(seconds))
+        return self._filled(words.wording.seconds, str(seconds))
 
     def size(self, octets: int | None) -> str:
         """E.g. 532 B, 1.2 kB, 48 MB, by thousands."""
@@ -92,7 +92,7 @@ class Formats:
         if then[:3] == today[:3]:
             return text
         year = "" if then.tm_year == today.tm_year else f" {then.tm_year}"
-        return f"{then.tm_mday} {self.words.months[then.tm_mon - 1]}{year} {text}"
+        return f"{then.tm_mday} {self.words.wording.months[then.tm_mon - 1]}{year} {text}"
 
     def day(self, at: int) -> str:
         """A day by the local calendar, e.g. 26 Jun, or 26 Jun 2025 where that is not this year."""
@@ -101,7 +101,7 @@ class Formats:
         except (OverflowError, OSError, ValueError):
             return self.words.none
         year = "" if then.tm_year == today.tm_year else f" {then.tm_year}"
-        return f"{then.tm_mday} {self.words.months[then.tm_mon - 1]}{year}"
+        return f"{then.tm_mday} {self.words.wording.months[then.tm_mon - 1]}{year}"
 
     def money(self, usd: float | None) -> str:
         """E.g. $1,234, $12.34, $0.0042; what is not known is no 0."""
@@ -109,10 +109,10 @@ class Formats:
             return self.words.none
         digits = 0 if usd >= 1000 else 2 if usd >= 1 or usd == 0 else 4  # of these, two are always shown
         if 0 < usd < 0.0001:
-            return "<" + self._filled(self.words.money, f"0{self.words.point}0001")
+            return "<" + self._filled(self.words.money, f"0{self.words.wording.point}0001")
         whole, _, rest = f"{usd:,.{digits}f}".partition(".")
         rest = rest[:2] + rest[2:].rstrip("0")
-        text = whole.replace(",", self.words.grouping) + (f"{self.words.point}{rest}" if rest else "")
+        text = whole.replace(",", self.words.wording.grouping) + (f"{self.words.wording.point}{rest}" if rest else "")
         return self._filled(self.words.money, text)
 
     def rough(self, number: int | None) -> str:
@@ -133,8 +133,8 @@ class Formats:
     def phase(self, profile: ProfileView) -> str:
         """A profile's state in one word."""
         if profile.active and profile.state == Phase.READY:
-            return self.words.serving
-        return self.words.phases.get(profile.state, profile.state)
+            return self.words.wording.serving
+        return self.words.wording.phases.get(profile.state, profile.state)
 
     def standing(self, profile: ProfileView) -> tuple[Piece, ...]:
         """What follows that word: `, back in 38 min (the rate limit is reached, stated by OpenRouter)`, in pieces."""
@@ -160,7 +160,7 @@ class Formats:
 
     def _decimal(self, tenths: int) -> str:
         whole, rest = divmod(tenths, 10)
-        return f"{whole}{self.words.point}{rest}" if rest else str(whole)
+        return f"{whole}{self.words.wording.point}{rest}" if rest else str(whole)
 
     def _filled(self, text: str, number: str) -> str:
         return text.format(n=number)

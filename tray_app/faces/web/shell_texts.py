@@ -16,7 +16,7 @@ from typing import TypeVar
 from tray_app.control import wording
 from tray_app.control.views import AppState
 from tray_app.control.wording import Wording
-from tray_app.core.values import Outcome, Phase
+from tray_app.core.values import Outcome
 
 Table = TypeVar("Table")
 
@@ -27,15 +27,7 @@ class ShellWords:
 
     lang: str
     wording: Wording
-    grouping: str  # between thousands
-    point: str  # before decimals
-    months: tuple[str, ...]
     none: str  # what stands where nothing is known
-    milliseconds: str
-    seconds: str
-    minutes: str
-    hours: str
-    days: str
     sizes: tuple[str, ...]
     percent: str
     money: str
@@ -50,8 +42,6 @@ class ShellWords:
     gone_title: str
     ended: str
     trouble: str
-    phases: Mapping[str, str]
-    serving: str
     outcomes: Mapping[str, str]
     running: str
     promise: str
@@ -76,15 +66,7 @@ class ShellWords:
 ENGLISH = ShellWords(
     lang="en",
     wording=wording.ENGLISH,
-    grouping=",",
-    point=".",
-    months=("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
     none="–",
-    milliseconds="{n} ms",
-    seconds="{n} s",
-    minutes="{n} min",
-    hours="{n} h",
-    days="{n} d",
     sizes=("{n} B", "{n} kB", "{n} MB", "{n} GB", "{n} TB"),
     percent="{n}%",
     money="${n}",
@@ -109,8 +91,6 @@ ENGLISH = ShellWords(
     "o-switcher report",
     trouble="O-Switcher could not make this page just now. What you see is what it showed last; it is asked again "
     "every few seconds.",
-    phases={phase: phase.value for phase in Phase},
-    serving="serving",
     outcomes={
         Outcome.SERVED: "served",
         Outcome.FAILED: "failed",
@@ -150,15 +130,7 @@ ENGLISH = ShellWords(
 RUSSIAN = ShellWords(
     lang="ru",
     wording=wording.RUSSIAN,
-    grouping="\u00a0",
-    point=",",
-    months=("янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"),
     none="–",
-    milliseconds="{n} мс",
-    seconds="{n} с",
-    minutes="{n} мин",
-    hours="{n} ч",
-    days="{n} д",
     sizes=("{n} Б", "{n} кБ", "{n} МБ", "{n} ГБ", "{n} ТБ"),
     percent="{n} %",
     money="{n}\u00a0$",
@@ -183,17 +155,6 @@ RUSSIAN = ShellWords(
     "o-switcher report",
     trouble="O-Switcher сейчас не смог составить эту страницу. Здесь то, что он показал в последний раз; запрос "
     "повторяется каждые несколько секунд.",
-    phases={
-        Phase.READY: "готов",
-        Phase.COOLING: "отдыхает",
-        Phase.PROBING: "проверяется",
-        Phase.OPEN: "отключён из-за сбоев",
-        Phase.REAUTH: "ключ не принят",
-        Phase.DRAINING: "завершает запросы",
-        Phase.PAUSED: "приостановлен",
-        Phase.DISABLED: "отключён",
-    },
-    serving="работает",
     outcomes={
         Outcome.SERVED: "успешно",
         Outcome.FAILED: "не удался",
