@@ -81,16 +81,18 @@ def test_after_a_move_the_first_start_by_hand_puts_the_entry_right(login: Login)
     (line,) = [line for line in text.splitlines() if line.startswith("Exec=")]
     login.entry.write_text(text.replace(line, "Exec=/gone/bin/o-switcher"))
     assert "which is not there any more" in login.say("status")
-    process = subprocess.Popen(
-        [*line.removeprefix("Exec=").split()[:3], "serve"],
+    with subprocess.Popen(
+        [*line.removeprefix("Exec=").split(), "serve"],
         env=environment(login.home, **login.variables),
         cwd=login.home,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert login.runs()
-    assert login.say("status") == "launch at login is on"
-    assert line in login.entry.read_text().splitlines()
-    command(login.home, "stop", **login.variables)
-    _, said = process.communicate(timeout=20)
+    ) as process:
+        try:
+            assert login.runs()
+            assert login.say("status") == "launch at login is on"
+            assert line in login.entry.read_text().splitlines()
+        finally:
+            process.terminate()
+            _, said = process.communicate(timeout=20)
     assert "launch at login starts this O-Switcher now" in said
