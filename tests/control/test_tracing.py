@@ -145,7 +145,9 @@ def test_in_russian_the_same_is_said() -> None:
     assert lines(TRACE, str, RUSSIAN)[-2] == "  успешно, статус 200 через 9,0 с, ответил openrouter-backup"  # noqa: RUF001
 
 
-@pytest.mark.parametrize("field", fields(tracing.Words), ids=lambda field: field.name)
+@pytest.mark.parametrize(
+    "field", [one for one in fields(tracing.Words) if one.type == "str"], ids=lambda field: field.name
+)
 def test_every_language_fills_in_the_same(field: object) -> None:
     name = field.name  # type: ignore[attr-defined]
     english, russian = getattr(ENGLISH, name), getattr(RUSSIAN, name)

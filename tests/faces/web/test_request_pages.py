@@ -419,7 +419,7 @@ def test_without_a_session_nothing_is_shown(rig: Rig, address: str) -> None:
     assert answer.status_code == 401 and IDS[0] not in answer.text and MAIN not in answer.text
 
 
-@pytest.mark.parametrize("address", [HERE, f"{HERE}/{IDS[0]}", EVENTS])
+@pytest.mark.parametrize("address", ["/report", HERE, f"{HERE}/{IDS[0]}", EVENTS])
 def test_a_history_that_cannot_be_read_is_a_page_that_says_so(lively: Rig, address: str) -> None:
     with httpx.Client(base_url=lively.url, trust_env=False, timeout=20) as client:
         client.get(str(connect(lively.home.running).ask("report")["url"]))

@@ -9,7 +9,9 @@ from types import ModuleType
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from tray_app.control.verbs import Refused
 from tray_app.control.views import AppState
+from tray_app.faces.web.answering import STATUS
 from tray_app.faces.web.shell import language_of, shell_of
 
 PAGE_HEADERS = {
@@ -48,6 +50,13 @@ def as_sent(request: Request, page: str) -> HTMLResponse:
 def takes_gzip(request: Request) -> bool:
     """Whether the client reads gzip. All browsers do; a script may not."""
     return "gzip" in request.headers.get("accept-encoding", "")
+
+
+async def unavailable(request: Request, error: Exception) -> HTMLResponse:
+    """What is shown where a page was refused what it is made of."""
+    report = await asyncio.to_thread(drawing)
+    code, words = (STATUS.get(error.code, 409), error.message) if isinstance(error, Refused) else (500, str(error))
+    return HTMLResponse(report.unavailable(words, locale=language_of(request)), code, headers=PAGE_HEADERS)
 
 
 async def signed_out(request: Request) -> HTMLResponse:

@@ -16,7 +16,7 @@ from tray_app.control.service import Service
 from tray_app.control.verbs import Refused
 from tray_app.faces.web import api, clients, event_pages, help, overview, profiles, request_pages, settings
 from tray_app.faces.web.answering import broken, not_allowed, not_found, refusal
-from tray_app.faces.web.drawing import PAGE_HEADERS, drawing, takes_gzip
+from tray_app.faces.web.drawing import PAGE_HEADERS, drawing, takes_gzip, unavailable
 from tray_app.faces.web.forms import form_of
 from tray_app.faces.web.sessions import Sessions
 from tray_app.faces.web.shell import LOOK, Page, choose_look
@@ -43,7 +43,7 @@ def build(service: Service, sessions: Sessions) -> Starlette:
             Route("/static/{name}", _static, methods=["GET"]),
             *api.routes(service, sessions),
         ],
-        exception_handlers={404: not_found, 405: not_allowed, 500: broken},
+        exception_handlers={404: not_found, 405: not_allowed, 500: broken, Refused: unavailable},
     )
     site.state.pages = PAGES
     return site

@@ -25,7 +25,7 @@ from tray_app.faces.web.report_formats import Formats, LocalTime
 from tray_app.faces.web.report_series import costly, link, series
 from tray_app.faces.web.report_texts import words_for
 from tray_app.faces.web.shell import LOOK, THEMES, Shell
-from tray_app.faces.web.shell_texts import LANGUAGE_NAMES
+from tray_app.faces.web.shell_texts import LANGUAGE_NAMES, ShellWords
 from tray_app.faces.web.shell_texts import words_for as shell_words_for
 
 CHART = "chart.js"
@@ -103,7 +103,19 @@ def page(template: str, shell: Shell, *, now: int = 0, local: LocalTime = time.l
 
 def signed_out(*, locale: str = "en") -> str:
     """What a browser without a session is shown."""
-    return _environment().get_template("signed_out.html").render(s=shell_words_for(locale))
+    words = shell_words_for(locale)
+    return _at_the_door(words, words.signed_out, words.signed_out_how, "o-switcher report")
+
+
+def unavailable(message: str, *, locale: str = "en") -> str:
+    """What is shown where a page cannot be made, such as while the history cannot be read."""
+    words = shell_words_for(locale)
+    return _at_the_door(words, words.unavailable, message, "o-switcher doctor")
+
+
+def _at_the_door(words: ShellWords, title: str, text: str, command: str) -> str:
+    drawn = _environment().get_template("door.html")
+    return _encodable(drawn.render(s=words, title=title, words=text, command=command))
 
 
 def static_file(name: str) -> tuple[bytes, str] | None:

@@ -47,6 +47,7 @@ class ShellWords:
     promise: str
     signed_out: str
     signed_out_how: str
+    unavailable: str
     chosen: str
     menu: str
     pages: Mapping[str, str]
@@ -103,6 +104,7 @@ ENGLISH = ShellWords(
     promise="Prompts, answers and keys are never stored, and this page asks nothing of any other machine.",
     signed_out="This report is yours alone",
     signed_out_how="Open it from the O-Switcher icon in the tray, or run this in a terminal:",
+    unavailable="This page cannot be shown just now",
     chosen="{id} is {words}",
     menu="Pages",
     pages={
@@ -167,6 +169,7 @@ RUSSIAN = ShellWords(
     promise="Запросы, ответы и ключи нигде не хранятся, а эта страница ни к каким другим машинам не обращается.",
     signed_out="Этот отчёт только для вас",
     signed_out_how="Откройте его значком O-Switcher в трее или выполните в терминале:",
+    unavailable="Эту страницу сейчас нельзя показать",
     chosen="{id} {words}",
     menu="Страницы",
     pages={
