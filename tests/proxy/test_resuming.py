@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from tests.proxy.speaking import Speaker, speaking
 from tests.rig import CHAT, Rig, running, said, script_of
+from tray_app.control import tracing
 from tray_app.control.callers import connect
-from tray_app.faces.cli.history import trace_lines
+from tray_app.core.history import Trace
 from tray_app.proxy import relay
 
 BODY: dict[str, Any] = {
@@ -294,8 +296,8 @@ def test_inspect_shows_the_parts_of_the_stream(tmp_path: Path) -> None:
         read(rig)
         request_id = rig.rows("SELECT id FROM request")[0]["id"]
         trace = connect(rig.home.running).ask("inspect", request_id=request_id)
-    lines = trace_lines(trace)
-    parts = [line for line in lines if "part" in line]
+    told = tracing.lines(msgspec.convert(trace, Trace), str)
+    parts = [line for line in told if "part" in line]
     assert ["part 1 of the stream from openrouter-first" in parts[0], "then it was interrupted" in parts[0]] == [
         True
     ] * 2
