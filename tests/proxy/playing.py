@@ -487,8 +487,11 @@ class Stage:
         events = self._table("quota_event")
         _compare(self.row.quota, [self._event(one) for one in events], "quota_event")
         self._check_cooldowns(events)
-        operators = [self._operator(one) for one in self._table("operator_event")]
-        assert operators == list(self.row.operators)
+        acts = self._table("operator_event")
+        circuits = [one for one in acts if one["verb"].startswith("circuit-")]
+        assert {one["actor"] for one in circuits} <= {"app"}
+        assert len(circuits) == self.row.log.get("circuit.change", 0)
+        assert [self._operator(one) for one in acts if one not in circuits] == list(self.row.operators)
         self._check_log(events)
 
     def _table(self, name: str) -> list[dict[str, Any]]:
