@@ -19,9 +19,13 @@ import environment
 import system_packages
 from terminal import run_or_explain
 
-# What needs no desktop, browser or program of another's runs beside what does, in a process of its own: the one
-# computes while the other waits. More processes crowd two cores.
-ASIDE = ("tests/agents", "tests/core", "tests/ledger", "tests/proxy/faults", "tests/simulator")
+# Tests wait more than they compute, for desktops, browsers and programs to start: these run beside the others, each
+# line in a process of its own. More of them crowd two cores. Only the others may use what there is but one of, such
+# as a port.
+BESIDE = (
+    ("tests/agents", "tests/core", "tests/ledger", "tests/proxy/faults", "tests/simulator"),
+    ("tests/clients", "tests/control", "tests/faces/web"),
+)
 COVERAGE_ALL = 90
 COVERAGE_CORE = 100
 
@@ -58,19 +62,19 @@ class Suite:
         return subprocess.run(self._command("pytest", *arguments), cwd=environment.CHECKOUT, check=False).returncode
 
     def everything(self) -> int:
-        """Runs all tests in two processes, and keeps their closing lines; the output of the second comes last."""
-        aside = [folder for folder in ASIDE if (environment.CHECKOUT / folder).is_dir()]
+        """Runs all tests, and keeps the closing lines of each process; their output comes one after the other."""
+        lanes = [[folder for folder in lane if (environment.CHECKOUT / folder).is_dir()] for lane in BESIDE]
+        rest = ["tests", *(f"--ignore={folder}" for lane in lanes for folder in lane)]
         measured = self._command("coverage", "run", "-m", "pytest")
         self._module("coverage", "erase")
         with ThreadPoolExecutor() as threads:
-            other = threads.submit(_kept, [*measured, *aside], shown=False) if aside else None
-            code, output = _kept([*measured, "tests", *(f"--ignore={folder}" for folder in aside)], shown=True)
+            others = [(lane, threads.submit(_kept, [*measured, *lane], shown=False)) for lane in lanes if lane]
+            code, output = _kept([*measured, *rest], shown=True)
             self.closing = closing_lines(output)
-            if other is not None:
-                print(f"\n--- beside it: {' '.join(aside)}", flush=True)
+            for lane, other in others:
                 beside, output = other.result()
-                print(output, flush=True)
-                self.closing = [*closing_lines(output), *self.closing]
+                print(f"\n--- beside it: {' '.join(lane)}\n{output}", flush=True)
+                self.closing += closing_lines(output)
                 code = code or beside
         self._module("coverage", "combine", "--quiet")
         return code

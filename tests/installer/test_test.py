@@ -70,7 +70,7 @@ def test_every_stage_runs_although_one_failed(tmp_path: Path) -> None:
     (core / "one.py").write_text("import os\n\n\ndef double(number: int) -> int:\n    return number * 2\n")
     command = [sys.executable, "-c", START]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    *_, beside, closing, times = done.stdout.splitlines()
+    *_, closing, beside, times = done.stdout.splitlines()
     assert done.returncode == 1
     assert " 1 passed in " in beside
     assert " 1 passed in " in closing
