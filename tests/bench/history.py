@@ -76,8 +76,8 @@ def measured(path: Path, attempts: int) -> Iterator[Row]:
         began = time.process_time()
         make(path, attempts, now)
         spent = (time.process_time() - began) * 1e6 / attempts
-        _sum_up(path, now)
         yield Row("making it: CPU an attempt", Series((spent,), "us"), note=f"{attempts:,} attempts in 30 days")
+    _sum_up(path, now)
     yield from _disk(path)
     yield from _questions(path, now)
     yield from pages.measured(path, min(RUNS, PAGE_RUNS))

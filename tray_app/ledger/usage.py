@@ -50,9 +50,11 @@ def asked(cursor: sqlite3.Cursor, period: Period, starts: Sequence[int]) -> Usag
     for at, texts in source.times():
         times[_slot(starts, at)].update(histogram.total(texts))
     errors: list[dict[str, int]] = [{} for _ in starts]
-    for at, error_class, calls in source.errors():
+    faults: dict[str, _Values] = {}
+    for at, error_class, *values in source.faults():
         of_slot = errors[_slot(starts, at)]
-        of_slot[error_class] = of_slot.get(error_class, 0) + calls
+        of_slot[error_class] = of_slot.get(error_class, 0) + values[0]
+        _add(faults.setdefault(error_class, [None] * len(values)), values)
     every: _Values = [None] * len(_COLUMNS)
     for found in by_profile.values():
         _add(every, found)
@@ -64,7 +66,7 @@ def asked(cursor: sqlite3.Cursor, period: Period, starts: Sequence[int]) -> Usag
             for at, values, cost, error, took in zip(starts, by_slot, costs, errors, times, strict=True)
         ),
         {profile: _sums(found) for profile, found in by_profile.items()},
-        tuple(Faults(*row) for row in source.faults()),
+        tuple(Faults(name, *values) for name, values in sorted(faults.items(), key=_most_frequent)),
     )
 
 
@@ -105,22 +107,12 @@ class _Source:
             " GROUP BY 1 HAVING texts IS NOT NULL"
         )
 
-    def errors(self) -> Iterator[tuple[Any, ...]]:
-        """Time, class and how many."""
-        yield from self._rows(
-            f"SELECT {self._at.replace('at', 'hour_at')}, error_class, sum(calls) FROM {self._failed} GROUP BY 1, 2"  # noqa: S608
-        )
-
     def faults(self) -> Iterator[tuple[Any, ...]]:
-        """Those of all classes, the most frequent first."""
+        """Time, class, how many, and what came of them."""
         yield from self._rows(
-            "SELECT error_class, sum(calls), sum(failovers), sum(spared_ms), sum(spared_usd)"  # noqa: S608
-            f" FROM {self._failed} GROUP BY error_class ORDER BY 2 DESC, 1"
+            f"SELECT {self._at.replace('at', 'hour_at')}, error_class, sum(calls), sum(failovers), sum(spared_ms),"  # noqa: S608
+            f" sum(spared_usd) FROM fault_hour WHERE hour_at >= :since AND hour_at < :until{self._filter} GROUP BY 1, 2"
         )
-
-    @property
-    def _failed(self) -> str:
-        return f"fault_hour WHERE hour_at >= :since AND hour_at < :until{self._filter}"
 
     def _hours(self, *columns: str) -> str:
         return (
@@ -148,6 +140,11 @@ def _add(values: _Values, more: Sequence[Any]) -> None:
     for place, value in enumerate(more):
         if value is not None:
             values[place] = (values[place] or 0) + value
+
+
+def _most_frequent(fault: tuple[str, _Values]) -> tuple[int, str]:
+    """The order of classes: by how many there were, then by name."""
+    return -fault[1][0], fault[0]
 
 
 def _sums(values: _Values) -> Sums:
