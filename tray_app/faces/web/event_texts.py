@@ -89,7 +89,7 @@ ENGLISH = Words(
     go_on="Go on",
     held="Held back: {n}",
     live="New events appear by themselves.",
-    take="Take along",
+    take="Export",
     take_as="The events of the selected time and profile as a file:",
     files={"failovers": "Failovers", "quota-events": "Limits and quotas", "operator-events": "Operators and the app"},
 )
@@ -134,7 +134,7 @@ RUSSIAN = Words(
     go_on="Продолжить",
     held="Придержано: {n}",
     live="Новые события появляются сами.",
-    take="Забрать с собой",
+    take="Выгрузить",
     take_as="События выбранного времени и профиля в виде файла:",
     files={"failovers": "Переключения", "quota-events": "Лимиты и квоты", "operator-events": "Операторы и приложение"},
 )
