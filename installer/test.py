@@ -24,7 +24,7 @@ from terminal import run_or_explain
 # as a port.
 BESIDE = (
     ("tests/agents", "tests/core", "tests/ledger", "tests/proxy/faults", "tests/simulator"),
-    ("tests/clients", "tests/control", "tests/faces/web"),
+    ("tests/clients", "tests/control", "tests/faces/web", "tests/host"),
 )
 COVERAGE_ALL = 90
 COVERAGE_CORE = 100

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,5 +119,8 @@ def practice(*names: str, behaviour: str = '{do="ok"}') -> str:
 
 def inotify(pid: int) -> list[str]:
     """What a process watches folders with."""
-    files = Path(f"/proc/{pid}/fd").iterdir()
-    return [str(link) for file in files if "inotify" in str(link := file.readlink())]
+    found = []
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it may close one meanwhile
+            found.append(str(file.readlink()))
+    return [name for name in found if "inotify" in name]
