@@ -124,8 +124,8 @@ def test_what_is_on_the_machine_is_shown_and_taken_over(browser: Browser, rig: R
             f"new openrouter …{key_of('b')[-4:]} · OpenCode's auth.jsoncan be taken over",
             "not taken x · OpenCode's auth.jsona consumer login, not an API key: only API keys are pooled",
         ])  # fmt: skip
-        visit.page.get_by_role("button", name="Take over 1").click()
-        visit.hears("Taken over: openrouter-opencode")
+        visit.page.get_by_role("button", name=ENGLISH.take.format(n=1)).click()
+        visit.hears(ENGLISH.taken.format(names="openrouter-opencode"))
     assert list(rig.app.vault.entries()) == ["openrouter-opencode"]
 
 
