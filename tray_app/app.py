@@ -29,7 +29,7 @@ from tray_app.control.configuration import Configuration
 from tray_app.control.connecting import Connecting
 from tray_app.control.demonstration import Demonstration
 from tray_app.control.feed import Feed
-from tray_app.control.live import Live
+from tray_app.control.live import SHOWN, Live
 from tray_app.control.login_watch import LoginWatch
 from tray_app.control.registry import Registry
 from tray_app.control.service import About, Service
@@ -144,7 +144,7 @@ class App:
         self._settings_mark = _mark(self.home.config)
         self._settings_seen = 0.0
         self._clients: dict[bytes, str] = {}
-        self._known_tokens: dict[str, str] = {}
+        self._known_tokens: Mapping[str, str] = {}
         self._history: History | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._tidying: asyncio.TimerHandle | None = None
@@ -208,12 +208,13 @@ class App:
     def record(self, fact: Fact) -> None:
         """Every fact of the house passes here: to the ledger, to what faces are shown, to listeners."""
         self.writer.record(fact)
-        if type(fact) not in _BEGINNINGS:
+        kind = type(fact)
+        if kind not in _BEGINNINGS:
             self.tally.see(fact)
-            if self.live.see(fact):
-                self._changed()
-            if self._prober is not None and isinstance(fact, RequestEnded):
+            if kind is RequestEnded and self._prober is not None:
                 self._prober.served()
+            if kind in SHOWN and self.live.see(fact):
+                self._changed()
         for listener in self.listeners:
             listener(fact)
 
@@ -370,7 +371,7 @@ class App:
     def _client_of(self, digest: bytes) -> str | None:
         """The client whose token has that SHA-256."""
         tokens = self.vault.tokens()
-        if tokens != self._known_tokens:
+        if tokens is not self._known_tokens:
             import hashlib
 
             self._known_tokens = tokens
@@ -406,6 +407,7 @@ class App:
         origins = frozenset(b"http://" + host for host in hosts)
         house = House(
             self._client_of,
+            self.vault.tokens,
             lambda: self._providers,
             lambda: hosts,
             lambda: origins,

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.core.build import NOW, unhurried
 from tray_app.core import affinity
-from tray_app.core.affinity import EDGE, IDLE_MS, KEY_BYTES, Conversations, Opening, conversation_from, opening_of
+from tray_app.core.affinity import EDGE, IDLE_MS, KEY_BYTES, Conversations, Opening, header_key, opening_key, opening_of
 
 Body = dict[str, Any]
 
@@ -30,7 +30,7 @@ def conversation_of(client: str, headers: Iterable[tuple[bytes, bytes]], body: b
         opening = opening_of(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         opening = Opening()
-    return conversation_from(client, headers, opening)
+    return header_key(client, headers) or opening_key(client, opening)
 
 
 def key(body: Body, *headers: tuple[bytes, bytes], client: str = "agent") -> bytes | None:

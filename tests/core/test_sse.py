@@ -16,6 +16,7 @@ from tray_app.core.sse import (
     Event,
     Sign,
     Splitter,
+    begins_plainly,
     error_in,
     is_readable,
     latest_from,
@@ -588,3 +589,81 @@ def test_the_latest_events_are_found_from_the_end(count: int, start: bytes | Non
     events = b"data: a\n\ndata: b\n\ndata: c\n\n"
     assert events[latest_from(events, count) :] == (start or events)
     assert latest_from(b"", count) == latest_from(b"data", count) == 0
+
+
+# -- at a glance
+
+OPENINGS = (
+    b": PROCESSING\n\n",
+    b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n',
+    b'data: {"choices": [{"delta": {"role": "assistant", "content": null}}]}\n\n',
+    b'event: message_start\ndata: {"type":"message_start","message":{"content":[]}}\n\n',
+    b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{}}\n\n',
+    b'event: ping\ndata: {"type": "ping"}\n\n',
+    b'data: {"type":"ping","delta":{"content":"x"}}\n\n',
+    b'event: ping\ndata: {"delta":{"content":"x"}}\n\n',
+)
+TEXTS = (
+    b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n',
+    b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":" the"},"finish_reason":null}]}\n\n',
+    b'data: {"choices": [{"delta": {"content": "\\n"}}]}\n\n',
+    b"event: content_block_delta\n"
+    b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}\n\n',
+    b'data: {"type": "content_block_delta", "index": 12, "delta": {"type": "text_delta", "text": "a"}}\n\n',
+)
+OTHERS = (
+    b'data: {"error":{"message":"no"}}\n\n',
+    b'data: {"\\u0065rror":{"message":"no"}}\n\n',
+    b"event: error\ndata: {}\n\n",
+    b'data: {"object":"error"}\n\n',
+    b'data: {"type":"response.failed"}\n\n',
+    b'data: {"type":"response.completed"}\n\n',
+    b'data: {"choices":[{"finish_reason":"error","delta":{"content":"x"}}]}\n\n',
+    b"data: [DONE]\n\n",
+    b'data: {"type":"message_stop"}\n\n',
+    b'data: {"done":true,"done_reason":"stop"}\n\n',
+    b': {"delta":{"content":"in a comment"}}\n\n',
+    b'data: {"choices":[{"delta":{"content":"cut he',
+    b'data: {"choices":[{"delta":{"content":"Hi"}}]}\r\n\r\n',
+    BOM,
+)
+GLANCED = (Protocol.CHAT, Protocol.MESSAGES)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "data"),
+    [
+        *((Protocol.CHAT, opening + text) for opening in (b"", *OPENINGS[:3]) for text in TEXTS[:3]),
+        *((Protocol.MESSAGES, opening + text) for opening in (b"", *OPENINGS[3:6]) for text in TEXTS[3:]),
+    ],
+)
+def test_text_shows_at_a_glance(protocol: Protocol, data: bytes) -> None:
+    assert begins_plainly(data, protocol)
+    assert begins_plainly(data + data, protocol)
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize("data", [b"", *OPENINGS, *OTHERS])
+def test_what_may_be_another_matter_does_not(protocol: Protocol, data: bytes) -> None:
+    assert not begins_plainly(data, protocol)
+    mine = {Protocol.CHAT: TEXTS[0], Protocol.MESSAGES: TEXTS[3]}.get(protocol)
+    if mine is not None:
+        assert not begins_plainly(data + mine[:-1], protocol), "not before the event is whole"
+
+
+def test_no_other_protocol_is_glanced_at() -> None:
+    data = b"".join(TEXTS)
+    assert {protocol for protocol in Protocol if begins_plainly(data, protocol)} == set(GLANCED)
+
+
+@given(
+    protocol=st.sampled_from(GLANCED),
+    parts=st.lists(st.sampled_from((*OPENINGS, *TEXTS, *OTHERS)), min_size=1, max_size=6),
+)
+@example(protocol=Protocol.CHAT, parts=[OTHERS[0], TEXTS[0]])
+@example(protocol=Protocol.MESSAGES, parts=[OTHERS[8], TEXTS[3]])
+def test_a_glance_never_says_more_than_reading_does(protocol: Protocol, parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    if begins_plainly(data, protocol):
+        signs = [sign_of(event) for event in Splitter(protocol).feed(data)]
+        assert next(sign for sign in signs if sign is not Sign.LIFE) is Sign.CONTENT

@@ -8,6 +8,7 @@ from tray_app.control.views import ClientView, SwitchView
 from tray_app.core.values import Fact, FailedOver, RequestEnded
 
 DAY_MS = 86_400_000
+SHOWN = frozenset({FailedOver, RequestEnded})  # the facts that `Live` looks at
 
 
 @dataclass(slots=True)
@@ -21,18 +22,13 @@ class Live:
 
     def see(self, fact: Fact) -> bool:
         """Take note; whether something changed that a person would want to see at once."""
-        match fact:
-            case FailedOver(_, at, from_profile, to_profile, reason, manual):
-                self.last_switch = SwitchView(at, from_profile, to_profile, reason, manual)
-                return True
-            case RequestEnded():
-                return self._request(fact)
-            case _:
-                return False
-
-    def _request(self, fact: RequestEnded) -> bool:
-        if fact.ended_at >= self.day_at + DAY_MS:
-            self.day_at += (fact.ended_at - self.day_at) // DAY_MS * DAY_MS
-            self.requests_today = 0
-        self.requests_today += 1
+        if isinstance(fact, RequestEnded):  # the one that there are many of
+            if fact.ended_at >= self.day_at + DAY_MS:
+                self.day_at += (fact.ended_at - self.day_at) // DAY_MS * DAY_MS
+                self.requests_today = 0
+            self.requests_today += 1
+            return False
+        if isinstance(fact, FailedOver):
+            self.last_switch = SwitchView(fact.at, fact.from_profile, fact.to_profile, fact.reason, fact.manual)
+            return True
         return False

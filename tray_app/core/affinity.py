@@ -101,22 +101,15 @@ _text = msgspec.json.Decoder(str)
 _spell = msgspec.json.Encoder().encode
 
 
-def conversation_from(client: str, headers: Iterable[tuple[bytes, bytes]], opening: Opening) -> bytes | None:
-    """The key of the conversation that a request belongs to; None where it shows none. Never raises.
+def header_key(client: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The key of the conversation that a request belongs to, where a header names it; else ask `opening_key`.
 
-    Ask it for the paths of a conversation's protocols only: a prompt for a picture looks like any other.
+    For the paths of a conversation's protocols only: a prompt for a picture looks like any other.
 
     Args:
         client: whose token it is; two clients never share a conversation.
         headers: names in lower case.
-        opening: the body, as `opening_of` reads it; looked at only where no header tells.
     """
-    key = header_key(client, headers)
-    return opening_key(client, opening) if key is None else key
-
-
-def header_key(client: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The key of the session that a header names, or None."""
     best, named = len(_RANKS), b""
     for name, value in headers:
         if name in _RANKS and value and _RANKS[name] < best:
@@ -139,7 +132,7 @@ def opening_of(body: bytes) -> Opening:
 
 
 def opening_key(client: str, opening: Opening) -> bytes | None:
-    """The key of the session that a body names, else of what its conversation began with, or None."""
+    """The key of the session that a body names, else of what its conversation began with, or None. Never raises."""
     try:
         named = _quoted(opening.session_id) or _quoted(opening.prompt_cache_key) or _session_of(opening.metadata)
         if named:

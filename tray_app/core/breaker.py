@@ -88,9 +88,9 @@ class Breaker(Struct, frozen=True):
 
         `well` is False only for what `counts`. Other failures, and calls that the client gave up, are no outcomes.
         """
+        if self.opened_at is None:
+            return self._recorded(well, now, rules)
         match self.circuit(now, rules):
-            case Circuit.CLOSED:
-                return self._recorded(well, now, rules)
             case Circuit.OPEN:
                 # An open circuit lets nobody through, so this call began before it opened. A failure is a late echo
                 # of the fault that opened it and must not put off the probe; a success shows only how things were.

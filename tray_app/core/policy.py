@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from typing import TypeVar
 
 from msgspec import Struct, field
 
 from tray_app.core import allowance
 from tray_app.core.breaker import BreakerRules
+from tray_app.core.once import once
 from tray_app.core.pool import Choice, Member, Pool
 from tray_app.core.score import Score, Weights, score, worth
 from tray_app.core.values import Action, Cooldown, ErrorClass, Phase, Scope, Source, Verdict
@@ -286,7 +286,7 @@ class Case:
                 if self._fits(member):
                     yield Candidate(member, lane)
 
-    @cached_property
+    @once
     def first_wanted(self) -> str | None:
         """The pinned profile, else the one that holds the conversation."""
         return self.choice.profile_id if self.choice is not None and self.choice.pinned else self.held
@@ -299,12 +299,12 @@ class Case:
         held = self.pool.members.get(self.pool.holder(self.lanes[0].provider, self.lanes[0].model) or "")
         return held.profile.id if held is not None and held.cooldowns else None
 
-    @cached_property
+    @once
     def ahead(self) -> Candidate | None:
         """That profile, if it may take the call now."""
         return None if self.first_wanted is None else self._ready_one(self.first_wanted)
 
-    @cached_property
+    @once
     def choice(self) -> Choice | None:
         """The operator's choice, where it concerns this call."""
         choice = self.pool.choice_at(self.now)
@@ -369,7 +369,7 @@ class Case:
         member = self.pool.members.get(tried.profile_id)
         return member.profile.base_url if member else None
 
-    @cached_property
+    @once
     def standings(self) -> tuple[Standing, ...]:
         """How everybody stands. Looked at where nobody can serve."""
         found = []

@@ -20,6 +20,7 @@ from tray_app.core.widening import Limits
 _STRENGTH = {Source.INFERRED: 0, Source.PROBE: 1, Source.BODY: 2, Source.HEADER: 2}
 _ACCOUNT_SCOPES = frozenset({Scope.ACCOUNT, Scope.ACCOUNT_MODEL, Scope.ACCOUNT_FREE_MODELS})
 _PROVIDER_SCOPES = frozenset({Scope.PROVIDER, Scope.ENVIRONMENT, Scope.MODEL})  # nobody's own: all rest
+_ENABLED = Admin.ENABLED  # a member of an enum costs ten times as much to look up on its class
 MODELS_KEPT = 64  # of models whose current profile is another than their provider's
 ALIVE_MS = 60_000  # an address that answered so long ago shows that this machine has a network
 
@@ -71,7 +72,7 @@ class Member(Struct, frozen=True):
 
     def serves(self, now: int, model: str | None) -> bool:
         """Whether a call for `model` may go here now. Asked for every profile at each choice: spelled out."""
-        if self.admin is not Admin.ENABLED or self.reauth is not None or self.vitals.open_until is not None:
+        if self.admin is not _ENABLED or self.reauth is not None or self.vitals.open_until is not None:
             return self.phase(now, model) in (Phase.READY, Phase.PROBING)
         return self.profile.enabled and not (self.cooldowns and self.resting(now, model))
 

@@ -23,11 +23,15 @@ class Health(Struct, frozen=True):
 
         A clock that was set back counts as no time passed.
         """
-        return self.value if now <= self.at else 1.0 - (1.0 - self.value) * self.kept(now)
+        if self.value == 1.0 or now <= self.at:
+            return self.value
+        return 1.0 - (1.0 - self.value) * self.kept(now)
 
     def kept(self, now: int) -> float:
         """How much of what was held against it still counts, from 1.0 just after an outcome down to 0.0."""
-        kept: float = 0.5 ** (max(0, now - self.at) / HALF_LIFE_MS) if self.at else 1.0
+        if now <= self.at or not self.at:
+            return 1.0
+        kept: float = 0.5 ** ((now - self.at) / HALF_LIFE_MS)
         return kept
 
     def after(self, well: bool, latency_ms: int | None, now: int) -> Health:
@@ -68,7 +72,7 @@ def score(health: Health, failure_share: float, priority: int, weights: Weights,
     well = weights.health * health.now(now)
     # Subtracted from 0.0 rather than negated: a log should not say -0.0.
     slow = 0.0 if health.latency_ms is None else 0.0 - weights.latency * min(1.0, health.latency_ms / expected_ms)
-    failed = 0.0 - weights.failure * failure_share * health.kept(now)
+    failed = 0.0 - weights.failure * failure_share * health.kept(now) if failure_share else 0.0
     preferred = weights.priority * (priority / (1 + abs(priority)))  # divided first: ints have no largest
     return Score(well + slow + failed + preferred, well, slow, failed, preferred)
 

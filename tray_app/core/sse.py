@@ -119,8 +119,10 @@ def latest_from(events: bytes, count: int) -> int:
     """Where the latest `count` events begin, with the blank line before them; 0 where there are no more."""
     at = len(events)
     for _ in range(count):
-        at = events.rfind(b"\n\n", 0, max(at - 1, 0))
-    return max(at, 0)
+        at = events.rfind(b"\n\n", 0, at - 1) if at > 1 else -1
+        if at <= 0:
+            return 0
+    return at
 
 
 def error_in(events: bytes, protocol: Protocol) -> tuple[bytes, bytes] | None:
@@ -209,6 +211,52 @@ def sign_of(event: Event) -> Sign:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Sign.ERROR if event.name == "error" else Sign.CONTENT
     return _sign_of_delta(event.name, delta)
+
+
+class _Plain(Struct, frozen=True):
+    """What most answers begin with: `text` matches an event with some; `odd` are words that may make it another matter.
+
+    In the model's own words quotes are escaped, so that they do not match.
+    """
+
+    text: re.Pattern[bytes]
+    odd: tuple[bytes, ...]
+
+
+_ODD = (b"error", b"fail", b'"done"', b"response.", b"\\u")
+_PLAIN_OF = {
+    Protocol.CHAT: _Plain(
+        re.compile(rb'"delta": ?\{(?:"role": ?"assistant", ?)?"content": ?"[^"]'),
+        (*_ODD, b"[DONE]", b'"type"', b"event:"),
+    ),
+    Protocol.MESSAGES: _Plain(
+        re.compile(
+            rb'data: \{"type": ?"content_block_delta", ?"index": ?\d+, ?'
+            rb'"delta": ?\{"type": ?"text_delta", ?"text": ?"[^"]'
+        ),
+        (*_ODD, b"message_stop"),
+    ),
+}
+_GLANCE = 8_192
+
+
+def begins_plainly(data: bytes, protocol: Protocol) -> bool:
+    """Whether the beginning of a stream shows at a glance that it answers, as reading its events would find too.
+
+    False says nothing: then its events must be read one by one.
+    """
+    plain = _PLAIN_OF.get(protocol)
+    found = plain.text.search(data, 0, _GLANCE) if plain is not None else None
+    if plain is None or found is None:
+        return False
+    line, end = data.rfind(b"\n", 0, found.start()) + 1, data.find(b"\n\n", found.end())
+    if end < 0 or not data.startswith(b"data: ", line):
+        return False
+    before = data[:end]
+    for word in plain.odd:  # noqa: SIM110 - a generator costs more than the search
+        if word in before:
+            return False
+    return True
 
 
 def _sign_of_delta(name: str, delta: _Delta) -> Sign:
@@ -363,8 +411,10 @@ class EndWatch:
         if self.ended_by in ends.errors:
             return True
         tail = self._tail()
+        if b'error"' not in tail:
+            return False  # nearly always
         tail = tail[latest_from(tail, LATEST) :]
-        return b'error"' in tail and any(mark in tail for mark in ends.errors)
+        return any(mark in tail for mark in ends.errors)
 
 
 def _is_event(rest: bytes, ends: _Ends) -> bool:

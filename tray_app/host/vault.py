@@ -14,7 +14,7 @@ import secrets
 import stat
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -152,9 +152,9 @@ class Vault:
         with self._changing() as made:
             return made.tokens.setdefault(client, f"{TOKEN_PREFIX}{client}-{secrets.token_hex(16)}")
 
-    def tokens(self) -> dict[str, str]:
-        """All local tokens, by client name."""
-        return dict(self._document.tokens)
+    def tokens(self) -> Mapping[str, str]:
+        """All local tokens, by client name: another object once they may have changed, never another content."""
+        return self._document.tokens
 
     def revoke(self, client: str) -> bool:
         """Let that client's token count no longer; whether there was one."""

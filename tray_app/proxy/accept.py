@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from tray_app.core import errorbody
 from tray_app.core.emptiness import says_nothing
-from tray_app.core.sse import Event, Sign, Splitter, is_readable, sign_of
+from tray_app.core.sse import Event, Sign, Splitter, begins_plainly, is_readable, sign_of
 from tray_app.core.values import Call, ErrorClass, Head, Protocol, Unreachable
 from tray_app.proxy.http1 import Response
 
@@ -93,7 +93,10 @@ async def accept(call: Call, response: Response, *, goes_on: bool = False) -> Ac
 
 def header(response: Response, name: bytes) -> bytes:
     """The first value of that header, lower case; empty if there is none."""
-    return next((value.lower() for key, value in response.headers if key == name), b"")
+    for key, value in response.headers:
+        if key == name:
+            return value.lower()
+    return b""
 
 
 def headers_of(response: Response) -> dict[str, str]:
@@ -169,9 +172,11 @@ async def _stream(call: Call, response: Response, goes_on: bool) -> Accepted | R
         if encoding not in (b"gzip", b"x-gzip", b"deflate"):
             return await _unreadable(response)
     unpacking = Unpacking(encoding) if encoding not in (b"", b"identity") else None
+    if unpacking is None and begins_plainly(response.seen, call.protocol):
+        return Accepted(response, response.take(), events=True)
     reader = _StreamHead(call, response, goes_on, unpacking)
     while response.pending:  # what came with the head decides as a rule: no time limit need be set
-        if (decided := reader.look(await response.read())) is not None:
+        if (decided := reader.look(response.take())) is not None:
             return decided
     try:
         async with asyncio.timeout(HOLD_STREAM_S):

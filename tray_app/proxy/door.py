@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from tray_app.core import ids
-from tray_app.core.affinity import Opening, conversation_from, opening_of
+from tray_app.core.affinity import Opening, header_key, opening_key, opening_of
 from tray_app.core.ending import Ending, refused
 from tray_app.core.problem import problem_ending
 from tray_app.core.providers import Provider, canonical, protocol_of
@@ -63,11 +63,12 @@ _TOKEN_HEADERS = (b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key")
 class House(Struct, frozen=True):
     """What the door needs to know. Each member is asked anew for every call, so settings may change.
 
-    `client_of` names the client of a token's SHA-256, or None. `hosts` are the Host headers and
-    `origins` the Origin headers that are our own.
+    `client_of` names the client of a token's SHA-256, or None; `tokens` is another object after each change of them.
+    `hosts` are the Host headers and `origins` the Origin headers that are our own.
     """
 
     client_of: Callable[[bytes], str | None]
+    tokens: Callable[[], object]
     providers: Callable[[], Mapping[str, Provider]]
     hosts: Callable[[], frozenset[bytes]]
     origins: Callable[[], frozenset[bytes]]
@@ -97,6 +98,41 @@ class Route(Struct, frozen=True):
     protocol: Protocol
 
 
+class Visit(Struct, frozen=True):
+    """Who calls and for what, as the head of a request tells, once it has been let in.
+
+    A client sends the same head again and again, but for its content-length: what follows from it is kept with the
+    connection, as long as the `tokens` and `providers` by which it was judged are in force.
+    """
+
+    method: str
+    target: tuple[bytes, bytes]
+    version: str
+    headers: list[tuple[bytes, bytes]]
+    length_at: int | None  # where the content-length stands among them
+    tokens: object
+    providers: object
+    client: str
+    route: Route
+    query: bytes  # without a key
+    forwarded: Headers
+    kind: bytes
+    encoding: bytes
+    tags: frozenset[str]
+    session: bytes | None  # of the conversation, where a header names it
+
+    def is_of(self, exchange: Exchange) -> bool:
+        """Whether the head of `exchange` says the same."""
+        headers, own, at = exchange.headers, self.headers, exchange.length_at
+        if len(headers) != len(own) or at != self.length_at or exchange.method != self.method:
+            return False
+        if (exchange.path, exchange.query) != self.target or exchange.version != self.version:
+            return False
+        if at is None:
+            return headers == own
+        return headers[:at] == own[:at] and headers[at + 1 :] == own[at + 1 :]
+
+
 class Door:
     """Answers every exchange. Paths that are no provider's go to `faces`."""
 
@@ -122,18 +158,11 @@ class Door:
 
     async def _open(self, exchange: Exchange) -> None:
         try:
-            heads = dict(exchange.headers)
-            _check_form(exchange, heads)
-            self._check_site(exchange, heads)
-            try:
-                route = self._route(exchange)
-            except _Refusal:
-                self._client(heads, Protocol.OTHER)  # which providers there are is not for strangers
-                raise
-            if route is None:
+            visit = self._recalled(exchange) or self._visit(exchange)
+            if visit is None:
                 await self._faces(exchange)
                 return
-            call = await self._call(exchange, heads, route)
+            call = await self._call(exchange, visit)
         except _Refusal as refusal:
             await self._refuse(exchange, refusal)
         except Left:
@@ -165,6 +194,51 @@ class Door:
         _say(exchange, ending, request_id)
 
     # -- who is calling
+
+    def _recalled(self, exchange: Exchange) -> Visit | None:
+        """What the same head came to before on this connection, if that still holds."""
+        visit, house = exchange.recalled(), self._house
+        if not isinstance(visit, Visit) or visit.tokens is not house.tokens():
+            return None
+        return visit if visit.providers is house.providers() and visit.is_of(exchange) else None
+
+    def _visit(self, exchange: Exchange) -> Visit | None:
+        """Let a request in by its head; None where it is for the faces, who look for themselves."""
+        house, heads = self._house, dict(exchange.headers)
+        tokens, providers = house.tokens(), house.providers()
+        _check_form(exchange, heads)
+        self._check_site(exchange, heads)
+        try:
+            route = self._route(exchange)
+        except _Refusal:
+            self._client(heads, Protocol.OTHER)  # which providers there are is not for strangers
+            raise
+        if route is None:
+            return None
+        client = self._client(heads, route.protocol)
+        if b"websocket" in heads.get(b"upgrade", b"").lower():
+            refusal = _turn_away(426, "websockets are not spoken here; use plain requests", route.protocol)
+            refusal.client = client
+            raise refusal
+        visit = Visit(
+            exchange.method,
+            (exchange.path, exchange.query),
+            exchange.version,
+            exchange.headers,
+            exchange.length_at,
+            tokens,
+            providers,
+            client,
+            route,
+            _without_key(exchange.query),
+            forwarded(exchange.headers, heads.get(b"connection", b"")),
+            heads.get(b"content-type", b""),
+            heads.get(b"content-encoding", b""),
+            _tags(heads.get(b"x-o-switcher-tags", b"")),
+            header_key(client, exchange.headers) if route.protocol in _TALKS else None,
+        )
+        exchange.remember(visit)
+        return visit
 
     def _check_site(self, exchange: Exchange, heads: Heads) -> None:
         host = heads.get(b"host", b"").lower()
@@ -205,17 +279,17 @@ class Door:
             raise _turn_away(404, f"the paths of {provider.name} begin with /{provider.name}{provider.prefix}/")
         return Route(provider.name, tail[len(provider.prefix) :], protocol_of(tail))
 
-    async def _call(self, exchange: Exchange, heads: Heads, route: Route) -> Call:
-        client = self._client(heads, route.protocol)
+    async def _call(self, exchange: Exchange, visit: Visit) -> Call:
+        route, client, conversation = visit.route, visit.client, visit.session
         try:
-            if b"websocket" in heads.get(b"upgrade", b"").lower():
-                raise _turn_away(426, "websockets are not spoken here; use plain requests", route.protocol)
-            body = await self._body(exchange, heads, route.protocol)
-            asked = _asked(heads, body, route)
+            body = await self._body(exchange, route.protocol)
+            asked = _asked(visit, body)
         except _Refusal as refusal:
             refusal.client = client
             raise
-        now = self._means.clock()
+        if conversation is None and route.protocol in _TALKS:
+            conversation = opening_key(client, asked)
+        now, model = self._means.clock(), asked.model
         return Call(
             ids.request_id(now, self._house.random_bits(ids.RANDOM_BITS)),
             client,
@@ -223,20 +297,20 @@ class Door:
             route.protocol,
             exchange.method,
             route.path,
-            _without_key(exchange.query),
-            forwarded(exchange.headers, heads.get(b"connection", b"")),
+            visit.query,
+            visit.forwarded,
             body,
-            _named(asked.model[:MAX_MODEL]) if isinstance(asked.model, str) else None,
+            _named(model[:MAX_MODEL]) if isinstance(model, str) else None,
             asked.stream is True or route.path.endswith(":streamGenerateContent"),
             now,
-            _tags(heads.get(b"x-o-switcher-tags", b"")),
-            conversation_from(client, exchange.headers, asked) if route.protocol in _TALKS else None,
+            visit.tags,
+            conversation,
             exchange.quick,
         )
 
-    async def _body(self, exchange: Exchange, heads: Heads, protocol: Protocol) -> bytes:
-        limit = self._house.max_body()
-        if int(heads.get(b"content-length", b"0")) > limit:
+    async def _body(self, exchange: Exchange, protocol: Protocol) -> bytes:
+        limit, at = self._house.max_body(), exchange.length_at
+        if at is not None and int(exchange.headers[at][1]) > limit:
             raise self._too_large(limit, protocol)
         try:
             return await exchange.body(limit)
@@ -338,15 +412,15 @@ def _tags(value: bytes) -> frozenset[str]:
 _NO_TAGS: frozenset[str] = frozenset()
 
 
-def _asked(heads: Heads, body: bytes, route: Route) -> Opening:
+def _asked(visit: Visit, body: bytes) -> Opening:
     """What a JSON body says of model, stream and conversation. A broken one is refused where only JSON can be meant."""
-    kind, encoding = heads.get(b"content-type", b""), heads.get(b"content-encoding", b"")
+    kind, route = visit.kind, visit.route
     strict = route.protocol in _JSON_PATHS
     if strict and body and kind and b"json" not in kind.lower():
         raise _turn_away(415, "this address takes JSON: send content-type: application/json", route.protocol)
     asked = _NOTHING_ASKED
     if body and (strict or b"json" in kind):
-        asked = _read(body, encoding, strict, route.protocol)
+        asked = _read(body, visit.encoding, strict, route.protocol)
     if route.protocol is Protocol.GEMINI:  # the model stands in the path
         return structs.replace(asked, model=route.path.rpartition("/")[2].partition(":")[0])
     return asked

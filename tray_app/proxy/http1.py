@@ -33,7 +33,8 @@ class Patience(Struct, frozen=True):
     @property
     def shortest_s(self) -> float:
         """When to look for the first time."""
-        return min(self.first_byte_s, self.idle_s, self.total_s or self.idle_s)
+        first = self.first_byte_s if self.first_byte_s < self.idle_s else self.idle_s
+        return self.total_s if 0 < self.total_s < first else first
 
 
 class Stale:
@@ -61,14 +62,14 @@ class Response:
         "tap",
     )
 
-    def __init__(self, connection: Connection, high: int) -> None:
+    def __init__(self, connection: Connection, high: int, parts: list[bytes]) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.complete = False
         self.failure: Unreachable | None = None
         self._connection = connection
         self._high = high
-        self._buffer: list[bytes] = []
+        self._buffer = parts
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
         self._paused = False
@@ -85,13 +86,23 @@ class Response:
                 await self._waiter
             finally:
                 self._waiter = None
-        data = self._buffer[0] if len(self._buffer) == 1 else b"".join(self._buffer)
-        self._buffer.clear()
+        return self.take()
+
+    def take(self) -> bytes:
+        """The bytes that have arrived since the last call; b"" where there are none."""
+        parts = self._buffer
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
         self._size = 0
         if self._paused:
             self._paused = False
             self._connection.resume_reading()
         return data
+
+    def let_go(self) -> list[bytes]:
+        """Where its parts came, for the next answer of the connection."""
+        parts, self._buffer = self._buffer, []
+        return parts
 
     def close(self) -> None:
         """Give the connection back, or end it if the answer is not over: nobody waits for the rest."""
@@ -123,6 +134,11 @@ class Response:
             self._waiter.set_result(None)
 
     @property
+    def seen(self) -> bytes:
+        """The first of the bytes that have arrived and were not read yet; they stay."""
+        return b"".join(self._buffer[:16])
+
+    @property
     def pending(self) -> bool:
         """Whether bytes have arrived that were not read yet."""
         return bool(self._buffer)
@@ -148,6 +164,7 @@ class Connection(asyncio.BufferedProtocol):
         self._free = free
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
+        self._spare: tuple[httptools.HttpResponseParser, list[bytes]] | None = None  # of the exchange before
         self._response: Response | None = None
         self._head: asyncio.Future[Response | Unreachable | Stale] | None = None
         self._heard = False  # whether a byte has come in this exchange
@@ -225,23 +242,30 @@ class Connection(asyncio.BufferedProtocol):
         Raises:
             asyncio.CancelledError: the caller gave up; the connection is closed.
         """
-        self._response = Response(self, min(piece, HIGH_WATER))
+        loop = self.loop
+        self._parser, parts = self._spare or self._new_parser()
+        self._spare = None
+        self._response = Response(self, piece if piece < HIGH_WATER else HIGH_WATER, parts)
         self._room = self._buffer[:piece]
-        self.on_body = self._response._buffer.append  # the parser's callback: one C call a chunk
-        self._parser = httptools.HttpResponseParser(self)
-        self._head = self.loop.create_future()
+        self._head = loop.create_future()
         self._head_size = self._quiet = 0
         self._heard = False
         self._bodyless, self._framed = bodyless, False
         self._patience = patience
-        self._last_life = self._sent_at = self.loop.time()
-        self._timer = self.loop.call_later(patience.shortest_s, self._check_life)
+        self._last_life = self._sent_at = loop.time()
+        self._timer = loop.call_later(patience.shortest_s, self._check_life)
         self._send(head, body)
         try:
             return await self._head
         except asyncio.CancelledError:
             self.abort()
             raise
+
+    def _new_parser(self) -> tuple[httptools.HttpResponseParser, list[bytes]]:
+        """A parser, and where it puts the parts of bodies."""
+        parts: list[bytes] = []
+        self.on_body = parts.append  # its callback: one C call a chunk
+        return httptools.HttpResponseParser(self), parts
 
     def _send(self, head: bytes, body: bytes) -> None:
         assert self._transport is not None  # noqa: S101 - an exchange begins after connection_made
@@ -262,11 +286,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def _release(self) -> None:
         reusable = self._keep_alive and self._framed and self._flushed() and not self._spoiled
-        if self._response is not None and self._response.held_back:
+        response, parser = self._response, self._parser
+        if response is not None and response.held_back:
             self.resume_reading()  # the client was slow; whoever comes next must be heard
         self._response = self._head = self._parser = None
         if reusable and self.usable:
             self.used = True
+            if response is not None and parser is not None and not response.pending:
+                self._spare = (parser, response.let_go())
             self._free(self)
         else:
             self.abort()
@@ -294,8 +321,8 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- httptools' side
 
-    def on_message_begin(self) -> None:
-        pass
+    # of no use here; where a name is missing, each new parser looks for it in vain, which costs more than a call
+    on_message_begin = on_status = on_chunk_header = on_chunk_complete = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
         response = self._response
@@ -319,7 +346,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         response.status = status
         self._keep_alive = parser.should_keep_alive()  # llhttp forgets it when the message is complete
-        self._framed = status in (204, 304) or any(_frames(name, value) for name, value in response.headers)
+        self._framed = status in (204, 304) or _is_framed(response.headers)
         if self._head is not None and not self._head.done():
             self._head.set_result(response)
         if self._bodyless:
@@ -376,8 +403,12 @@ class Connection(asyncio.BufferedProtocol):
             self._timer = None
 
 
-def _frames(name: bytes, value: bytes) -> bool:
-    return name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower())
+def _is_framed(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether it can be told where the body ends, other than by the connection's end."""
+    for name, value in headers:
+        if name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()):
+            return True
+    return False
 
 
 def _cut_words(response: Response) -> str:

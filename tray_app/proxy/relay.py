@@ -27,6 +27,7 @@ from tray_app.proxy.http1 import Response
 if TYPE_CHECKING:
     from tray_app.core.continuing import Seam  # nearly no stream needs one
 
+_SERVED, _OLLAMA, _OTHER = Outcome.SERVED, Protocol.OLLAMA, Protocol.OTHER  # quicker than on their classes
 Broken = Unreachable | Head  # why an answer ended too early: the way to it, or the provider's error event
 
 HEAD = 65_536  # bytes of an answer's beginning that are kept to its end: all of most that are packed
@@ -223,8 +224,8 @@ class Relay:
         self._story: Story | None = story
         self._settled = settled
         self._leg = _Leg(accepted, call.protocol, hides_usage=hides_usage)
-        self._ndjson = call.protocol is Protocol.OLLAMA
-        known = accepted.events and accepted.unpacking is None and call.protocol is not Protocol.OTHER
+        self._ndjson = call.protocol is _OLLAMA
+        known = accepted.events and accepted.unpacking is None and call.protocol is not _OTHER
         self._told = Told() if known else None  # the client has been told, if that can be read at all
         self._lets_pass = not known  # errors in the middle of a stream
         self._going: asyncio.Task[Going | None] | None = None
@@ -266,7 +267,7 @@ class Relay:
             whole, half = data, b""
         else:
             whole, half = self._cut_at_event(leg.half + data)
-        if not self._lets_pass and (b'error"' in whole if len(whole) < SHORT else _may_fail(whole, 1)):
+        if not self._lets_pass and _may_fail(whole, 1):
             return False
         if leg.hides_usage:
             whole = without_usage(whole)
@@ -291,11 +292,14 @@ class Relay:
 
     def _said(self, leg: _Leg, data: bytes) -> bytes:
         """What the client gets of the provider's bytes."""
+        if leg.watch is None:  # no stream, so nothing of it is looked at
+            leg.sent += len(data)
+            return data
         if leg.seam is not None:
             out = self._joined(leg, leg.seam, data)
         else:
             out, leg.half = self._cut_at_event(leg.half + data)
-            if leg.half and leg.watch is not None and leg.watch.whole and leg.response.complete:
+            if leg.half and leg.watch.whole and leg.response.complete:
                 out, leg.half = out + leg.half, b""  # an end without a blank line
             if not self._lets_pass and _may_fail(out):
                 out = self._until_error(leg, out)
@@ -365,7 +369,7 @@ class Relay:
 
     async def _served(self) -> bytes:
         self.over = True
-        await self._end(Outcome.SERVED, None)
+        await self._end(_SERVED, None)
         return b""
 
     async def _broken_off(self, failure: Broken | None) -> bytes:
@@ -420,6 +424,8 @@ def _failure_of(leg: _Leg) -> Broken | None:
 
 def _may_fail(events: bytes, latest: int = sse.LATEST) -> bool:
     """Whether an error may stand among the latest events."""
+    if len(events) < SHORT:
+        return b'error"' in events
     return events.find(b'error"', sse.latest_from(events, latest)) >= 0
 
 

@@ -9,13 +9,14 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import httptools
 from msgspec import Struct
 
 from tray_app.core.address import BadAddress, Base, Origin, base_of
 from tray_app.core.providers import KeyHeader, Provider
-from tray_app.core.values import Call, ErrorClass, Profile, Unreachable
+from tray_app.core.values import Call, ErrorClass, Headers, Profile, Unreachable
 from tray_app.proxy.http1 import QUICK_READ, READ, SLOW_READ, Connection, Patience, Response, Stale
 from tray_app.proxy.network import Gateway, gateway_for, tls_context
 
@@ -72,11 +73,7 @@ class Upstream:
     async def _exchange(
         self, connection: Connection, call: Call, profile: Profile, base: Base, gateway: Gateway | None
     ) -> Response | Unreachable | Stale:
-        timeouts = self._timeouts()
-        total = timeouts.total_non_stream
-        patience = (
-            Patience(timeouts.first_byte, timeouts.idle) if call.stream else Patience(total, timeouts.idle, total)
-        )
+        patience = _patience(self._timeouts(), call.stream)
         head = self._head(call, profile, base, gateway)
         if head is None:
             connection.abort()
@@ -89,18 +86,18 @@ class Upstream:
         target = base.path + call.path.encode("latin-1") + (b"?" + call.query if call.query else b"")
         if gateway is not None and not base.origin.tls:
             target = str(base.origin).encode() + target
-        lines = [call.method.encode() + b" " + target + b" HTTP/1.1", b"host: " + base.origin.authority]
-        lines += [name + b": " + value for name, value in call.headers]
+        parts = [call.method.encode(), b" ", target, _host_line(base.origin), _spelled(call.headers)]
         if call.body or call.method in ("POST", "PUT", "PATCH"):
-            lines.append(b"content-length: %d" % len(call.body))
+            parts.append(b"content-length: %d\r\n" % len(call.body))
         provider = self._providers().get(profile.provider)
-        header = provider.key_header if provider else KeyHeader.BEARER
-        if header is not KeyHeader.NONE:
+        before = _BEFORE_KEY[provider.key_header if provider else KeyHeader.BEARER]
+        if before is not None:
             secret = self._secret(profile)
             if secret is None:
                 return None
-            lines.append(_credential(header, secret))
-        return b"\r\n".join(lines) + b"\r\n\r\n"
+            parts += (before, secret.encode("latin-1"), b"\r\n")
+        parts.append(b"\r\n")
+        return b"".join(parts)
 
     # -- connections
 
@@ -187,9 +184,29 @@ class Upstream:
         self._idle.clear()
 
 
-def _credential(header: KeyHeader, secret: str) -> bytes:
-    value = f"Bearer {secret}" if header is KeyHeader.BEARER else secret
-    return header.value.encode() + b": " + value.encode("latin-1")
+# what stands before the key in the line of the head that holds it; None where there is no such line
+_BEFORE_KEY = {header: header.value.encode() + b": " for header in KeyHeader} | {
+    KeyHeader.BEARER: KeyHeader.BEARER.value.encode() + b": Bearer ",
+    KeyHeader.NONE: None,
+}
+
+
+@lru_cache(maxsize=16)
+def _patience(timeouts: Timeouts, stream: bool) -> Patience:
+    total = timeouts.total_non_stream
+    return Patience(timeouts.first_byte, timeouts.idle) if stream else Patience(total, timeouts.idle, total)
+
+
+@lru_cache(maxsize=64)
+def _host_line(origin: Origin) -> bytes:
+    """The end of the request line, and the line after it."""
+    return b" HTTP/1.1\r\nhost: " + origin.authority + b"\r\n"
+
+
+@lru_cache(maxsize=64)
+def _spelled(headers: Headers) -> bytes:
+    """Header lines: those of a client's requests are the same again and again."""
+    return b"".join([name + b": " + value + b"\r\n" for name, value in headers])
 
 
 async def _happy_socket(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
