@@ -93,10 +93,7 @@ async def accept(call: Call, response: Response, *, goes_on: bool = False) -> Ac
 
 def header(response: Response, name: bytes) -> bytes:
     """The first value of that header, lower case; empty if there is none."""
-    for key, value in response.headers:
-        if key == name:
-            return value.lower()
-    return b""
+    return response.heads.get(name, b"").lower()
 
 
 def headers_of(response: Response) -> dict[str, str]:

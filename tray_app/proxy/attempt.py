@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from tray_app.core.policy import Lane, Refuse, Wait
 from tray_app.core.redact import brief
 from tray_app.core.values import AttemptEnded, Outcome, Profile, Protocol, Said, Verdict
 from tray_app.proxy.http1 import Response
+
+
+_OTHER = Protocol.OTHER
 
 
 class Passed(Struct, frozen=True):
@@ -72,13 +77,11 @@ class Attempt(Struct):
 
     def _said(self, passed: Passed) -> Said | None:
         """What the answer may tell of its usage."""
-        if not self.counts or (passed.protocol is Protocol.OTHER and b"usage" not in passed.tail):
+        if not self.counts or (passed.protocol is _OTHER and b"usage" not in passed.tail):
             return None
-        encoding = b""
-        for name, value in self.response.headers if self.response else ():
-            if name == b"content-encoding" and value.lower() != b"identity":
-                encoding = value.lower()
-        if passed.plain:
+        heads = self.response.heads if self.response is not None and not passed.plain else _NO_HEADS
+        encoding = heads.get(b"content-encoding", b"").lower()
+        if encoding == b"identity":
             encoding = b""
         if encoding and not passed.all_in_head:
             return None
@@ -94,11 +97,12 @@ class Attempt(Struct):
         )
 
     def _upstream_id(self) -> str | None:
-        for name, value in self.response.headers if self.response else ():
-            if name in _UPSTREAM_IDS:
-                return value[:80].decode("latin-1")
-        return None
+        heads = self.response.heads if self.response is not None else _NO_HEADS
+        if _UPSTREAM_IDS.isdisjoint(heads):
+            return None
+        return next(value for name, value in heads.items() if name in _UPSTREAM_IDS)[:80].decode("latin-1")
 
 
 Step = Attempt | Wait | Refuse
+_NO_HEADS: Mapping[bytes, bytes] = {}
 _UPSTREAM_IDS = frozenset({b"x-request-id", b"request-id", b"x-generation-id"})

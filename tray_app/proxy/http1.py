@@ -7,7 +7,7 @@ much per request and per chunk. Parsing is llhttp's (httptools). Failures become
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import httptools
 from msgspec import Struct
@@ -58,13 +58,15 @@ class Response:
         "complete",
         "failure",
         "headers",
+        "heads",
         "status",
         "tap",
     )
 
     def __init__(self, connection: Connection, high: int, parts: list[bytes]) -> None:
         self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: list[tuple[bytes, bytes]] = []  # as they came, names in lower case
+        self.heads: Mapping[bytes, bytes] = {}  # the same by name, once they are whole; of several alike the first
         self.complete = False
         self.failure: Unreachable | None = None
         self._connection = connection
@@ -168,7 +170,6 @@ class Connection(asyncio.BufferedProtocol):
         self._response: Response | None = None
         self._head: asyncio.Future[Response | Unreachable | Stale] | None = None
         self._heard = False  # whether a byte has come in this exchange
-        self._head_size = 0
         self._quiet = 0  # bytes that have come since the last of a body: heads, trailers, sizes of chunks
         self._bodyless = False
         self._framed = False
@@ -194,6 +195,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._heard = True
         response = self._response
+        self._quiet += nbytes
         try:
             self._parser.feed_data(self._buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -204,7 +206,6 @@ class Connection(asyncio.BufferedProtocol):
             self._quiet = 0
             response._arrived(nbytes)
             return
-        self._quiet += nbytes
         if self._quiet > MAX_HEAD and not response.complete:
             self._fail(ErrorClass.SERVER_ERROR, "the provider sends a head without end, or nothing but framing")
 
@@ -248,7 +249,7 @@ class Connection(asyncio.BufferedProtocol):
         self._response = Response(self, piece if piece < HIGH_WATER else HIGH_WATER, parts)
         self._room = self._buffer[:piece]
         self._head = loop.create_future()
-        self._head_size = self._quiet = 0
+        self._quiet = 0
         self._heard = False
         self._bodyless, self._framed = bodyless, False
         self._patience = patience
@@ -328,9 +329,6 @@ class Connection(asyncio.BufferedProtocol):
         response = self._response
         if response is None or response.status:
             return  # of a trailer, or of a second answer to one request
-        self._head_size += len(name) + len(value)
-        if self._head_size > MAX_HEAD or len(response.headers) >= MAX_HEADERS:
-            self._fail(ErrorClass.SERVER_ERROR, "the head of the provider's answer is too large")
         response.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
@@ -344,9 +342,13 @@ class Connection(asyncio.BufferedProtocol):
         if status < 200:
             response.headers.clear()  # 100 Continue, 103 Early Hints: the real head follows
             return
+        if len(response.headers) > MAX_HEADERS or (self._quiet > MAX_HEAD and _size(response.headers) > MAX_HEAD):
+            self._fail(ErrorClass.SERVER_ERROR, "the head of the provider's answer is too large")
+            return
         response.status = status
+        response.heads = dict(reversed(response.headers))
         self._keep_alive = parser.should_keep_alive()  # llhttp forgets it when the message is complete
-        self._framed = status in (204, 304) or _is_framed(response.headers)
+        self._framed = status in (204, 304) or _is_framed(response)
         if self._head is not None and not self._head.done():
             self._head.set_result(response)
         if self._bodyless:
@@ -403,12 +405,18 @@ class Connection(asyncio.BufferedProtocol):
             self._timer = None
 
 
-def _is_framed(headers: list[tuple[bytes, bytes]]) -> bool:
+def _is_framed(response: Response) -> bool:
     """Whether it can be told where the body ends, other than by the connection's end."""
-    for name, value in headers:
-        if name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()):
-            return True
-    return False
+    heads = response.heads
+    if b"content-length" in heads:
+        return True
+    if b"transfer-encoding" not in heads:
+        return False
+    return any(name == b"transfer-encoding" and b"chunked" in value.lower() for name, value in response.headers)
+
+
+def _size(headers: list[tuple[bytes, bytes]]) -> int:
+    return sum(len(name) + len(value) for name, value in headers)
 
 
 def _cut_words(response: Response) -> str:

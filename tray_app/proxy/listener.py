@@ -36,6 +36,7 @@ MOST_CONNECTIONS = 1_024  # at once; beyond them the one that has asked nothing 
 LINGER_S = 1.0  # so long a refused body is thrown away before its connection ends, so that the refusal arrives
 _BODYLESS = frozenset({204, 304})
 _WATCHED = frozenset({b"content-length", b"expect"})
+_FRAMED = frozenset({b"content-length", b"connection"})
 _END = b"0\r\n\r\n"  # of a body in chunks
 
 _log = logging.getLogger(__name__)
@@ -224,27 +225,24 @@ class Exchange:
             return
         if self.version == "1.0":
             headers = (*(pair for pair in headers if pair[0] != b"content-length"), _length(len(data)))
-        lines, count = [_status_line(status)], 1
-        length = None
-        for name, value in headers:
-            if name == b"content-length":
-                length = int(value)
-            elif name == b"connection" and value.lower() == b"close":
-                self.keep = False
-                continue
-            lines += (name, b": ", value, b"\r\n")  # joined once: formatting each costs several times as much
-            count += 1
+        lines, length = [_status_line(status)], None
+        for pair in headers:
+            if pair[0] in _FRAMED:
+                if pair[0] == b"content-length":
+                    length = int(pair[1])
+                elif pair[1].lower() == b"close":
+                    self.keep = False
+                    continue
+            lines.append(b": ".join(pair))  # formatting them costs several times as much
         if not self.keep:
-            lines.append(b"connection: close\r\n")
-            count += 1
+            lines.append(b"connection: close")
         self._bodyless = self.method == "HEAD" or status in _BODYLESS
         if length is None and not self._bodyless:
             self._chunked = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-            count += 1
+            lines.append(b"transfer-encoding: chunked")
         lines.append(b"\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != count + 1 or head.count(b"\r") != count + 1:
+        head = b"\r\n".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
             raise ValueError("a header of the answer holds a line break")
         if over and not self._chunked and not self._bodyless and len(data) > (length or 0):
             raise ValueError("the body is longer than its content-length")
@@ -339,7 +337,6 @@ class Listener(asyncio.Protocol):
         self._length_at: int | None = None
         self._head_open = False
         self._head_bytes = 0
-        self._in_head = False  # trailers are no headers
         self._quiet_bytes = 0  # that came while a body arrives, and are none of it
         self._resuming = False  # the parser is given a head that has been read already
         self._expects = False
@@ -450,7 +447,7 @@ class Listener(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if not self._resuming:
-            self._url, self._headers, self._expects, self._in_head = b"", [], False, True
+            self._url, self._headers, self._expects = b"", [], False
             self._length_at = None
 
     def on_url(self, url: bytes) -> None:
@@ -458,11 +455,10 @@ class Listener(asyncio.Protocol):
             self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:
-            name = name.lower()
-            if name in _WATCHED:
-                self._watch(name, value)
-            self._headers.append((name, value))
+        name = name.lower()
+        if name in _WATCHED:
+            self._watch(name, value)
+        self._headers.append((name, value))
 
     def _watch(self, name: bytes, value: bytes) -> None:
         if name == b"content-length":
@@ -476,14 +472,15 @@ class Listener(asyncio.Protocol):
         large = self._head_bytes > MAX_HEAD_BYTES and self._size_of_head() > MAX_HEAD_BYTES
         if large or len(self._headers) > MAX_HEADERS:
             raise _HeadTooLarge
-        self._head_open = self._in_head = False
+        headers, self._headers = self._headers, []  # trailers are none
+        self._head_open = False
         parser = self._parser
         version = parser.get_http_version()
         method = parser.get_method().decode("ascii")
         if not self._url.startswith(b"/"):
-            self._headers = _asked_of(self._url, self._headers)
-            self._length_at = next((at for at, pair in enumerate(self._headers) if pair[0] == b"content-length"), None)
-        exchange = self._coming = Exchange(self, method, _target(self._url), self._headers, version, self._length_at)
+            headers = _asked_of(self._url, headers)
+            self._length_at = next((at for at, pair in enumerate(headers) if pair[0] == b"content-length"), None)
+        exchange = self._coming = Exchange(self, method, _target(self._url), headers, version, self._length_at)
         exchange.keep = version != "1.0" and parser.should_keep_alive() and not self._serving.closing
         if self._expects and version != "1.0":
             exchange.expects_continue()
@@ -696,7 +693,7 @@ def _status_line(status: int) -> bytes:
         words = HTTPStatus(status).phrase
     except ValueError:
         words = ""
-    return b"HTTP/1.1 %d %b\r\n" % (status, words.encode())
+    return b"HTTP/1.1 %d %b" % (status, words.encode())
 
 
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
