@@ -45,6 +45,14 @@ class Spread:
         self.total_ms += ms
 
 
+class _Spreads(dict[str, Spread]):
+    """By provider; empty ones are made where they are asked for."""
+
+    def __missing__(self, provider: str) -> Spread:
+        found = self[provider] = Spread()
+        return found
+
+
 class Tally:
     """Counters by what a person would ask for. Keys are the labels' values; enums are strings already."""
 
@@ -59,8 +67,8 @@ class Tally:
         self.queued = 0
         self.rejected = 0
         self.wait_ms = 0
-        self.durations: dict[str, Spread] = {}  # by provider
-        self.first_bytes: dict[str, Spread] = {}
+        self.durations = _Spreads()
+        self.first_bytes = _Spreads()
         self._ticks = ticks
         self._usage: Sequence[UsageTotal] = ()
         self._usage_until = 0.0
@@ -91,9 +99,9 @@ class Tally:
         self.requests[provider, fact.profile_id or "", fact.outcome] += 1
         if fact.wait_ms:
             self.wait_ms += fact.wait_ms
-        _spread(self.durations, provider).add(fact.duration_ms)
+        self.durations[provider].add(fact.duration_ms)
         if fact.ttft_ms is not None:
-            _spread(self.first_bytes, provider).add(fact.ttft_ms)
+            self.first_bytes[provider].add(fact.ttft_ms)
 
     def _attempt(self, fact: AttemptEnded) -> None:
         self.attempts[fact.profile_id, fact.outcome, fact.error_class or ""] += 1
@@ -119,13 +127,6 @@ class Tally:
             self.rejected += 1
         else:
             self.queued += 1
-
-
-def _spread(spreads: dict[str, Spread], provider: str) -> Spread:
-    found = spreads.get(provider)
-    if found is None:
-        found = spreads[provider] = Spread()
-    return found
 
 
 _COUNTED: Mapping[type, Callable[[Tally, Any], None]] = {

@@ -269,6 +269,11 @@ _READ = {
 }
 
 
+def tells(provider: str) -> bool:
+    """Whether that provider's answers are known to tell anything in their headers."""
+    return provider in _READ
+
+
 def from_headers(
     provider: str, headers: Iterable[tuple[bytes, bytes]], now: int, model: str | None = None
 ) -> Allowances:

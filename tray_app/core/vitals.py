@@ -75,15 +75,18 @@ class Vitals(Struct, frozen=True):
             open_until, back_at = None, now
         elif open_until is None:  # even a success may fill a window of which half has failed
             open_until = breaker.half_open_at(rules)
-        return replace(
-            self,
-            breaker=breaker,
-            open_until=open_until,
-            health=self.health.after(True, latency_ms, now),
-            ladder=_BOTTOM,
-            ramp=None,
-            back_at=back_at,
-            served=self.served + 1,
+        health = self.health.after(True, latency_ms, now)
+        return Vitals(  # for every answer: spelled out, since replace() is slow
+            breaker,
+            open_until,
+            health,
+            self.allowances,
+            _BOTTOM,
+            None,
+            self.ceiling,
+            back_at,
+            self.served + 1,
+            self.fled_to,
         )
 
     def failed(self, now: int, rules: BreakerRules) -> Vitals:

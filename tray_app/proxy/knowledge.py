@@ -43,6 +43,8 @@ class Knowledge:
 
     def heard(self, profile: Profile, headers: list[tuple[bytes, bytes]], model: str | None) -> None:
         """Take from the headers of an answer what they say. Costs next to nothing where they say nothing."""
+        if not allowance.tells(profile.provider):
+            return
         fresh = allowance.from_headers(profile.provider, headers, self._clock(), model)
         if fresh:
             self._learn(profile.id, fresh)

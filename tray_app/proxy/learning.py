@@ -20,6 +20,7 @@ from tray_app.core.values import (
 from tray_app.core.vitals import Vitals
 from tray_app.proxy.means import Means
 
+_SERVED = Outcome.SERVED
 SAME_MS = 1_000  # a rest that grows by less is no news
 
 
@@ -71,21 +72,24 @@ def _rest(means: Means, member: Member, lane: Lane, verdict: Verdict, request_id
             means.record(CooldownSet(one, pool.members[one.profile_id].profile.account, request_id, now))
 
 
-def end(means: Means, profile_id: str, outcome: Outcome, verdict: Verdict | None, latency_ms: int | None) -> None:
+def end(
+    means: Means, profile_id: str, outcome: Outcome, verdict: Verdict | None, latency_ms: int | None, now: int
+) -> None:
     """Give back the lease of a call that has ended, with what it has shown; its profile may have gone meanwhile."""
     member = means.cell.pool.members.get(profile_id)
     if member is None:
         return
-    vitals = _shown(means, member, outcome, verdict, latency_ms)
+    vitals = _shown(means, member, outcome, verdict, latency_ms, now)
     means.cell.set(means.cell.pool.released(profile_id, vitals), visible=False)
     _tell_circuit(means, member, vitals, verdict)
 
 
-def _shown(means: Means, member: Member, outcome: Outcome, verdict: Verdict | None, latency_ms: int | None) -> Vitals:
+def _shown(
+    means: Means, member: Member, outcome: Outcome, verdict: Verdict | None, latency_ms: int | None, now: int
+) -> Vitals:
     """What a call has shown of its profile."""
-    now, vitals = means.clock(), member.vitals
-    rules = means.rules().breaker_of(member.profile.id)
-    if outcome is Outcome.SERVED:
+    vitals, rules = member.vitals, means.rules().breaker_of(member.profile.id)
+    if outcome is _SERVED:
         return vitals.succeeded(latency_ms, now, rules)
     if verdict is None or not breaker.counts(verdict.cls):
         return vitals

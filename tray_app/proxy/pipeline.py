@@ -19,6 +19,7 @@ from tray_app.core.policy import (
     Progress,
     Queue,
     Refuse,
+    Rules,
     Tried,
     Try,
     Wait,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 QUEUE_S = 120.0  # whoever finds no place for so long is told so
 BUSY_RETRY_MS = 5_000  # what a client is told to wait when there is no place
+_LEFT = Outcome.CLIENT_CANCELLED
 _STORMY = frozenset({Outcome.FAILED, Outcome.EXHAUSTED, Outcome.INTERRUPTED, Outcome.REFUSED})
 _LASTING = frozenset({Action.COOL, Action.PARK, Action.REAUTH})
 SHORT_PATH = 32  # too short to hold a key: the usual paths are recorded without a search for one
@@ -112,7 +114,7 @@ class _Request:
                 call.started_at,
                 call.client,
                 call.provider,
-                call.protocol.value,
+                str(call.protocol),
                 call.path if len(call.path) <= SHORT_PATH else brief(call.path) or "",
                 call.model,
                 call.stream,
@@ -175,14 +177,14 @@ class _Request:
         found = means.cell.pool.default_provider(call.protocol, means.providers())
         return (Lane(found or "", call.model),)
 
-    def _next_step(self) -> Try | Wait | Queue | Refuse:
+    def _next_step(self, rules: Rules, now: int) -> Try | Wait | Queue | Refuse:
         means, call = self.means, self.call
         case = Case(
             self.lanes,
             self.progress,
             means.cell.pool,
-            means.rules(),
-            means.clock(),
+            rules,
+            now,
             means.chance(),
             self._held,
             len(call.body),
@@ -196,12 +198,13 @@ class _Request:
         if self._queued_since is not None:
             waited = round((self.means.ticks() - self._queued_since) * 1000)
             self.progress = replace(self.progress, queued_ms=waited)
-        step = self._next_step()
+        rules, now = self.means.rules(), self.means.clock()
+        step = self._next_step(rules, now)
         if not isinstance(step, Try):
             return step
         if self._queued_since is None and self.means.admission.is_wanted(step.profile_id):
             return Queue(step.profile_id, f"others wait for {step.profile_id} already")
-        return self._start(step)
+        return self._start(step, rules, now)
 
     async def _admitted(self, step: Queue) -> Step:
         """What comes of the call once there is a place."""
@@ -274,9 +277,9 @@ class _Request:
                 call = replace(call, body=asking)
         return call
 
-    def _start(self, step: Try) -> Attempt:
+    def _start(self, step: Try, rules: Rules, now: int) -> Attempt:
         """Lease the profile in the same turn in which it was chosen."""
-        means, now = self.means, self.means.clock()
+        means = self.means
         lane = step.lane or self.lanes[0]
         last = self.progress.last
         if step.failover and last is not None:
@@ -295,7 +298,7 @@ class _Request:
             self.progress = replace(self.progress, waiting_for=None)
         attempt = self._attempt = Attempt(member.profile, lane, self._calls, means.ticks(), step.moves)
         attempt.counts = self.call.method == "POST"
-        score = means.rules().score_of(member, now)
+        score = rules.score_of(member, now)
         means.record(RouteSelected(self.call.id, now, step.profile_id, step.reason, score))
         means.record(AttemptStarted(self.call.id, attempt.seq, step.profile_id, lane.model, now))
         return attempt
@@ -382,7 +385,7 @@ class _Request:
 
     def ended(self, outcome: Outcome, failure: Broken | None, passed: Passed | None) -> None:
         """End the running attempt and the request. Safe to call twice."""
-        if outcome is Outcome.CLIENT_CANCELLED and self.means.stopping():
+        if outcome is _LEFT and self.means.stopping():
             outcome = Outcome.INTERRUPTED
         attempt, words = self._attempt, words_of(failure) if failure is not None else None
         if attempt is not None:
@@ -464,36 +467,39 @@ class _Request:
 
     def _end_part(self, attempt: Attempt, outcome: Outcome, verdict: Verdict | None, passed: Passed | None) -> None:
         """End the attempt whose answer was relayed; of a stitched stream that is a part."""
-        size, now = passed.size if passed is not None else 0, self.means.clock()
+        size = passed.size if passed is not None else 0
         self._sent += size
-        self._end_attempt(outcome, verdict, size, passed)
+        now = self._end_attempt(outcome, verdict, size, passed)
         if self._stretches is not None and passed is not None and passed.stretch is not None:
             self._stretches.ended(attempt.seq, attempt.profile.id, self._part_at, now, passed.stretch, outcome)
 
-    def _end_attempt(self, outcome: Outcome, verdict: Verdict | None, size: int, passed: Passed | None = None) -> None:
+    def _end_attempt(self, outcome: Outcome, verdict: Verdict | None, size: int, passed: Passed | None = None) -> int:
+        """End the running attempt, if there is one; the time, in ms."""
+        means, now = self.means, self.means.clock()
         attempt, self._attempt = self._attempt, None
         if attempt is None:
-            return
+            return now
         if attempt.response is not None:
             attempt.response.close()
-        means, now = self.means, self.means.clock()
         took = self._since(attempt.began)
-        learning.end(means, attempt.profile.id, outcome, verdict, attempt.ttft_ms)
+        learning.end(means, attempt.profile.id, outcome, verdict, attempt.ttft_ms, now)
         means.record(attempt.ended(self.call.id, now, took, outcome, verdict, size, passed))
         means.admission.pump()
+        return now
 
     def _close(self, outcome: Outcome, status: int | None, size: int, reason: str | None = None) -> None:
         if self._over:
             return
         self._over = True
+        means, now = self.means, self.means.clock()
         if outcome in _STORMY:
-            self.means.storms.failed(key_of(self.call), self.call.started_at, self.means.clock())
-        elif not self.means.storms.is_calm(self.means.clock()):
-            self.means.storms.served(key_of(self.call))
-        self.means.record(
+            means.storms.failed(key_of(self.call), self.call.started_at, now)
+        elif not means.storms.is_calm(now):
+            means.storms.served(key_of(self.call))
+        means.record(
             RequestEnded(
                 self.call.id,
-                self.means.clock(),
+                now,
                 outcome,
                 status,
                 self.provider or None,

@@ -34,7 +34,7 @@ HEAD = 65_536  # bytes of an answer's beginning that are kept to its end: all of
 STREAM_HEAD = 8_192  # of a stream, of which there may be many at a time
 MOST_HELD = 65_536  # bytes of an unfinished event; a longer one passes as it comes
 BEAT_S = 10.0  # between the signs of life that a client gets while another attempt is asked for
-SHORT = 600  # bytes: a search through them is quicker than one for the latest event among them
+SHORT = 400  # bytes: more than most events have, and quicker to search through than to find the latest among them
 LINGER_S = 0.25  # how long a stream's terminator waits for the end of the message, to be recorded first
 
 
@@ -424,9 +424,10 @@ def _failure_of(leg: _Leg) -> Broken | None:
 
 def _may_fail(events: bytes, latest: int = sse.LATEST) -> bool:
     """Whether an error may stand among the latest events."""
-    if len(events) < SHORT:
-        return b'error"' in events
-    return events.find(b'error"', sse.latest_from(events, latest)) >= 0
+    near = len(events) - SHORT * latest
+    if near <= 0 or events.count(b"\n\n", near) <= latest:
+        near = sse.latest_from(events, latest) if near > 0 else 0
+    return events.find(b'error"', near) >= 0
 
 
 def _is_finished(leg: _Leg, telling: Telling) -> bool:
