@@ -84,7 +84,7 @@ async def accept(call: Call, response: Response, *, goes_on: bool = False) -> Ac
     content_type = header(response, b"content-type")
     if response.status >= 400:
         return await _whole_error(response)
-    if b"event-stream" in content_type or (call.stream and b"ndjson" in content_type):
+    if content_type.find(b"event-stream") >= 0 or (call.stream and content_type.find(b"ndjson") >= 0):
         return await _stream(call, response, goes_on)
     if goes_on:
         return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider did not answer as a stream", True))
@@ -119,7 +119,7 @@ async def _whole(call: Call, response: Response, content_type: bytes) -> Accepte
     """A plain answer: held whole up to a bound; beyond it, it is real enough to pass on."""
     if call.method == "HEAD" or response.status in (204, 205) or response.status >= 300:
         return Accepted(response, b"", events=False)
-    held = await _read_up_to(response, HOLD_BYTES)
+    held = response.take() if response.complete else await _read_up_to(response, HOLD_BYTES)
     if response.failure is not None:
         return Rejected(response.failure)
     if call.protocol is Protocol.OTHER and b"html" not in content_type:
@@ -131,14 +131,14 @@ def _judged_whole(protocol: Protocol, response: Response, held: bytes, content_t
     plain = _plain(response, held)
     if not plain.strip():
         return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider answered with nothing", True))
-    if b"html" in content_type or plain[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
+    if content_type.find(b"html") >= 0 or plain[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
         words = "a web page came instead of an answer"
         return Rejected(Unreachable(ErrorClass.SERVER_ERROR, words, True))
     if not response.complete:
         return Accepted(response, held, events=False)
-    if b'"error"' in plain and errorbody.read(plain).present:
+    if plain.find(b'"error"') >= 0 and errorbody.read(plain).present:
         return Rejected(Head(response.status, headers_of(response), plain), response, held)
-    if b"json" in content_type:
+    if content_type.find(b"json") >= 0:
         try:
             empty = says_nothing(protocol, plain)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

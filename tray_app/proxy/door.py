@@ -282,8 +282,12 @@ class Door:
     async def _call(self, exchange: Exchange, visit: Visit) -> Call:
         route, client, conversation = visit.route, visit.client, visit.session
         try:
-            body = await self._body(exchange, route.protocol)
+            body = await exchange.body(self._limit(exchange, route.protocol))
             asked = _asked(visit, body)
+        except TooLarge:
+            refusal = self._too_large(self._house.max_body(), route.protocol)
+            refusal.client = client
+            raise refusal from None
         except _Refusal as refusal:
             refusal.client = client
             raise
@@ -308,14 +312,12 @@ class Door:
             exchange.quick,
         )
 
-    async def _body(self, exchange: Exchange, protocol: Protocol) -> bytes:
+    def _limit(self, exchange: Exchange, protocol: Protocol) -> int:
+        """How large the body may be; it is not even asked for where it is stated to be larger."""
         limit, at = self._house.max_body(), exchange.length_at
         if at is not None and int(exchange.headers[at][1]) > limit:
             raise self._too_large(limit, protocol)
-        try:
-            return await exchange.body(limit)
-        except TooLarge:
-            raise self._too_large(limit, protocol) from None
+        return limit
 
     def _too_large(self, limit: int, protocol: Protocol) -> _Refusal:
         text = f"the body is over the limit of {limit} bytes; raise it with: o-switcher config set proxy.max_body_mb N"
@@ -399,7 +401,7 @@ def _without_key(query: bytes) -> bytes:
     return b"&".join(part for part in query.split(b"&") if not part.startswith((b"key=", b"api_key=")))
 
 
-_NOTHING_ASKED = Opening()
+_NOTHING_ASKED, _GEMINI = Opening(), Protocol.GEMINI
 _TALKS = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.MESSAGES, Protocol.GEMINI, Protocol.OLLAMA})
 _JSON_PATHS = frozenset({Protocol.CHAT, Protocol.RESPONSES, Protocol.MESSAGES, Protocol.OLLAMA})
 
@@ -416,12 +418,12 @@ def _asked(visit: Visit, body: bytes) -> Opening:
     """What a JSON body says of model, stream and conversation. A broken one is refused where only JSON can be meant."""
     kind, route = visit.kind, visit.route
     strict = route.protocol in _JSON_PATHS
-    if strict and body and kind and b"json" not in kind.lower():
+    if strict and body and kind and kind.lower().find(b"json") < 0:
         raise _turn_away(415, "this address takes JSON: send content-type: application/json", route.protocol)
     asked = _NOTHING_ASKED
-    if body and (strict or b"json" in kind):
+    if body and (strict or kind.find(b"json") >= 0):
         asked = _read(body, visit.encoding, strict, route.protocol)
-    if route.protocol is Protocol.GEMINI:  # the model stands in the path
+    if route.protocol is _GEMINI:  # the model stands in the path
         return structs.replace(asked, model=route.path.rpartition("/")[2].partition(":")[0])
     return asked
 

@@ -135,7 +135,7 @@ class _Request:
         last: Rejected | None = None
         while isinstance(step := await self._next(), Attempt):
             tried = await self._try(step)
-            if not isinstance(tried, Rejected):
+            if isinstance(tried, Answer):
                 return tried
             last = tried
         return await self._refuse(step, last)
@@ -144,6 +144,8 @@ class _Request:
         """The next attempt, once its time has come and there is a place for it."""
         while True:
             step = self._offered()
+            if isinstance(step, Attempt):
+                return step  # at once, as a rule
             if isinstance(step, Queue):
                 step = await self._admitted(step)
             if not isinstance(step, Wait):
@@ -256,7 +258,7 @@ class _Request:
         """What comes of sending `call`."""
         means, profile = self.means, attempt.profile
         response = await means.upstream.send(self._worded(attempt, call), profile)
-        if isinstance(response, Unreachable):
+        if not isinstance(response, Response):
             return Rejected(response)
         attempt.response = response
         pool = means.cell.pool.reached(profile.base_url, means.clock())

@@ -369,7 +369,8 @@ class Relay:
 
     async def _served(self) -> bytes:
         self.over = True
-        await self._end(_SERVED, None)
+        self._closed(_SERVED, None)
+        await self._settled()
         return b""
 
     async def _broken_off(self, failure: Broken | None) -> bytes:

@@ -57,10 +57,12 @@ class Upstream:
             gateway = gateway_for(base.origin)
         except BadAddress as error:
             return Unreachable(ErrorClass.NETWORK, str(error), delivered=False)
-        found = await self._connection(base.origin, gateway)
-        if isinstance(found, Unreachable):
+        found = self._kept(base.origin) or await self._connect_or_say(base.origin, gateway)
+        if not isinstance(found, Connection):
             return found
         answer = await self._exchange(found, call, profile, base, gateway)
+        if isinstance(answer, Response):
+            return answer
         if isinstance(answer, Stale):
             # The provider closed an idle connection just as we used it: no failure of its own. Once only, and on
             # a new connection, since each sending may cost money.
@@ -101,13 +103,14 @@ class Upstream:
 
     # -- connections
 
-    async def _connection(self, origin: Origin, gateway: Gateway | None) -> Connection | Unreachable:
+    def _kept(self, origin: Origin) -> Connection | None:
+        """An idle connection to `origin`."""
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
             if connection.usable:
                 return connection
-        return await self._connect_or_say(origin, gateway)
+        return None
 
     async def _connect_or_say(self, origin: Origin, gateway: Gateway | None) -> Connection | Unreachable:
         """A new connection, or in words why there is none."""
