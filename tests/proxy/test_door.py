@@ -248,3 +248,46 @@ def test_a_clients_own_mistake_is_in_the_history_and_a_strangers_is_not(rig: Rig
     assert "not valid JSON" in row["reason"]
     stranger = httpx.post(rig.url + CHAT, json=BODY, trust_env=False).headers["x-o-switcher-request-id"]
     assert rig.rows("SELECT 1 FROM request WHERE id = ?", stranger) == []
+
+
+def test_what_is_known_of_a_head_ends_with_the_token_and_the_provider(tmp_path: Path) -> None:
+    """A head that comes again on its connection is not judged once more, unless what it was judged by has changed."""
+    settings = '[providers.mine]\nbase_url = "{}"\n'
+    with running(tmp_path, script_of(a=OK)) as rig:
+        rig.home.config.write_text(settings.format(rig.simulator.url), encoding="utf-8")
+        rig.app.reload()
+        token = rig.app.vault.token("passing")
+        body = json.dumps(BODY).encode()
+        url = httpx.URL(rig.url)
+
+        def asked(path: str) -> bytes:
+            lines = (
+                f"POST {path} HTTP/1.1",
+                f"Host: {url.host}:{url.port}",
+                f"Authorization: Bearer {token}",
+                "Content-Type: application/json",
+            )
+            head = "\r\n".join((*lines, f"Content-Length: {len(body)}", "", "")).encode()
+            sock.sendall(head + body)
+            answer = b""
+            while b"\r\n\r\n" not in answer or not _is_whole(answer):
+                part = sock.recv(65_536)
+                assert part, answer
+                answer += part
+            return answer[9:12]
+
+        with socket.create_connection((url.host, url.port or 80), timeout=5) as sock:
+            assert [asked(CHAT) for _ in range(3)] == [b"200"] * 3
+            assert [asked("/mine/v1/x") for _ in range(2)] == [b"503"] * 2, "nobody has a key of it"
+            rig.home.config.write_text("", encoding="utf-8")
+            rig.app.reload()
+            assert asked("/mine/v1/x") == b"404"
+            assert asked(CHAT) == asked(CHAT) == b"200"
+            rig.app.vault.revoke("passing")
+            assert asked(CHAT) == b"401"
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    return len(body) >= int(length.partition(b":")[2])

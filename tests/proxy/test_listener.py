@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tray_app.proxy import listener as wire
@@ -110,6 +110,94 @@ def test_requests_are_read_alike_however_they_are_cut(bodies: list[bytes], cuts:
             at = answer.index(b"POST /x?a=1\n" + body, at) + 1
 
     run(talk)
+
+
+async def show(exchange: Exchange) -> None:
+    """Say what was understood of a request, in full."""
+    body = await exchange.body(LIMIT)
+    told = (exchange.method, exchange.path, exchange.query, exchange.version, exchange.headers, exchange.keep, body)
+    words = repr(told).encode() + b"\n"
+    exchange.begin(200, ((b"content-length", b"%d" % len(words)),), words, over=True)
+
+
+HEADS = (
+    b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX-Session: a\r\n\r\n",
+    b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX-Session: b\r\n\r\n",
+    b"PUT /x?y=1 HTTP/1.1\r\nhost: x\r\nx: content-length: 7\r\ncontent-length:   %d \r\n\r\n",
+    b"POST /x HTTP/1.1\r\nContent-Length: %d\r\nHost: x\r\nExpect: 100-continue\r\n\r\n",
+    b"POST http://x/x HTTP/1.1\r\nHost: y\r\nContent-Length: %d\r\n\r\n",
+    b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 00%d\r\nX-Session: a\r\n\r\n",
+    b"GET /x HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nContent-Length: %d\r\n\r\n",
+    b"DELETE /x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: keep-alive\r\n\r\n",
+)
+
+
+def wordings(answer: bytes) -> list[bytes]:
+    return [line for line in answer.split(b"\n") if line.startswith(b"(")]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    asked=st.lists(st.tuples(st.sampled_from([0, 0, 0, 0, 1, 2, 3, 4, 5, 7]), st.binary(max_size=300)), max_size=9),
+    cuts=st.lists(st.integers(1, 2500), max_size=8),
+)
+@example(asked=[(0, b"ab"), (0, b"c" * 40), (0, b""), (1, b"d"), (0, b"e"), (5, b"f"), (0, b"g")], cuts=[])
+@example(asked=[(0, b"ab"), (0, b"c" * 300), (0, b"d" * 90), (0, b"")], cuts=[260, 300, 480])
+@example(asked=[(0, b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nX-Session: a\r\n\r\nabc")] * 3, cuts=[])
+def test_a_head_that_comes_again_is_understood_as_it_was(asked: list[tuple[int, bytes]], cuts: list[int]) -> None:
+    """Each request of a connection is read as if it had one to itself."""
+    sent = [HEADS[kind] % len(body) + body for kind, body in asked]
+    last = b"POST /last HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    data = b"".join(sent) + last
+    edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+
+    async def talk(found: Place) -> None:
+        alone = [wordings(await found.say(one + last))[0] for one in sent]
+        together = wordings(await found.say(*(data[a:b] for a, b in zip(edges, edges[1:], strict=False))))
+        assert together[:-1] == alone
+        assert b"/last" in together[-1]
+
+    run(talk, show)
+
+
+@pytest.mark.parametrize("length", [b"", b"-1", b"1x", b"1, 1", b"9" * 40])
+def test_a_head_that_comes_again_with_no_good_length_is_refused(length: bytes) -> None:
+    async def talk(found: Place) -> None:
+        again = HEADS[0].replace(b"%d", b"%b") % length
+        reader, writer = await found.connect()
+        writer.write(HEADS[0] % 2 + b"ab")
+        async with asyncio.timeout(5):
+            await reader.readuntil(b"b'ab')\n")
+            writer.write(again + b"a")
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 Bad Request")
+
+    run(talk, show)
+
+
+def test_a_head_that_came_before_is_not_taken_apart_once_more() -> None:
+    """What the app has kept for it is still there, and is not for another head."""
+
+    async def count(exchange: Exchange) -> None:
+        known = exchange.recalled()
+        same, times = known if known is not None else (None, 0)  # type: ignore[misc]
+        times = times + 1 if same is exchange.sense else 0
+        exchange.remember((exchange.sense, times))
+        await exchange.body(LIMIT)
+        words = b"<%d>" % times
+        exchange.begin(200, ((b"content-length", b"%d" % len(words)),), words, over=True)
+
+    async def talk(found: Place) -> None:
+        kinds = [0, 0, 0, 1, 1, 0, 3, 3]
+        reader, writer = await found.connect()
+        times = []
+        for size, kind in enumerate(kinds):
+            writer.write(HEADS[kind] % size + b"z" * size)
+            async with asyncio.timeout(5):
+                await reader.readuntil(b"<")
+                times.append(await reader.readuntil(b">"))
+        assert times == [b"0>", b"1>", b"2>", b"0>", b"1>", b"0>", b"0>", b"0>"]
+
+    run(talk, count)
 
 
 def test_an_old_client_gets_a_streamed_answer_whole() -> None:

@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from tray_app.core.values import Protocol
 
-# Where it is done for every stream or chunk, bytes are searched with `find`: up to Python 3.13, `in` first takes what is
-# looked for as a number, and throws the error away, which takes longer than to search.
+# Where it is done for every stream or chunk, bytes are searched with `find`: `in` first takes what is looked for as a
+# number, and throws the error away, which takes longer than to search.
 
 _BOM = b"\xef\xbb\xbf"
 _LINE = re.compile(rb"\r\n|\n|\r")

@@ -11,7 +11,6 @@ from tray_app.core.redact import brief
 from tray_app.core.values import AttemptEnded, Outcome, Profile, Protocol, Said, Verdict
 from tray_app.proxy.http1 import Response
 
-
 _OTHER = Protocol.OTHER
 
 

@@ -105,11 +105,7 @@ class Visit(Struct, frozen=True):
     connection, as long as the `tokens` and `providers` by which it was judged are in force.
     """
 
-    method: str
-    target: tuple[bytes, bytes]
-    version: str
-    headers: list[tuple[bytes, bytes]]
-    length_at: int | None  # where the content-length stands among them
+    sense: object  # of the head
     tokens: object
     providers: object
     client: str
@@ -120,17 +116,6 @@ class Visit(Struct, frozen=True):
     encoding: bytes
     tags: frozenset[str]
     session: bytes | None  # of the conversation, where a header names it
-
-    def is_of(self, exchange: Exchange) -> bool:
-        """Whether the head of `exchange` says the same."""
-        headers, own, at = exchange.headers, self.headers, exchange.length_at
-        if len(headers) != len(own) or at != self.length_at or exchange.method != self.method:
-            return False
-        if (exchange.path, exchange.query) != self.target or exchange.version != self.version:
-            return False
-        if at is None:
-            return headers == own
-        return headers[:at] == own[:at] and headers[at + 1 :] == own[at + 1 :]
 
 
 class Door:
@@ -198,9 +183,9 @@ class Door:
     def _recalled(self, exchange: Exchange) -> Visit | None:
         """What the same head came to before on this connection, if that still holds."""
         visit, house = exchange.recalled(), self._house
-        if not isinstance(visit, Visit) or visit.tokens is not house.tokens():
+        if not isinstance(visit, Visit) or visit.sense is not exchange.sense:
             return None
-        return visit if visit.providers is house.providers() and visit.is_of(exchange) else None
+        return visit if visit.tokens is house.tokens() and visit.providers is house.providers() else None
 
     def _visit(self, exchange: Exchange) -> Visit | None:
         """Let a request in by its head; None where it is for the faces, who look for themselves."""
@@ -221,11 +206,7 @@ class Door:
             refusal.client = client
             raise refusal
         visit = Visit(
-            exchange.method,
-            (exchange.path, exchange.query),
-            exchange.version,
-            exchange.headers,
-            exchange.length_at,
+            exchange.sense,
             tokens,
             providers,
             client,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -25,6 +26,7 @@ HEAD_TIMEOUT_S = 30.0
 BODY_TIMEOUT_S = 60.0  # between two parts of a request's body
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
+MOST_STRANGE = 3  # heads in a row that are learnt in vain
 CRUMBS = 256  # parts of a body that are kept as they came
 HIGH_WATER = 65_536  # bytes of a body that are taken before somebody asks for it
 UNSENT = 1_024  # bytes of answers that may wait here for a slow client: the system holds far more
@@ -36,7 +38,6 @@ MOST_CONNECTIONS = 1_024  # at once; beyond them the one that has asked nothing 
 LINGER_S = 1.0  # so long a refused body is thrown away before its connection ends, so that the refusal arrives
 _BODYLESS = frozenset({204, 304})
 _WATCHED = frozenset({b"content-length", b"expect"})
-_FRAMED = frozenset({b"content-length", b"connection"})
 _END = b"0\r\n\r\n"  # of a body in chunks
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,58 @@ class Left(Exception):
 
 class TooLarge(Exception):
     """The body is over the limit."""
+
+
+class Head:
+    """The head of a request, taken apart.
+
+    Clients send the same head again and again, but for its content-length. So the latest of a connection is kept as it
+    was spelled, `before` and `after` that number: what is spelled alike need not be taken apart once more. Both are
+    empty where that cannot be told. `sense` is one object for all heads that are alike.
+    """
+
+    __slots__ = ("after", "before", "headers", "length_at", "method", "sense", "target", "version")
+
+    def __init__(
+        self,
+        method: str,
+        target: tuple[bytes, bytes],
+        headers: list[tuple[bytes, bytes]],
+        version: str,
+        length_at: int | None,
+    ) -> None:
+        self.method = method
+        self.target = target  # path and query as they came
+        self.headers = headers  # names in lower case
+        self.version = version
+        self.length_at = length_at  # where the content-length stands among the headers
+        self.before = self.after = b""
+        self.sense = object()
+
+    def spelled(self, data: bytes) -> None:
+        """`data` begins with this head, whole."""
+        end = data.find(b"\r\n\r\n") + 4
+        found = _LENGTH_LINE.search(data, 0, end)
+        if self.length_at is not None and found is not None and found.group(1) == self.headers[self.length_at][1]:
+            self.before, self.after = data[: found.start(1)], data[found.end(1) : end]
+
+    def again(self, data: bytes) -> tuple[Head, int] | None:
+        """The head that `data` begins with, and where it ends, if it is this one with a number of its own."""
+        start = len(self.before)
+        end = data.find(b"\r", start, start + _MOST_DIGITS)
+        digits = data[start:end]
+        if end < 0 or not digits.isdigit() or not data.startswith(self.after, end):
+            return None
+        headers, at = self.headers.copy(), self.length_at
+        assert at is not None  # noqa: S101 - else it would not be known how it was spelled
+        headers[at] = (headers[at][0], digits)
+        made = Head(self.method, self.target, headers, self.version, at)
+        made.before, made.after, made.sense = self.before, self.after, self.sense
+        return made, end + len(self.after)
+
+
+_LENGTH_LINE = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
+_MOST_DIGITS = 16
 
 
 class Exchange:
@@ -78,26 +131,20 @@ class Exchange:
         "method",
         "path",
         "query",
+        "sense",
         "taken_up",
         "task",
         "version",
         "whole",
     )
 
-    def __init__(
-        self,
-        listener: Listener,
-        method: str,
-        target: tuple[bytes, bytes],
-        headers: list[tuple[bytes, bytes]],
-        version: str,
-        length_at: int | None,
-    ) -> None:
-        self.method = method
-        self.length_at = length_at  # where the content-length stands among the headers
-        self.path, self.query = target  # as they came
-        self.headers = headers  # names in lower case
-        self.version = version
+    def __init__(self, listener: Listener, head: Head) -> None:
+        self.method = head.method
+        self.path, self.query = head.target  # as they came
+        self.headers = head.headers  # names in lower case
+        self.version = head.version
+        self.length_at = head.length_at
+        self.sense = head.sense  # the same object for each request of this connection with that head
         self.task: asyncio.Task[None] | None = None
         self.taken_up = False  # whether that task has begun
         self.keep = False  # whether the connection outlives the answer
@@ -225,15 +272,12 @@ class Exchange:
             return
         if self.version == "1.0":
             headers = (*(pair for pair in headers if pair[0] != b"content-length"), _length(len(data)))
-        lines, length = [_status_line(status)], None
-        for pair in headers:
-            if pair[0] in _FRAMED:
-                if pair[0] == b"content-length":
-                    length = int(pair[1])
-                elif pair[1].lower() == b"close":
-                    self.keep = False
-                    continue
-            lines.append(b": ".join(pair))  # formatting them costs several times as much
+        heads = dict(headers)
+        if b"connection" in heads:
+            self.keep = self.keep and heads[b"connection"].lower() != b"close"
+            headers = tuple(pair for pair in headers if pair[0] != b"connection")
+        length = int(heads[b"content-length"]) if b"content-length" in heads else None
+        lines = [_status_line(status), *map(b": ".join, headers)]  # formatting each costs several times as much
         if not self.keep:
             lines.append(b"connection: close")
         self._bodyless = self.method == "HEAD" or status in _BODYLESS
@@ -335,6 +379,10 @@ class Listener(asyncio.Protocol):
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._length_at: int | None = None
+        self._head: Head | None = None  # the latest
+        self._heads = 0  # how many the parser has found
+        self._strange = 0  # heads in a row that were spelled unlike the one before
+        self._owed = 0  # bytes of a body that are still to come and are not the parser's
         self._head_open = False
         self._head_bytes = 0
         self._quiet_bytes = 0  # that came while a body arrives, and are none of it
@@ -374,12 +422,26 @@ class Listener(asyncio.Protocol):
         self._queue.clear()
         self.resume_writing()
         # the parser and this hold each other, and what has been read; a collector of cycles would come late
-        self._deaf, self._coming, self._headers, self.memory = True, None, [], None
+        self._deaf, self._coming, self._headers, self._head, self.memory = True, None, [], None, None
         self._parser = None  # type: ignore[assignment]  # nothing is fed any more
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        while data and not self._deaf:
+            if self._owed:
+                data = self._more_of_body(data)
+                continue
+            between = not self._head_open and (self._coming is None or self._coming.whole)
+            head = self._head
+            if between and head is not None and head.before and data.startswith(head.before):
+                found = head.again(data)
+                if found is not None:
+                    data = self._begins_again(*found, data)
+                    continue
+            self._parse(data, between)
             return
+
+    def _parse(self, data: bytes, between: bool) -> None:
+        """Have the parser read. `between`: a request begins with `data`."""
         if self._coming is None or self._coming.whole:
             if not self._head_open:
                 self._head_open, self._head_bytes = True, 0
@@ -391,7 +453,48 @@ class Listener(asyncio.Protocol):
                 return
         elif not self._coming.complete:
             self._since = self.loop.time()
+        heads = self._heads
         self._feed(data)
+        if between and self._heads == heads + 1:
+            self._learn(data)
+
+    # -- heads that come again
+
+    def _learn(self, data: bytes) -> None:
+        """A head has come with `data`, whole: see how it is spelled, unless this client spells each in another way."""
+        head, coming = self._head, self._coming
+        if head is None or coming is None or self._strange > MOST_STRANGE:
+            return
+        self._strange += 1
+        if coming.keep and not self._expects and not self._parser.should_upgrade():
+            head.spelled(data)
+
+    def _begins_again(self, head: Head, start: int, data: bytes) -> bytes:
+        """A request whose head is known, ending at `start`: what follows its body, which needs no parser either."""
+        self._strange = 0
+        assert head.length_at is not None  # noqa: S101 - by it the head was known again
+        self._owed = int(head.headers[head.length_at][1])
+        exchange = Exchange(self, head)
+        exchange.keep = not self._serving.closing
+        self._begin(exchange, head)
+        if self._owed:
+            return self._more_of_body(data[start:]) if start < len(data) else b""
+        self._whole()
+        return data[start:]
+
+    def _more_of_body(self, data: bytes) -> bytes:
+        """Take what belongs to the body of the request that comes; the rest."""
+        part = data[: self._owed]
+        self._owed -= len(part)
+        coming = self._coming
+        assert coming is not None  # noqa: S101 - it is whose body is owed
+        if not coming.complete:
+            self._since = self.loop.time()
+        if coming.feed(part):
+            self._pause()
+        if not self._owed:
+            self._whole()
+        return data[len(part) :]
 
     def _feed(self, data: bytes) -> None:
         self._quiet_bytes += len(data)
@@ -480,10 +583,17 @@ class Listener(asyncio.Protocol):
         if not self._url.startswith(b"/"):
             headers = _asked_of(self._url, headers)
             self._length_at = next((at for at, pair in enumerate(headers) if pair[0] == b"content-length"), None)
-        exchange = self._coming = Exchange(self, method, _target(self._url), headers, version, self._length_at)
+        self._heads += 1
+        head = Head(method, _target(self._url), headers, version, self._length_at)
+        exchange = Exchange(self, head)
         exchange.keep = version != "1.0" and parser.should_keep_alive() and not self._serving.closing
         if self._expects and version != "1.0":
             exchange.expects_continue()
+        self._begin(exchange, head)
+
+    def _begin(self, exchange: Exchange, head: Head) -> None:
+        """A request begins to come."""
+        self._coming, self._head = exchange, head
         self._limit_s = 0.0
         self._queue.append(exchange)
         self._quiet_bytes = 0
@@ -498,9 +608,14 @@ class Listener(asyncio.Protocol):
             self._pause()
 
     def on_message_complete(self) -> None:
+        coming = self._coming
+        if coming is not None and self._parser.should_upgrade() and any(name in _FRAMING for name, _ in coming.headers):
+            return  # see `_not_upgraded`
+        self._whole()
+
+    def _whole(self) -> None:
+        """The request that was coming is whole."""
         if self._coming is not None:
-            if self._parser.should_upgrade() and any(name in _FRAMING for name, _ in self._coming.headers):
-                return  # see `_not_upgraded`
             self._coming.whole = True
             if len(self._queue) <= MAX_QUEUED:
                 self._resume()  # only who is read from is seen to leave
