@@ -366,6 +366,8 @@ class EndWatch:
         if ends is None:
             return b""
         window = self._edge + (data[-ends.reach :] if len(data) > ends.reach else data)
+        if window.find(ends.common) < 0:
+            return b""  # nearly always
         for mark in ends.terminators:  # spelled out: this runs for every chunk
             if window.find(mark) >= 0:
                 return mark
@@ -441,6 +443,7 @@ class _Ends(Struct, frozen=True):
 
     terminators: tuple[bytes, ...]
     reach: int
+    common: bytes = b""  # what stands in each terminator, and in little else
     others: tuple[bytes, ...] = ()  # what else shows that an answer is complete
     errors: tuple[bytes, ...] = _ERROR
     lines: bool = False  # whether each line is an event
@@ -448,7 +451,7 @@ class _Ends(Struct, frozen=True):
 
 _ANYWHERE = 1 << 30
 _ENDS_OF = {
-    Protocol.CHAT: _Ends((b"\ndata: [DONE]", b"\ndata:[DONE]", b"\rdata: [DONE]"), 128, _FINISH),
+    Protocol.CHAT: _Ends((b"\ndata: [DONE]", b"\ndata:[DONE]", b"\rdata: [DONE]"), 128, b"[DONE]", _FINISH),
     Protocol.RESPONSES: _Ends(  # the last event holds the whole answer, so it may be long
         (b'"response.completed"', b'"response.incomplete"', b'"response.failed"'),
         _ANYWHERE,
@@ -457,10 +460,13 @@ _ENDS_OF = {
     Protocol.MESSAGES: _Ends(
         (b'"message_stop"',),
         512,
+        b'"message_stop"',
         (b'"type":"error"', b'"type": "error"'),
         (b'"type":"error"', b'"type": "error"'),
     ),
     # These two send a tool's arguments as they are, not as a text: only an event that begins so is an error.
-    Protocol.GEMINI: _Ends((b'"finishReason"',), _ANYWHERE, errors=(b'\ndata: {"error"', b'\ndata:{"error"')),
-    Protocol.OLLAMA: _Ends((b'"done":true', b'"done": true'), _ANYWHERE, errors=(b'\n{"error"',), lines=True),
+    Protocol.GEMINI: _Ends(
+        (b'"finishReason"',), _ANYWHERE, b'"finishReason"', errors=(b'\ndata: {"error"', b'\ndata:{"error"')
+    ),
+    Protocol.OLLAMA: _Ends((b'"done":true', b'"done": true'), _ANYWHERE, b"true", errors=(b'\n{"error"',), lines=True),
 }

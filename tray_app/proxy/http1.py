@@ -190,19 +190,19 @@ class Connection(asyncio.BufferedProtocol):
         return self._room
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._parser is None or self._response is None or self._response.complete:
+        response, parser = self._response, self._parser
+        if parser is None or response is None or response.complete:
             self.abort()  # bytes that nobody asked for: the connection is not to be trusted
             return
         self._heard = True
-        response = self._response
         self._quiet += nbytes
         try:
-            self._parser.feed_data(self._buffer[:nbytes])
+            parser.feed_data(self._buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(ErrorClass.SERVER_ERROR, "the provider's answer is not valid HTTP")
         if response.status:
             self._last_life = self.loop.time()  # drops of a head, and interim answers, are no sign of life
-        if response.pending:
+        if response._buffer:
             self._quiet = 0
             response._arrived(nbytes)
             return

@@ -331,7 +331,7 @@ class Exchange:
         listener = self._listener
         if self.complete or not self._chunked or listener.held_back:
             return False
-        listener.say(_chunk(data))
+        listener.say(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
     def cut(self) -> None:

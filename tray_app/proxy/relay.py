@@ -246,8 +246,11 @@ class Relay:
 
     async def _next(self, response: Response) -> bytes:
         """The next bytes that could not go through by themselves."""
-        if self.through is None or self._leg.watch is None or response.pending:
+        leg = self._leg
+        if self.through is None or leg.watch is None or leg.seam is not None or leg.unpacking is not None:
             return await response.read()
+        if response.pending:
+            return response.take()
         response.tap = self._pass
         try:
             return await response.read()
@@ -257,17 +260,16 @@ class Relay:
     def _pass(self, parts: list[bytes]) -> bool:
         """Send on what has arrived, without a turn of the loop. The end, errors and a slow client are `read`'s."""
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        leg, through, told = self._leg, self.through, self._told
-        watch = leg.watch
-        if watch is None or through is None or leg.seam is not None or leg.unpacking is not None:
-            return False
+        leg, told = self._leg, self._told
+        watch, through = leg.watch, self.through
+        assert watch is not None and through is not None  # noqa: S101 - `_next` has looked
         if watch.ending(data):
             return False
         if not leg.half and data.endswith(b"\n\n"):  # nearly always
             whole, half = data, b""
         else:
             whole, half = self._cut_at_event(leg.half + data)
-        if not self._lets_pass and _may_fail(whole, 1):
+        if not self._lets_pass and (whole.find(b'error"') >= 0 if len(whole) < SHORT else _may_fail(whole, 1)):
             return False
         if leg.hides_usage:
             whole = without_usage(whole)
