@@ -215,8 +215,9 @@ class App:
                 self._prober.served()
             if kind in SHOWN and self.live.see(fact):
                 self._changed()
-        for listener in self.listeners:
-            listener(fact)
+        if self.listeners:
+            for listener in self.listeners:
+                listener(fact)
 
     def own_prices(self) -> Mapping[str, Price]:
         """What the user's settings say of prices."""

@@ -180,8 +180,8 @@ def test_a_head_that_came_before_is_not_taken_apart_once_more() -> None:
     async def count(exchange: Exchange) -> None:
         known = exchange.recalled()
         same, times = known if known is not None else (None, 0)  # type: ignore[misc]
-        times = times + 1 if same is exchange.sense else 0
-        exchange.remember((exchange.sense, times))
+        times = times + 1 if same is exchange.head else 0
+        exchange.remember((exchange.head, times))
         await exchange.body(LIMIT)
         words = b"<%d>" % times
         exchange.begin(200, ((b"content-length", b"%d" % len(words)),), words, over=True)

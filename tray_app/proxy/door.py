@@ -23,7 +23,7 @@ from tray_app.core.providers import Provider, canonical, protocol_of
 from tray_app.core.redact import brief, redact
 from tray_app.core.values import Call, Headers, Outcome, Protocol, RequestEnded, RequestStarted
 from tray_app.proxy.heads import marks
-from tray_app.proxy.listener import Answering, Exchange, Left, TooLarge
+from tray_app.proxy.listener import Answering, Exchange, Head, Left, TooLarge
 from tray_app.proxy.means import Means
 from tray_app.proxy.patience import Patience, after_all
 from tray_app.proxy.pipeline import serve
@@ -105,7 +105,7 @@ class Visit(Struct, frozen=True):
     connection, as long as the `tokens` and `providers` by which it was judged are in force.
     """
 
-    sense: object  # of the head
+    head: Head
     tokens: object
     providers: object
     client: str
@@ -183,7 +183,7 @@ class Door:
     def _recalled(self, exchange: Exchange) -> Visit | None:
         """What the same head came to before on this connection, if that still holds."""
         visit, house = exchange.recalled(), self._house
-        if not isinstance(visit, Visit) or visit.sense is not exchange.sense:
+        if not isinstance(visit, Visit) or visit.head is not exchange.head:
             return None
         return visit if visit.tokens is house.tokens() and visit.providers is house.providers() else None
 
@@ -206,7 +206,7 @@ class Door:
             refusal.client = client
             raise refusal
         visit = Visit(
-            exchange.sense,
+            exchange.head,
             tokens,
             providers,
             client,
@@ -295,7 +295,7 @@ class Door:
 
     def _limit(self, exchange: Exchange, protocol: Protocol) -> int:
         """How large the body may be; it is not even asked for where it is stated to be larger."""
-        limit, at = self._house.max_body(), exchange.length_at
+        limit, at = self._house.max_body(), exchange.head.length_at
         if at is not None and int(exchange.headers[at][1]) > limit:
             raise self._too_large(limit, protocol)
         return limit

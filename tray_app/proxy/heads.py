@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from tray_app.core.values import Headers
@@ -53,19 +54,27 @@ _NOT_PASSED_ON = frozenset(
 
 
 def passed_on(
-    headers: list[tuple[bytes, bytes]], status: int, *, length: int | None = None, promised: bool = True
+    headers: list[tuple[bytes, bytes]],
+    heads: Mapping[bytes, bytes],
+    status: int,
+    *,
+    length: int | None = None,
+    promised: bool = True,
 ) -> Headers:
     """The provider's headers without those that concern one connection only.
 
     Args:
         headers: as they came, names in lower case.
+        heads: the same by name.
         status: of the answer. The Location of a redirect is left out: it leads past the proxy.
         length: the body's length where it is known to be whole, to be stated instead of what was.
         promised: whether a stated length may stand.
     """
-    connection = b",".join([value for name, value in headers if name == b"connection"])
+    connection = b""
+    if b"connection" in heads:
+        connection = b",".join([value for name, value in headers if name == b"connection"]).lower()
     stated = length is None and promised and status not in (204, 304)
-    left_out = _left_out(connection.lower(), 300 <= status < 400, stated)
+    left_out = _left_out(connection, 300 <= status < 400, stated)
     kept = [pair for pair in headers if pair[0] not in left_out]
     if length is not None:
         kept.append((b"content-length", b"%d" % length))

@@ -410,8 +410,9 @@ def _is_framed(response: Response) -> bool:
     heads = response.heads
     if b"content-length" in heads:
         return True
-    if b"transfer-encoding" not in heads:
-        return False
+    coding = heads.get(b"transfer-encoding")
+    if coding is None or coding == b"chunked":
+        return coding is not None
     return any(name == b"transfer-encoding" and b"chunked" in value.lower() for name, value in response.headers)
 
 

@@ -56,10 +56,10 @@ class Head:
 
     Clients send the same head again and again, but for its content-length. So the latest of a connection is kept as it
     was spelled, `before` and `after` that number: what is spelled alike need not be taken apart once more. Both are
-    empty where that cannot be told. `sense` is one object for all heads that are alike.
+    empty where that cannot be told.
     """
 
-    __slots__ = ("after", "before", "headers", "length_at", "method", "sense", "target", "version")
+    __slots__ = ("after", "before", "headers", "length_at", "method", "target", "version")
 
     def __init__(
         self,
@@ -75,7 +75,6 @@ class Head:
         self.version = version
         self.length_at = length_at  # where the content-length stands among the headers
         self.before = self.after = b""
-        self.sense = object()
 
     def spelled(self, data: bytes) -> None:
         """`data` begins with this head, whole."""
@@ -84,19 +83,12 @@ class Head:
         if self.length_at is not None and found is not None and found.group(1) == self.headers[self.length_at][1]:
             self.before, self.after = data[: found.start(1)], data[found.end(1) : end]
 
-    def again(self, data: bytes) -> tuple[Head, int] | None:
-        """The head that `data` begins with, and where it ends, if it is this one with a number of its own."""
+    def length_in(self, data: bytes) -> bytes:
+        """The digits of the length where `data`, which begins with `before`, begins with a head like this; else b""."""
         start = len(self.before)
         end = data.find(b"\r", start, start + _MOST_DIGITS)
         digits = data[start:end]
-        if end < 0 or not digits.isdigit() or not data.startswith(self.after, end):
-            return None
-        headers, at = self.headers.copy(), self.length_at
-        assert at is not None  # noqa: S101 - else it would not be known how it was spelled
-        headers[at] = (headers[at][0], digits)
-        made = Head(self.method, self.target, headers, self.version, at)
-        made.before, made.after, made.sense = self.before, self.after, self.sense
-        return made, end + len(self.after)
+        return digits if digits.isdigit() and data.startswith(self.after, end) else b""
 
 
 _LENGTH_LINE = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
@@ -124,14 +116,13 @@ class Exchange:
         "_waiter",
         "begun",
         "complete",
+        "head",
         "headers",
         "keep",
         "left",
-        "length_at",
         "method",
         "path",
         "query",
-        "sense",
         "taken_up",
         "task",
         "version",
@@ -139,12 +130,11 @@ class Exchange:
     )
 
     def __init__(self, listener: Listener, head: Head) -> None:
+        self.head = head  # the same for each request of the connection that repeats it
         self.method = head.method
         self.path, self.query = head.target  # as they came
         self.headers = head.headers  # names in lower case
         self.version = head.version
-        self.length_at = head.length_at
-        self.sense = head.sense  # the same object for each request of this connection with that head
         self.task: asyncio.Task[None] | None = None
         self.taken_up = False  # whether that task has begun
         self.keep = False  # whether the connection outlives the answer
@@ -433,9 +423,9 @@ class Listener(asyncio.Protocol):
             between = not self._head_open and (self._coming is None or self._coming.whole)
             head = self._head
             if between and head is not None and head.before and data.startswith(head.before):
-                found = head.again(data)
-                if found is not None:
-                    data = self._begins_again(*found, data)
+                length = head.length_in(data)
+                if length:
+                    data = self._begins_again(head, length, data)
                     continue
             self._parse(data, between)
             return
@@ -469,18 +459,23 @@ class Listener(asyncio.Protocol):
         if coming.keep and not self._expects and not self._parser.should_upgrade():
             head.spelled(data)
 
-    def _begins_again(self, head: Head, start: int, data: bytes) -> bytes:
-        """A request whose head is known, ending at `start`: what follows its body, which needs no parser either."""
+    def _begins_again(self, head: Head, length: bytes, data: bytes) -> bytes:
+        """`data` begins with a head that is known, of that length: what follows. Its body needs no parser either."""
         self._strange = 0
-        assert head.length_at is not None  # noqa: S101 - by it the head was known again
-        self._owed = int(head.headers[head.length_at][1])
         exchange = Exchange(self, head)
         exchange.keep = not self._serving.closing
+        headers, at = head.headers, head.length_at
+        assert at is not None  # noqa: S101 - by it the head was known again
+        if headers[at][1] != length:
+            exchange.headers = [*headers[:at], (headers[at][0], length), *headers[at + 1 :]]
+        start = len(head.before) + len(length) + len(head.after)
+        body = data[start : start + int(length)]
+        self._owed = int(length) - len(body)
+        exchange.whole = not self._owed
         self._begin(exchange, head)
-        if self._owed:
-            return self._more_of_body(data[start:]) if start < len(data) else b""
-        self._whole()
-        return data[start:]
+        if body and exchange.feed(body):
+            self._pause()
+        return data[start + len(body) :]
 
     def _more_of_body(self, data: bytes) -> bytes:
         """Take what belongs to the body of the request that comes; the rest."""

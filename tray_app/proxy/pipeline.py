@@ -131,7 +131,7 @@ class _Request:
         self.lanes = self._ways()
         self.provider = self.lanes[0].provider
         if self._talk is not None:
-            self._held = means.conversations.find(self._talk, means.clock())
+            self._held = means.conversations.find(self._talk, self.call.started_at)
         last: Rejected | None = None
         while isinstance(step := await self._next(), Attempt):
             tried = await self._try(step)
@@ -311,8 +311,9 @@ class _Request:
         self._ttft_ms, self._status = attempt.ttft_ms, accepted.response.status
         body = Relay(accepted, call, self, means.settled, hides_usage=attempt.asked)
         # a stream may end in words of our own, so its length is never promised
-        headers = passed_on(accepted.response.headers, accepted.response.status, promised=not accepted.events)
-        return Answer(accepted.response.status, headers + self._marks(), body)
+        response = accepted.response
+        headers = passed_on(response.headers, response.heads, response.status, promised=not accepted.events)
+        return Answer(response.status, headers + self._marks(), body)
 
     def _answers(self, attempt: Attempt) -> None:
         """The attempt shows that it will be one."""
@@ -360,7 +361,8 @@ class _Request:
             status = (last.verdict.status if last else None) or 502
             body, headers = rejected.answer.body, [(b"content-type", b"application/json")]
         await self._settle(Outcome.FAILED, status, len(body))
-        return Answer(status, passed_on(headers, status, length=len(body)) + self._marks(), Whole(body))
+        kept = passed_on(headers, dict(headers), status, length=len(body))
+        return Answer(status, kept + self._marks(), Whole(body))
 
     async def _refuse(self, step: Refuse, last: Rejected | None) -> Answer:
         if step.why is Why.LAST_ANSWER and last is not None and last.response is not None:
