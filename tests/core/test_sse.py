@@ -20,6 +20,7 @@ from tray_app.core.sse import (
     error_in,
     is_readable,
     latest_from,
+    may_fail,
     sign_of,
     whole_to,
 )
@@ -667,3 +668,26 @@ def test_a_glance_never_says_more_than_reading_does(protocol: Protocol, parts: l
     if begins_plainly(data, protocol):
         signs = [sign_of(event) for event in Splitter(protocol).feed(data)]
         assert next(sign for sign in signs if sign is not Sign.LIFE) is Sign.CONTENT
+
+
+@given(
+    sizes=st.lists(st.integers(1, 900), max_size=12),
+    count=st.integers(1, 7),
+    bad=st.integers(0, 12),
+    ended=st.booleans(),
+)
+@example(sizes=[10] * 12, count=6, bad=0, ended=True)
+@example(sizes=[300] * 12, count=6, bad=4, ended=True)
+@example(sizes=[900] * 12, count=6, bad=8, ended=True)
+@example(sizes=[900] * 12, count=1, bad=11, ended=False)
+def test_an_error_among_the_latest_events_is_seen(sizes: list[int], count: int, bad: int, ended: bool) -> None:
+    """Wherever else one stands, it may be seen or not."""
+    made = [b'data: {"error": 1}' if at == bad else b"data: " + b"x" * size for at, size in enumerate(sizes)]
+    events = b"\n\n".join(made) + (b"\n\n" if ended else b"")
+    if b'error"' in events[latest_from(events, count) :]:
+        assert may_fail(events, count)
+    if bad >= len(sizes):
+        assert not may_fail(events, count)
+    far = len(events) > 2 * 400 * (count + 1) and bad < len(sizes) - 2 * (count + 1) and max(sizes) <= 300
+    if far:
+        assert not may_fail(events, count)

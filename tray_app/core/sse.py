@@ -128,6 +128,15 @@ def latest_from(events: bytes, count: int) -> int:
     return at
 
 
+def may_fail(events: bytes, count: int) -> bool:
+    """Whether the word for an error stands among the latest `count` events."""
+    at = max(0, len(events) - count * _MOST_EVENTS)
+    if at:
+        parts = events[at:].rsplit(b"\n\n", count + 1)  # from the end: it looks at no more than it has to
+        at = at + len(parts[0]) if len(parts) > count + 1 else latest_from(events, count)
+    return events.find(b'error"', at) >= 0
+
+
 def error_in(events: bytes, protocol: Protocol) -> tuple[bytes, bytes] | None:
     """What comes before the first event that is an error, and what that holds; None if there is none."""
     splitter, at = Splitter(protocol), 0
@@ -226,7 +235,7 @@ class _Plain(Struct, frozen=True):
     odd: tuple[bytes, ...]
 
 
-_ODD = (b"error", b"fail", b'"done"', b"response.", b"\\u")
+_ODD = (b"error", b'"done"', b"\\u")
 _PLAIN_OF = {
     Protocol.CHAT: _Plain(
         re.compile(rb'"delta": ?\{(?:"role": ?"assistant", ?)?"content": ?"[^"]'),
@@ -237,7 +246,7 @@ _PLAIN_OF = {
             rb'data: \{"type": ?"content_block_delta", ?"index": ?\d+, ?'
             rb'"delta": ?\{"type": ?"text_delta", ?"text": ?"[^"]'
         ),
-        (*_ODD, b"message_stop"),
+        (*_ODD, b"response.", b"message_stop"),
     ),
 }
 _GLANCE = 8_192
@@ -416,7 +425,7 @@ class EndWatch:
         if self.ended_by in ends.errors:
             return True
         tail = self._tail()
-        if tail.find(b'error"') < 0:
+        if not may_fail(tail, LATEST):
             return False  # nearly always
         tail = tail[latest_from(tail, LATEST) :]
         return any(mark in tail for mark in ends.errors)
@@ -433,6 +442,7 @@ def _is_event(rest: bytes, ends: _Ends) -> bool:
 _FINISH = (b'"finish_reason":"', b'"finish_reason": "')
 _ERROR = (b'"error":{', b'"error": {', b'"error":"', b'"error": "')
 _TAIL = 8192
+_MOST_EVENTS = 400  # bytes: most events have fewer
 LATEST = 6  # events among which an error stands: little follows one, and a search through all takes longer
 KEPT = 16_384  # bytes of a stream's end: what it says of its usage stands there
 _LONGEST_MARK = 24

@@ -34,7 +34,7 @@ HEAD = 65_536  # bytes of an answer's beginning that are kept to its end: all of
 STREAM_HEAD = 8_192  # of a stream, of which there may be many at a time
 MOST_HELD = 65_536  # bytes of an unfinished event; a longer one passes as it comes
 BEAT_S = 10.0  # between the signs of life that a client gets while another attempt is asked for
-SHORT = 400  # bytes: more than most events have, and quicker to search through than to find the latest among them
+SHORT = 400  # bytes: a search through them is quicker than one for the latest event among them
 LINGER_S = 0.25  # how long a stream's terminator waits for the end of the message, to be recorded first
 
 
@@ -269,7 +269,7 @@ class Relay:
             whole, half = data, b""
         else:
             whole, half = self._cut_at_event(leg.half + data)
-        if not self._lets_pass and (whole.find(b'error"') >= 0 if len(whole) < SHORT else _may_fail(whole, 1)):
+        if not self._lets_pass and (whole.find(b'error"') >= 0 if len(whole) < SHORT else sse.may_fail(whole, 1)):
             return False
         if leg.hides_usage:
             whole = without_usage(whole)
@@ -303,7 +303,7 @@ class Relay:
             out, leg.half = self._cut_at_event(leg.half + data)
             if leg.half and leg.watch.whole and leg.response.complete:
                 out, leg.half = out + leg.half, b""  # an end without a blank line
-            if not self._lets_pass and _may_fail(out):
+            if not self._lets_pass and sse.may_fail(out, sse.LATEST):
                 out = self._until_error(leg, out)
         if leg.hides_usage:
             out = without_usage(out)
@@ -423,14 +423,6 @@ def _failure_of(leg: _Leg) -> Broken | None:
     if not (watch is None or watch.whole) or not (seam is None or seam.ended):
         return broken("the provider ended its stream before the end of the answer")
     return None
-
-
-def _may_fail(events: bytes, latest: int = sse.LATEST) -> bool:
-    """Whether an error may stand among the latest events."""
-    near = len(events) - SHORT * latest
-    if near <= 0 or events.count(b"\n\n", near) <= latest:
-        near = sse.latest_from(events, latest) if near > 0 else 0
-    return events.find(b'error"', near) >= 0
 
 
 def _is_finished(leg: _Leg, telling: Telling) -> bool:
