@@ -288,12 +288,12 @@ class Connection(asyncio.BufferedProtocol):
     def _release(self) -> None:
         reusable = self._keep_alive and self._framed and self._flushed() and not self._spoiled
         response, parser = self._response, self._parser
-        if response is not None and response.held_back:
+        if response is not None and response._paused:
             self.resume_reading()  # the client was slow; whoever comes next must be heard
         self._response = self._head = self._parser = None
         if reusable and self.usable:
             self.used = True
-            if response is not None and parser is not None and not response.pending:
+            if response is not None and parser is not None and not response._buffer:
                 self._spare = (parser, response.let_go())
             self._free(self)
         else:

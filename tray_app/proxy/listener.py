@@ -285,9 +285,12 @@ class Exchange:
         if over and self._chunked and not self.complete:
             self._say_last(_chunk(data, head, _END))
             return
-        self._send(head, data)
-        if over:
-            self.end()
+        if not over:
+            self._send(head, data)
+        elif not self.complete:
+            self._listener.say(head if self._bodyless else head + data)
+            self.keep = self.keep and (self._bodyless or len(data) == length)
+            self._over()
 
     def write(self, data: bytes) -> None:
         """Send more of the body."""

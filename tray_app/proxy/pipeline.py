@@ -54,7 +54,7 @@ from tray_app.proxy.attempt import Attempt, Passed, Step
 from tray_app.proxy.heads import marks, passed_on
 from tray_app.proxy.http1 import Response
 from tray_app.proxy.means import Means
-from tray_app.proxy.relay import HEAD, Answer, Broken, Going, Relay, Whole, broken, words_of
+from tray_app.proxy.relay import HEAD, Answer, Body, Broken, Complete, Going, Relay, Whole, broken, words_of
 
 if TYPE_CHECKING:
     from tray_app.proxy.resuming import Stretches
@@ -306,14 +306,18 @@ class _Request:
         return attempt
 
     def _accepted(self, attempt: Attempt, accepted: Accepted) -> Answer:
-        means, call = self.means, self.call
         self._answers(attempt)
         self._ttft_ms, self._status = attempt.ttft_ms, accepted.response.status
-        body = Relay(accepted, call, self, means.settled, hides_usage=attempt.asked)
+        response, body = accepted.response, self._body(attempt, accepted)
         # a stream may end in words of our own, so its length is never promised
-        response = accepted.response
         headers = passed_on(response.headers, response.heads, response.status, promised=not accepted.events)
         return Answer(response.status, headers + self._marks(), body)
+
+    def _body(self, attempt: Attempt, accepted: Accepted) -> Body:
+        response, settled = accepted.response, self.means.settled
+        if accepted.held and response.complete and not accepted.events and not response.pending:
+            return Complete(accepted, self.call, self, settled)
+        return Relay(accepted, self.call, self, settled, hides_usage=attempt.asked)
 
     def _answers(self, attempt: Attempt) -> None:
         """The attempt shows that it will be one."""

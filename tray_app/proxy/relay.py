@@ -199,6 +199,41 @@ class _Leg:
         )
 
 
+class Complete:
+    """A provider's answer that has come whole, and is no stream. See `Relay`, of which it is the short form."""
+
+    cut = False
+    through: Callable[[bytes], bool] | None = None
+
+    def __init__(self, accepted: Accepted, call: Call, story: Story, settled: Callable[[], Awaitable[None]]) -> None:
+        self.over = False
+        self._data = accepted.held
+        self._response = accepted.response
+        self._protocol = call.protocol
+        self._story: Story | None = story
+        self._settled = settled
+
+    async def read(self) -> bytes:
+        """All of it."""
+        self.over = True
+        self._closed(_SERVED, len(self._data))
+        await self._settled()
+        return self._data
+
+    def _closed(self, outcome: Outcome, sent: int) -> None:
+        story, self._story = self._story, None
+        if story is not None:
+            self._response.close()
+            data, size = self._data, len(self._data)
+            # what it has used is known, and to be paid, whether or not the client has waited for it
+            passed = Passed(self._protocol, 1, data[:HEAD], data[-sse.KEPT :], False, True, size <= HEAD, sent)
+            story.ended(outcome, None, passed)
+
+    def close(self) -> None:
+        """The client has left, or all is sent. Safe to call twice."""
+        self._closed(Outcome.CLIENT_CANCELLED, 0)
+
+
 class Relay:
     """A provider's answer as it arrives, and where that breaks off, what another attempt goes on with.
 
