@@ -17,6 +17,7 @@ from tray_app.core.sse import (
     Sign,
     Splitter,
     begins_plainly,
+    ends_well,
     error_in,
     is_readable,
     latest_from,
@@ -691,3 +692,41 @@ def test_an_error_among_the_latest_events_is_seen(sizes: list[int], count: int, 
     far = len(events) > 2 * 400 * (count + 1) and bad < len(sizes) - 2 * (count + 1) and max(sizes) <= 300
     if far:
         assert not may_fail(events, count)
+
+
+ENDS = {
+    Protocol.CHAT: b"data: [DONE]\n\n",
+    Protocol.MESSAGES: b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    Protocol.RESPONSES: b'data: {"type":"response.completed","response":{}}\n\n',
+    Protocol.GEMINI: b'data: {"candidates":[{"finishReason":"STOP"}]}\n\n',
+}
+FAILS = (
+    b'data: {"error": {"message": "no"}}\n\n',
+    b'data: {"type":"response.failed"}\n\n',
+    b'data: {"type":"error"}\n\n',
+)
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+def test_a_whole_stream_ends_well_or_must_be_looked_at(protocol: Protocol) -> None:
+    end, text = ENDS.get(protocol, b"data: [DONE]\n\n"), b'data: {"x": 1}\n\n' * 9
+    assert ends_well(text + end, protocol) is (protocol in ENDS)
+    assert not ends_well(text, protocol)
+    assert not ends_well(text + end[:-1], protocol)
+    for fail in FAILS:
+        assert not ends_well(text + fail, protocol)
+        assert not ends_well(text + fail + end, protocol) or b'error"' not in fail
+
+
+@given(
+    protocol=st.sampled_from(list(Protocol)),
+    parts=st.lists(
+        st.sampled_from((*TEXTS, *FAILS, *ENDS.values(), b'data: {"x": 1}\n\n', b"\n", b"data")), max_size=8
+    ),
+)
+def test_what_ends_well_is_whole_and_has_not_failed(protocol: Protocol, parts: list[bytes]) -> None:
+    stream = b"".join(parts)
+    if ends_well(stream, protocol):
+        watch = EndWatch(protocol)
+        watch.passed(stream)
+        assert (watch.final, watch.whole, watch.failed) == (True, True, False)

@@ -421,14 +421,27 @@ class EndWatch:
             self._failed = self._ends is not None and self._ends_in_error(self._ends)
         return self._failed
 
+    def is_error(self, terminator: bytes) -> bool:
+        """Whether a stream that ends so has failed."""
+        return self._ends is not None and terminator in self._ends.errors
+
     def _ends_in_error(self, ends: _Ends) -> bool:
-        if self.ended_by in ends.errors:
+        if self.is_error(self.ended_by):
             return True
         tail = self._tail()
         if not may_fail(tail, LATEST):
             return False  # nearly always
         tail = tail[latest_from(tail, LATEST) :]
         return any(mark in tail for mark in ends.errors)
+
+
+def ends_well(stream: bytes, protocol: Protocol) -> bool:
+    """Whether `stream`, all of it, ends with its protocol's terminator and no error. False says nothing."""
+    if not stream.endswith(b"\n\n"):
+        return False
+    watch = EndWatch(protocol)
+    ended_by = watch.ending(stream)
+    return bool(ended_by) and not watch.is_error(ended_by) and not may_fail(stream, LATEST)
 
 
 def _is_event(rest: bytes, ends: _Ends) -> bool:

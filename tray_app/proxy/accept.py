@@ -169,12 +169,12 @@ async def _stream(call: Call, response: Response, goes_on: bool) -> Accepted | R
         if encoding not in (b"gzip", b"x-gzip", b"deflate"):
             return await _unreadable(response)
     unpacking = Unpacking(encoding) if encoding not in (b"", b"identity") else None
-    if unpacking is None and begins_plainly(response.seen, call.protocol):
-        return Accepted(response, response.take(), events=True)
+    first = response.take()  # what came with the head decides as a rule: no time limit need be set
+    if unpacking is None and begins_plainly(first, call.protocol):
+        return Accepted(response, first, events=True)
     reader = _StreamHead(call, response, goes_on, unpacking)
-    while response.pending:  # what came with the head decides as a rule: no time limit need be set
-        if (decided := reader.look(response.take())) is not None:
-            return decided
+    if first and (decided := reader.look(first)) is not None:
+        return decided
     try:
         async with asyncio.timeout(HOLD_STREAM_S):
             return await reader.read()

@@ -136,11 +136,6 @@ class Response:
             self._waiter.set_result(None)
 
     @property
-    def seen(self) -> bytes:
-        """The first of the bytes that have arrived and were not read yet; they stay."""
-        return b"".join(self._buffer[:16])
-
-    @property
     def pending(self) -> bool:
         """Whether bytes have arrived that were not read yet."""
         return bool(self._buffer)

@@ -54,7 +54,19 @@ from tray_app.proxy.attempt import Attempt, Passed, Step
 from tray_app.proxy.heads import marks, passed_on
 from tray_app.proxy.http1 import Response
 from tray_app.proxy.means import Means
-from tray_app.proxy.relay import HEAD, Answer, Body, Broken, Complete, Going, Relay, Whole, broken, words_of
+from tray_app.proxy.relay import (
+    HEAD,
+    Answer,
+    Body,
+    Broken,
+    Complete,
+    Going,
+    Relay,
+    Whole,
+    broken,
+    is_complete,
+    words_of,
+)
 
 if TYPE_CHECKING:
     from tray_app.proxy.resuming import Stretches
@@ -314,8 +326,8 @@ class _Request:
         return Answer(response.status, headers + self._marks(), body)
 
     def _body(self, attempt: Attempt, accepted: Accepted) -> Body:
-        response, settled = accepted.response, self.means.settled
-        if accepted.held and response.complete and not accepted.events and not response.pending:
+        settled = self.means.settled
+        if not attempt.asked and is_complete(accepted, self.call.protocol):
             return Complete(accepted, self.call, self, settled)
         return Relay(accepted, self.call, self, settled, hides_usage=attempt.asked)
 

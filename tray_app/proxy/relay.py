@@ -200,7 +200,7 @@ class _Leg:
 
 
 class Complete:
-    """A provider's answer that has come whole, and is no stream. See `Relay`, of which it is the short form."""
+    """A provider's answer that has come whole, and is good. See `Relay`, of which it is the short form."""
 
     cut = False
     through: Callable[[bytes], bool] | None = None
@@ -208,6 +208,7 @@ class Complete:
     def __init__(self, accepted: Accepted, call: Call, story: Story, settled: Callable[[], Awaitable[None]]) -> None:
         self.over = False
         self._data = accepted.held
+        self._streamed = accepted.events
         self._response = accepted.response
         self._protocol = call.protocol
         self._story: Story | None = story
@@ -225,13 +226,22 @@ class Complete:
         if story is not None:
             self._response.close()
             data, size = self._data, len(self._data)
+            kept = STREAM_HEAD if self._streamed else HEAD
             # what it has used is known, and to be paid, whether or not the client has waited for it
-            passed = Passed(self._protocol, 1, data[:HEAD], data[-sse.KEPT :], False, True, size <= HEAD, sent)
+            passed = Passed(self._protocol, 1, data[:kept], data[-sse.KEPT :], self._streamed, True, size <= kept, sent)
             story.ended(outcome, None, passed)
 
     def close(self) -> None:
         """The client has left, or all is sent. Safe to call twice."""
         self._closed(Outcome.CLIENT_CANCELLED, 0)
+
+
+def is_complete(accepted: Accepted, protocol: Protocol) -> bool:
+    """Whether an answer has come whole, and nothing in it need be looked at any more."""
+    response, held = accepted.response, accepted.held
+    if not held or not response.complete or response.pending or accepted.unpacking is not None:
+        return False
+    return not accepted.events or sse.ends_well(held, protocol)
 
 
 class Relay:
