@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.core.build import MODEL, NOW, PROVIDER, judged, member, rest
+from tests.core.build import MODEL, NOW, PROVIDER, judged, member, rest, unhurried
 from tray_app.core import policy
 from tray_app.core.allowance import Allowance
 from tray_app.core.breaker import Breaker, BreakerRules
@@ -29,8 +31,9 @@ from tray_app.core.policy import (
     next_step,
     ordered,
     said_of,
+    stays,
 )
-from tray_app.core.pool import Choice, Member, Pool, pool_of
+from tray_app.core.pool import Choice, Halt, Member, Pool, pool_of
 from tray_app.core.quota import DAY_MS
 from tray_app.core.score import Health, Weights, score
 from tray_app.core.values import Action, Admin, ErrorClass, Scope, Source, Verdict
@@ -62,7 +65,12 @@ def decide(
 ) -> Step:
     calls = tuple(Tried(name, verdict, MODEL) for name, verdict in tried)
     pool = pool if isinstance(pool, Pool) else pool_of(pool)
-    return next_step(Case(lanes, progress or Progress(calls, len(calls) - 1), pool, rules, NOW, 0.5, **more))
+    case = Case(lanes, progress or Progress(calls, len(calls) - 1), pool, rules, NOW, 0.5, **more)
+    found = next_step(case)
+    if not calls and progress is None:
+        at_a_glance = stays(pool, rules, NOW, lanes, case.held, case.tags)
+        assert at_a_glance in (None, found)
+    return found
 
 
 def whom(found: Step) -> str:
@@ -674,3 +682,80 @@ def test_without_settings_the_numbers_are_those_of_the_contract() -> None:
     assert (rules.concurrency_limit, rules.queue_limit, rules.short_wait_ms) == (10, 100, 5_000)
     assert (rules.reserve_percent, rules.warn_at, rules.slow_ms) == (0.0, (80, 95), 30_000)
     assert (rules.weights, rules.breaker, rules.targets) == (Weights(), BreakerRules(), {})
+
+
+# -- the usual case at a glance
+
+WELL = with_vitals("main")
+STATES = (
+    WELL,
+    with_vitals("main", in_flight=9),
+    with_vitals("main", in_flight=10),
+    with_vitals("main", rest("main")),
+    with_vitals("main", rest("main", 900, model="another", scope=Scope.KEY_MODEL)),
+    with_vitals("main", rest("main", -1)),
+    with_vitals("main", ramp=Ramp(NOW, 0)),
+    with_vitals("main", ceiling=Ceiling(1, NOW), in_flight=1),
+    with_vitals("main", open_until=NOW + 1),
+    with_vitals("main", open_until=NOW - 1),
+    replace(WELL, admin=Admin.PAUSED),
+    replace(WELL, admin=Admin.PAUSED, admin_until_at=NOW),
+    replace(WELL, reauth="refused"),
+    replace(WELL, profile=replace(WELL.profile, enabled=False)),
+    replace(WELL, profile=replace(WELL.profile, capabilities=("chat",))),
+    replace(WELL, profile=replace(WELL.profile, tags=("work",))),
+    replace(WELL, profile=replace(WELL.profile, provider="elsewhere")),
+)
+CHOICES = (None, Choice("main"), Choice("spare"), Choice("spare", pinned=True), Choice("spare", until_at=NOW))
+
+
+@unhurried
+@given(
+    mine=st.sampled_from(STATES),
+    spare=st.sampled_from([None, with_vitals("spare"), with_vitals("spare", rest("spare"))]),
+    current=st.sampled_from([None, "main", "spare"]),
+    choice=st.sampled_from(CHOICES),
+    held=st.sampled_from([None, "main", "main", "main", "gone"]),
+    lanes=st.sampled_from([(LANE,), (LANE,), (LANE, Lane("elsewhere", MODEL)), (Lane(PROVIDER, None),)]),
+    tags=st.sampled_from([frozenset(), frozenset(), frozenset({"work"})]),
+    strategy=st.sampled_from(Strategy),
+    limits=st.sampled_from([{}, {"concurrency_limit": 1}, {"targets": {"main": Target(concurrency_limit=0)}}]),
+    halted=st.booleans(),
+)
+@example(WELL, None, None, None, "main", (LANE,), frozenset(), Strategy.STICKY, {}, False)
+def test_a_glance_finds_what_the_policy_would_find(
+    mine: Member,
+    spare: Member | None,
+    current: str | None,
+    choice: Choice | None,
+    held: str | None,
+    lanes: tuple[Lane, ...],
+    tags: frozenset[str],
+    strategy: Strategy,
+    limits: dict[str, Any],
+    halted: bool,
+) -> None:
+    pool = pool_of([mine, *([spare] if spare else [])])
+    if current is not None and current in pool.members:
+        pool = pool.moved(PROVIDER, current)
+    pool = replace(pool, choice=choice, halt=Halt() if halted else None)
+    rules = replace(PLAIN, strategy=strategy, **limits)
+    found = stays(pool, rules, NOW, lanes, held, tags)
+    if found is not None:
+        assert found == next_step(Case(lanes, Progress(), pool, rules, NOW, 0.5, held, 100, tags, "chat"))
+    plain = (mine is WELL, choice, held, len(lanes), tags, limits, halted)
+    if plain == (True, None, "main", 1, frozenset(), {}, False):
+        assert found == Try("main", "the conversation stays where it is", lane=lanes[0], moves=False)
+
+
+def test_nothing_is_told_at_a_glance_where_something_is_special() -> None:
+    pool, none = pool_of([WELL]), frozenset[str]()
+    assert stays(pool, PLAIN, NOW, (LANE,), "main", none) is not None
+    for held in (None, "gone"):
+        assert stays(pool, PLAIN, NOW, (LANE,), held, none) is None
+    assert stays(pool, PLAIN, NOW, (LANE,), "main", frozenset({"work"})) is None
+    assert stays(pool, PLAIN, NOW, (LANE, LANE), "main", none) is None
+    assert stays(pool.chosen(Choice("main")), PLAIN, NOW, (LANE,), "main", none) is None
+    assert stays(replace(pool, halt=Halt()), PLAIN, NOW, (LANE,), "main", none) is None
+    for state in (STATES[2], STATES[3], STATES[8], STATES[10], STATES[12], STATES[14], STATES[16]):
+        assert stays(pool_of([state]), PLAIN, NOW, (LANE,), "main", none) is None

@@ -186,6 +186,9 @@ class Progress(Struct, frozen=True):
         return self.tried[-1] if self.tried else None
 
 
+FRESH = Progress()  # of a request that has just come
+
+
 class Try(Struct, frozen=True):
     """Call this profile now. `failover` says that it replaces the one tried before.
 
@@ -467,6 +470,26 @@ def _stuck_to(first: str, pool: Pool, lane: Lane, rules: Rules, now: int) -> str
 
 # -- the decision
 
+_STAYS = "the conversation stays where it is"
+
+
+def stays(
+    pool: Pool, rules: Rules, now: int, lanes: tuple[Lane, ...], held: str | None, tags: frozenset[str]
+) -> Try | None:
+    """The usual case at a glance: a first call that goes to whoever holds its conversation.
+
+    `next_step` would say the same; where this is None, ask it.
+    """
+    member = pool.members.get(held) if held is not None else None
+    if member is None or tags or len(lanes) > 1 or pool.choice is not None or pool.halt is not None:
+        return None
+    profile, lane = member.profile, lanes[0]
+    if lane.provider != profile.provider or profile.capabilities or not member.serves(now, lane.model):
+        return None
+    if member.in_flight >= rules.places(member, now):
+        return None
+    return Try(profile.id, _STAYS, lane=lane, moves=False)
+
 
 def next_step(case: Case) -> Step:
     """What to do next for the call of `case`."""
@@ -571,7 +594,7 @@ def _why_chosen(one: Candidate, case: Case, full: Candidate | None, short: Coold
     if choice is not None and choice.profile_id == profile.id:
         return "pinned by the operator" if choice.pinned else "preferred by the operator"
     if case.held == profile.id:
-        return "the conversation stays where it is"
+        return _STAYS
     current = pool.holder(profile.provider, one.lane.model)
     if case.rules.strategy is not Strategy.STICKY:
         return f"first by the strategy {case.rules.strategy.value}"

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from tray_app.core import ending, sse
 from tray_app.core.classify import classify, judge
 from tray_app.core.policy import (
+    FRESH,
     Case,
     Lane,
-    Progress,
     Queue,
     Refuse,
     Rules,
@@ -25,6 +25,7 @@ from tray_app.core.policy import (
     Wait,
     Why,
     next_step,
+    stays,
 )
 from tray_app.core.providers import capability_of
 from tray_app.core.redact import brief
@@ -100,7 +101,7 @@ class _Request:
     def __init__(self, call: Call, means: Means) -> None:
         self.call = call
         self.means = means
-        self.progress = Progress()
+        self.progress = FRESH
         self.lanes: tuple[Lane, ...] = ()
         self.provider = call.provider or ""
         self._began = means.ticks()
@@ -193,6 +194,10 @@ class _Request:
 
     def _next_step(self, rules: Rules, now: int) -> Try | Wait | Queue | Refuse:
         means, call = self.means, self.call
+        if self.progress is FRESH:
+            step = stays(means.cell.pool, rules, now, self.lanes, self._held, call.tags)
+            if step is not None:
+                return step
         case = Case(
             self.lanes,
             self.progress,
