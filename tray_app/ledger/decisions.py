@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -56,17 +55,16 @@ class DecisionLog:
     def __init__(self, path: Path, file_bytes: int = FILE_BYTES, lines_held: int = LINES_HELD) -> None:
         self._path = path
         self._file_bytes = file_bytes
-        self._lines: deque[bytes] = deque()
+        self._waiting = b""  # whole lines
         self._lines_held = lines_held
         self._fd: int | None = None
         self._size = 0
         self._dropped = 0
         self.trouble: str | None = None
 
-    def write(self, facts: Iterable[Fact] = ()) -> None:
+    def write(self, facts: Sequence[Fact] = ()) -> None:
         """Append a line for each fact that is a decision, and those that waited."""
-        for fact in facts:
-            self._add(fact)
+        self._waiting += self._lines(facts)
         try:
             self._append()
             self.trouble = None
@@ -74,51 +72,49 @@ class DecisionLog:
             self._release()
             self._in_trouble(error.strerror or str(error))
 
-    def _add(self, fact: Fact) -> None:
+    def _lines(self, facts: Sequence[Fact]) -> bytes:
         try:
-            line = line_of(fact)
+            return lines_of(facts)
         except Exception:  # such as a text that is no Unicode; one odd fact must not end the writer
+            if len(facts) > 1:
+                return b"".join([self._lines([fact]) for fact in facts])
             self._dropped += 1
-        else:
-            if line is not None:
-                self._lines.append(line)
+            return b""
 
     def _in_trouble(self, words: str) -> None:
-        while len(self._lines) > self._lines_held:
-            self._lines.popleft()
-            self._dropped += 1
+        over = self._waiting.count(b"\n") - self._lines_held
+        if over > 0:
+            self._waiting = self._waiting.split(b"\n", over)[over]
+            self._dropped += over
         told = f"{self._path.name} cannot be written ({words})"
         self.trouble = f"{told}; {self._dropped} lines were dropped" if self._dropped else told
 
     def _append(self) -> None:
-        while self._lines:
+        while self._waiting:
             self._opened()
-            if self._size and self._size + len(self._lines[0]) > self._file_bytes:
+            end = self._fitting(min(self._file_bytes - self._size, _WRITE_BYTES))
+            if self._size and self._size + end > self._file_bytes:
                 self._rotate()
-            self._write_some(self._fitting())
+                end = self._fitting(min(self._file_bytes, _WRITE_BYTES))
+            self._write_some(end)
 
-    def _fitting(self) -> list[bytes]:
-        """The next lines, as many as this file has room for; at least one."""
-        room = min(self._file_bytes - self._size, _WRITE_BYTES)
-        some: list[bytes] = []
-        for line in self._lines:
-            room -= len(line)
-            if some and room < 0:
-                break
-            some.append(line)
-        return some
+    def _fitting(self, room: int) -> int:
+        """Where the last line ends that has room; at least one line."""
+        waiting = self._waiting
+        if len(waiting) <= room:
+            return len(waiting)
+        return waiting.rfind(b"\n", 0, max(room, 0)) + 1 or waiting.find(b"\n") + 1
 
-    def _write_some(self, lines: list[bytes]) -> None:
+    def _write_some(self, end: int) -> None:
         assert self._fd is not None  # noqa: S101 - opened by the caller
-        data = b"".join(lines)
+        data = self._waiting[:end]
         written = os.write(self._fd, data)
         whole = data.rfind(b"\n", 0, written) + 1
         if whole < written:  # the disk became full within a line
             os.ftruncate(self._fd, self._size + whole)
         self._size += whole
-        for _ in range(data.count(b"\n", 0, whole)):
-            self._lines.popleft()
-        if whole < len(data):
+        self._waiting = self._waiting[whole:]
+        if whole < end:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _opened(self) -> None:
@@ -212,10 +208,10 @@ class Line(msgspec.Struct, omit_defaults=True, rename={"from_": "from"}):
     reason: str | None = None
 
 
-def line_of(fact: Fact) -> bytes | None:
-    """The line for `fact`, or None where it is no decision."""
-    made = _MAKERS.get(type(fact), _pool)(fact)
-    return None if made is None else _encoder.encode(made) + b"\n"
+def lines_of(facts: Iterable[Fact]) -> bytes:
+    """A line for each of the facts that is a decision."""
+    made = [_MAKERS.get(type(fact), _pool)(fact) for fact in facts]
+    return _encoder.encode_lines([line for line in made if line is not None])
 
 
 def event_of(fact: Fact) -> tuple[str, bytes] | None:
@@ -229,6 +225,7 @@ def _second(at_s: int) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
 
 
+@lru_cache(maxsize=16)  # the steps of a request share their times
 def _iso(at: int) -> str:
     return f"{_second(at // 1000)}{at % 1000:03d}Z"
 

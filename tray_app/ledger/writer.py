@@ -265,7 +265,7 @@ class _Scribe:
                     item = self._queue.get_nowait()
                     continue
                 self._idle = False
-                facts = [reckoned(fact, self._price) for fact in item.facts]  # at once: it lets go of many bytes
+                facts = reckoned(item.facts, self._price)  # at once: it lets go of many bytes
                 self._held += facts
                 self._fresh += facts
                 waiters += item.waiters
