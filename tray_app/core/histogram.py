@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -18,10 +19,10 @@ LONGEST = 20  # characters of a part: numbers that fit into 64 bits
 _encode = msgspec.json.Encoder().encode
 
 
+@lru_cache(maxsize=256)  # under load much takes about as long
 def bucket_of(ms: int) -> int:
     """The bucket of a duration."""
-    bucket = int(math.log(ms) / _LOG + 1e-9) if ms > 1 else 0
-    return bucket if bucket < _LAST else _LAST
+    return min(_LAST, int(math.log(max(ms, 1)) / _LOG + 1e-9))
 
 
 def merged(text: str | None, more: Mapping[int, int]) -> str:

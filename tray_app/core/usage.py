@@ -27,12 +27,10 @@ MOST_RAW = 4096
 TRIES = 8  # names that are looked at before it is taken that there is no usage
 
 Fields = Mapping[str, object]
-Counted = Mapping[str, int]
 _Counts = tuple[int | None, int | None, int | None, int | None, int | None]  # as in Usage
 
 _NOTHING = Raw(b"")
 _NO_FIELDS: Fields = {}
-_NONE_COUNTED: Counted = {}
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -145,11 +143,10 @@ _PLACES: tuple[Mapping[Protocol, tuple[_Place, ...]], Mapping[Protocol, tuple[_P
 
 
 class _Stated(Struct, frozen=True):
-    """The object that tells what was used: as it is spelled, as it is read, and what in it is a count."""
+    """The object that tells what was used, as it is spelled and as it is read."""
 
     spelled: bytes
     fields: Fields
-    counted: Counted
 
 
 class _Dialect(Struct, frozen=True):
@@ -158,7 +155,7 @@ class _Dialect(Struct, frozen=True):
     names: tuple[bytes, ...]
     value: re.Pattern[bytes]
     spelled: Callable[[_Told], bytes]
-    counts: Callable[[str, Fields, Counted], _Counts]
+    counts: Callable[[str, Fields], _Counts]
 
 
 def _in_tail(dialect: _Dialect, tail: bytes, places: tuple[_Place, ...], lines: bool) -> _Stated | None:
@@ -225,13 +222,12 @@ def _merged(first: _Stated | None, last: _Stated | None) -> _Stated | None:
         return last
     early = {name: value for name, value in first.fields.items() if name != "output_tokens"}
     if last is None:
-        return _Stated(first.spelled, early, _counted(early))
+        return _Stated(first.spelled, early)
     later = {name: value for name, value in last.fields.items() if value or name not in early}
     spelled = _members.decode(first.spelled) | {
         name: value for name, value in _members.decode(last.spelled).items() if name in later
     }
-    fields = early | later
-    return _Stated(_encode(spelled), fields, _counted(fields))
+    return _Stated(_encode(spelled), early | later)
 
 
 # -- what it says
@@ -244,8 +240,10 @@ _anything = msgspec.json.Decoder()
 def _stated(spelled: bytes) -> _Stated | None:
     """The object, if there is any count in it."""
     fields = _fields(spelled)
-    counted = _counted(fields)
-    return _Stated(spelled, fields, counted) if counted else None
+    for value in fields.values():
+        if _count(value) is not None:
+            return _Stated(spelled, fields)
+    return None
 
 
 def _fields(spelled: bytes) -> Fields:
@@ -272,7 +270,7 @@ def _readable(spelled: bytes) -> Fields:
 
 
 def _usage(provider: str, dialect: _Dialect, stated: _Stated) -> Usage | None:
-    counts, cost = dialect.counts(provider, stated.fields, stated.counted), _cost(provider, stated.fields)
+    counts, cost = dialect.counts(provider, stated.fields), _cost(provider, stated.fields)
     if cost is None and counts == _NO_COUNTS:
         return None
     raw = stated.spelled.decode("utf-8", "replace")
@@ -282,25 +280,28 @@ def _usage(provider: str, dialect: _Dialect, stated: _Stated) -> Usage | None:
 _NO_COUNTS: _Counts = (None, None, None, None, None)
 
 
-def _openai(provider: str, fields: Fields, counted: Counted) -> _Counts:
+def _openai(provider: str, fields: Fields) -> _Counts:
     """OpenAI's two protocols and those that speak like them; also embeddings, which only total what they read."""
-    told = counted.get
-    read = _within(fields, "prompt_tokens_details") or _within(fields, "input_tokens_details")
-    wrote = _within(fields, "completion_tokens_details") or _within(fields, "output_tokens_details")
-    cached = read.get("cached_tokens", told("prompt_cache_hit_tokens", told("cached_tokens")))
-    asked = told("prompt_tokens", told("input_tokens"))
+    told = fields.get
+    asked, output = _count(told("prompt_tokens")), _count(told("completion_tokens"))
+    if asked is None:
+        asked = _count(told("input_tokens"))
     if asked is None:  # DeepSeek's two parts
-        asked = _sum(told("prompt_cache_hit_tokens"), told("prompt_cache_miss_tokens"))
-    output = told("completion_tokens", told("output_tokens"))
-    reasoning = wrote.get("reasoning_tokens", told("reasoning_tokens"))
-    over = _difference(told("total_tokens"), asked)
+        asked = _sum(_count(told("prompt_cache_hit_tokens")), _count(told("prompt_cache_miss_tokens")))
+    if output is None:
+        output = _count(told("output_tokens"))
+    read = _object(fields, "prompt_tokens_details") or _object(fields, "input_tokens_details")
+    wrote = _object(fields, "completion_tokens_details") or _object(fields, "output_tokens_details")
+    cached = _first(read.get("cached_tokens"), told("prompt_cache_hit_tokens"), told("cached_tokens"))
+    reasoning = _first(wrote.get("reasoning_tokens"), told("reasoning_tokens"))
+    over = _difference(_count(told("total_tokens")), asked)
     if output is None:
         output = over
     elif reasoning and _is_apart(output, reasoning, over, by_rule=provider == "xai" and "completion_tokens" in fields):
         output += reasoning
     elif provider == "google" and over is not None and over > output:  # its thoughts are only in the total
         output, reasoning = over, reasoning or over - output
-    return asked, output, cached, read.get("cache_write_tokens"), reasoning
+    return asked, output, cached, _count(read.get("cache_write_tokens")), reasoning
 
 
 def _is_apart(output: int, reasoning: int, over: int | None, *, by_rule: bool) -> bool:
@@ -313,28 +314,28 @@ def _is_apart(output: int, reasoning: int, over: int | None, *, by_rule: bool) -
     return by_rule if over is None else over >= output + reasoning
 
 
-def _anthropic(provider: str, fields: Fields, counted: Counted) -> _Counts:
+def _anthropic(provider: str, fields: Fields) -> _Counts:
     """The input leaves out what was written to the cache and read from it."""
-    fresh = counted.get("input_tokens")
-    read, written = counted.get("cache_read_input_tokens"), counted.get("cache_creation_input_tokens")
-    thought = _within(fields, "output_tokens_details").get("thinking_tokens")
+    fresh = _count(fields.get("input_tokens"))
+    read, written = _count(fields.get("cache_read_input_tokens")), _count(fields.get("cache_creation_input_tokens"))
+    thought = _count(_object(fields, "output_tokens_details").get("thinking_tokens"))
     asked = None if fresh is None else fresh + (read or 0) + (written or 0)
-    return asked, counted.get("output_tokens"), read, written, thought
+    return asked, _count(fields.get("output_tokens")), read, written, thought
 
 
-def _google(provider: str, fields: Fields, counted: Counted) -> _Counts:
+def _google(provider: str, fields: Fields) -> _Counts:
     """A count of 0 is left out. What tools gave the model to read is input, and thoughts are output."""
-    asked = counted.get("promptTokenCount")
-    asked = None if asked is None else asked + counted.get("toolUsePromptTokenCount", 0)
-    thought = counted.get("thoughtsTokenCount")
-    output = _sum(counted.get("candidatesTokenCount"), thought)
+    asked, tools = _count(fields.get("promptTokenCount")), _count(fields.get("toolUsePromptTokenCount"))
+    asked = None if asked is None else asked + (tools or 0)
+    thought = _count(fields.get("thoughtsTokenCount"))
+    output = _sum(_count(fields.get("candidatesTokenCount")), thought)
     if output is None:
-        output = _difference(counted.get("totalTokenCount"), asked)
-    return asked, output, counted.get("cachedContentTokenCount"), None, thought
+        output = _difference(_count(fields.get("totalTokenCount")), asked)
+    return asked, output, _count(fields.get("cachedContentTokenCount")), None, thought
 
 
-def _ollama(provider: str, fields: Fields, counted: Counted) -> _Counts:
-    return counted.get("prompt_eval_count"), counted.get("eval_count"), None, None, None
+def _ollama(provider: str, fields: Fields) -> _Counts:
+    return _count(fields.get("prompt_eval_count")), _count(fields.get("eval_count")), None, None, None
 
 
 def _cost(provider: str, fields: Fields) -> float | None:
@@ -347,20 +348,20 @@ def _cost(provider: str, fields: Fields) -> float | None:
     cost = _dollars(fields.get("cost"))
     if cost is None or fields.get("is_byok") is not True:
         return cost
-    details = fields.get("cost_details")
-    upstream = _dollars(details.get("upstream_inference_cost")) if isinstance(details, dict) else None
+    upstream = _dollars(_object(fields, "cost_details").get("upstream_inference_cost"))
     return None if upstream is None else cost + upstream
 
 
-def _counted(fields: Fields) -> Counted:
-    """What is a count among them."""
-    return {name: value for name, value in fields.items() if type(value) is int and 0 <= value <= MOST_TOKENS}
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
-def _within(fields: Fields, name: str) -> Counted:
-    """The counts of an object in `fields`."""
-    value = fields.get(name)
-    return _counted(value) if isinstance(value, dict) else _NONE_COUNTED
+def _first(*values: object) -> int | None:
+    """The first that is a count."""
+    for value in values:
+        if value is not None and (count := _count(value)) is not None:
+            return count
+    return None
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
@@ -376,6 +377,11 @@ def _dollars(value: object, unit: float = 1.0) -> float | None:
     if (type(value) is float or type(value) is int) and 0 <= value <= MOST_USD * unit:
         return value / unit
     return None
+
+
+def _object(fields: Fields, name: str) -> Fields:
+    value = fields.get(name)
+    return value if isinstance(value, dict) else _NO_FIELDS
 
 
 def _of_ollama(told: _Told) -> bytes:

@@ -250,40 +250,64 @@ class _RequestLine(msgspec.Struct, omit_defaults=True, gc=False):
     failovers: int | None = None
     ttft_ms: int | None = None
     duration_ms: int | None = None
-    score: Score | None = None
+    score: msgspec.Raw | None = None
     reason: str | None = None
 
 
 def _route_selected(fact: RouteSelected) -> _RequestLine:
-    line = _RequestLine(_iso(fact.at), "route.selected", fact.request_id, profile=fact.profile_id, reason=fact.reason)
-    line.score = fact.score and _terms(fact.score)
-    return line
+    score = None if fact.score is None else _terms(fact.score)
+    time, reason = _iso(fact.at), fact.reason
+    return _RequestLine(time, "route.selected", fact.request_id, profile=fact.profile_id, score=score, reason=reason)
 
 
 def _attempt_start(fact: AttemptStarted) -> _RequestLine:
-    return _RequestLine(_iso(fact.started_at), "attempt.start", fact.request_id, fact.seq, profile=fact.profile_id)
+    time = _iso(fact.started_at)
+    return _RequestLine(time, "attempt.start", fact.request_id, fact.seq, None, fact.profile_id)
 
 
 def _request_start(fact: RequestStarted) -> _RequestLine:
-    line = _RequestLine(_iso(fact.started_at), "request.start", fact.id, None, fact.client)
-    line.model, line.path, line.stream = fact.model, fact.path, fact.stream
-    return line
+    return _RequestLine(
+        _iso(fact.started_at),
+        "request.start",
+        fact.id,
+        client=fact.client,
+        model=fact.model,
+        path=fact.path,
+        stream=fact.stream,
+    )
 
 
 def _attempt_end(fact: AttemptEnded) -> _RequestLine:
-    line = _RequestLine(_iso(fact.ended_at), "attempt.end", fact.request_id, fact.seq, None, fact.profile_id)
-    line.outcome, line.status = fact.outcome.value, fact.status_code
-    line.error_class, line.scope, line.reason = fact.error_class, fact.error_scope, fact.reason
-    line.ttft_ms, line.duration_ms = fact.ttft_ms, fact.duration_ms
-    return line
+    return _RequestLine(
+        _iso(fact.ended_at),
+        "attempt.end",
+        fact.request_id,
+        fact.seq,
+        profile=fact.profile_id,
+        outcome=fact.outcome,
+        status=fact.status_code,
+        error_class=fact.error_class,
+        scope=fact.error_scope,
+        ttft_ms=fact.ttft_ms,
+        duration_ms=fact.duration_ms,
+        reason=fact.reason,
+    )
 
 
 def _request_end(fact: RequestEnded) -> _RequestLine:
-    line = _RequestLine(_iso(fact.ended_at), "request.end", fact.id, None, None, fact.profile_id)
-    line.outcome, line.status, line.reason = fact.outcome.value, fact.status_code, fact.reason
-    line.attempts, line.failovers = fact.attempts, fact.failovers
-    line.ttft_ms, line.duration_ms = fact.ttft_ms, fact.duration_ms
-    return line
+    return _RequestLine(
+        _iso(fact.ended_at),
+        "request.end",
+        fact.id,
+        profile=fact.profile_id,
+        outcome=fact.outcome,
+        status=fact.status_code,
+        attempts=fact.attempts,
+        failovers=fact.failovers,
+        ttft_ms=fact.ttft_ms,
+        duration_ms=fact.duration_ms,
+        reason=fact.reason,
+    )
 
 
 def _queued(fact: Queued) -> Line:
@@ -352,9 +376,10 @@ def _quota_update(fact: QuotaSeen) -> Line:
 
 
 @lru_cache(maxsize=64)
-def _terms(score: Score) -> Score:
-    """The score, rounded for reading. Most of the time it is the same as before."""
-    return Score(*(round(term, 4) + 0.0 for term in structs.astuple(score)))  # never "-0.0"
+def _terms(score: Score) -> msgspec.Raw:
+    """The score, rounded for reading, as JSON. Most of the time it is the same as before."""
+    rounded = Score(*(round(term, 4) + 0.0 for term in structs.astuple(score)))  # never "-0.0"
+    return msgspec.Raw(_encoder.encode(rounded))
 
 
 def _cooldown_set(rest: Cooldown, request_id: str | None, at: int) -> Line:

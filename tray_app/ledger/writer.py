@@ -16,9 +16,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tray_app.core.values import Fact, RequestEnded, RequestStarted
 from tray_app.ledger import batch, database
@@ -41,8 +44,7 @@ MANY_FRESH = 1_000
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """How the ledger fares. `trouble` is None when all is well; `crowded`: commits are made further apart."""
 
     trouble: str | None = None
