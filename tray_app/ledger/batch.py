@@ -426,7 +426,8 @@ class _Batch:
         """
         combinations = packing.Combinations(connection, self._known.combinations)
         self._pack(combinations)
-        self._opened = self._to_open(open_too)
+        if open_too or self._first or self._later:
+            self._opened = self._to_open(open_too)
         for start in self._opened.values():
             if isinstance(start, RequestStarted):
                 kind = combinations.number(packing.REQUEST_KIND, packing.asked(start, start.provider), start.started_at)
@@ -476,12 +477,11 @@ class _Batch:
         yield from self._state
 
     def _to_open(self, open_too: bool) -> dict[Key, Start]:
-        known, begun, ended = self._known.young, self._begun, set(self._ended)
-        if open_too:
-            young = {**known, **begun}
-        else:  # an attempt that ended is not shown without its request
+        young = {**self._known.young, **self._begun}
+        if not open_too:  # an attempt that ended is not shown without its request
             parents = dict.fromkeys(call.end.request_id for call in self._calls())
-            young = {key: begun.get(key) or known[key] for key in parents if key in begun or key in known}
+            young = {key: young[key] for key in parents if key in young}
+        ended = set(self._ended)
         return {key: start for key, start in young.items() if key not in ended}
 
     def remember(self) -> None:
@@ -494,7 +494,10 @@ class _Batch:
         for key in self._ended:
             known.young.pop(key, None)
             known.open.pop(key, None)
-        known.words = [] if self._wordy else known.words + self._words
+        if self._wordy:
+            known.words = []
+        else:
+            known.words += self._words
         known.spent.update(self._spent)
         known.trouble.update(self._trouble)
         for request_id in self._done:

@@ -38,9 +38,9 @@ class Upkeep:
         self.crowded = False
 
     @property
-    def notes(self) -> list[str]:
-        """What people should know of it."""
-        return [note for note in (self._note, self._journal_note) if note]
+    def notes(self) -> tuple[str | None, str | None]:
+        """What people should know of it, of the rounds and of the journal."""
+        return self._note, self._journal_note
 
     @property
     def pace(self) -> float | None:
