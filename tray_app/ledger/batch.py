@@ -120,8 +120,8 @@ FAULTS = (
 )
 _LATENCIES = "SELECT latency_histogram FROM usage_hour WHERE (hour_at, profile_id, model, client) = (?, ?, ?, ?)"
 
-# The driver asks of each None whether an object of its class has some other form, which is dear for so frequent a value,
-# unless it is told what to call; `{}.get(None)` is None.
+# Of each None the driver asks whether its class has some other form to be stored in, which is dear for so frequent a
+# value, unless it is told what to call: `{}.get(None)` is None.
 sqlite3.register_adapter(type(None), {}.get)
 
 _INSERTS = frozenset({REQUEST_WHOLE, ATTEMPT_WHOLE, OWN_WORDS})
@@ -212,10 +212,13 @@ def _execute(connection: sqlite3.Connection, sql: str, rows: list[Row]) -> None:
         connection.executemany(sql, rows)
         return
     at, left = 0, len(rows)
-    for many in (8, 4, 2, 1):
-        while left >= many:
-            connection.execute(_of_many(sql, many), tuple(chain.from_iterable(rows[at : at + many])))
-            at, left = at + many, left - many
+    while left:
+        many = 8 if left >= 8 else 4 if left >= 4 else 2 if left >= 2 else 1
+        values: list[object] = []
+        for row in rows[at : at + many]:
+            values += row
+        connection.execute(_of_many(sql, many), values)
+        at, left = at + many, left - many
 
 
 @lru_cache(maxsize=64)

@@ -227,7 +227,7 @@ def _second(at_s: int) -> str:
 
 @lru_cache(maxsize=16)  # the steps of a request share their times
 def _iso(at: int) -> str:
-    return f"{_second(at // 1000)}{at % 1000:03d}Z"
+    return f"{_second(at // 1000)}{str(1000 + at % 1000)[1:]}Z"  # a format with a width costs three times that
 
 
 class _RequestLine(msgspec.Struct, omit_defaults=True, gc=False):

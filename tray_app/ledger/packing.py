@@ -248,8 +248,9 @@ def packed_money(usd: float | None) -> float | None:
     return nano if nano / NANO == usd and abs(usd) < 9e6 else float(usd)
 
 
-def split_id(told: str | None) -> tuple[str, str | bytes | None]:
-    """A provider's id as its prefix and the rest, with digits that are hexadecimal as bytes."""
+def split_id(told: str | None) -> tuple[str, str | bytearray | None]:
+    """A provider's id as its prefix and the rest, with digits that are hexadecimal as bytes: as those that the driver
+    takes as they are."""
     if told is None:
         return "", None
     prefix = ""
@@ -260,4 +261,4 @@ def split_id(told: str | None) -> tuple[str, str | bytes | None]:
     rest = told[len(prefix) :]
     if len(rest) % 2 or not 8 <= len(rest) <= 64 or rest.strip(_HEX):
         return prefix, rest
-    return prefix, bytes.fromhex(rest)
+    return prefix, bytearray.fromhex(rest)
