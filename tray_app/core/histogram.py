@@ -39,7 +39,7 @@ def added(counts: Mapping[int, int], more: Mapping[int, int]) -> dict[int, int]:
 
 
 def text_of(counts: Mapping[int, int]) -> str:
-    """The histogram of `counts`, which are in the order of the buckets. By the encoder: it is written for every commit."""
+    """The histogram of `counts`, which are in the order of the buckets. By the encoder: it is made for every commit."""
     return _encode(counts).translate(None, b'{"}').decode()
 
 

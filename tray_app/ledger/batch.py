@@ -121,8 +121,9 @@ FAULTS = (
 _LATENCIES = "SELECT latency_histogram FROM usage_hour WHERE (hour_at, profile_id, model, client) = (?, ?, ?, ?)"
 
 # Of each None the driver asks whether its class has some other form to be stored in, which is dear for so frequent a
-# value, unless it is told what to call: `{}.get(None)` is None.
-sqlite3.register_adapter(type(None), {}.get)
+# value, unless it is told what to call: one that gives None for None, and is no call in Python.
+_NO_FORM: dict[None, None] = {}
+sqlite3.register_adapter(type(None), _NO_FORM.get)
 
 _INSERTS = frozenset({REQUEST_WHOLE, ATTEMPT_WHOLE, OWN_WORDS})
 _SERVED, _CANCELLED = Outcome.SERVED, Outcome.CLIENT_CANCELLED
@@ -281,16 +282,16 @@ class _Batch:
         return start
 
     def _request_ended(self, fact: RequestEnded) -> None:
-        start = self._start_of(fact.id)
-        if isinstance(start, RequestStarted):
-            spent = self._spent_of(fact.id) or _NOTHING
-            self._done.append(fact.id)
-            self._requests.append((start, fact, spent))
-            self._count(start, fact)
-            if (trouble := self._trouble_of(fact.id)) is not None:
-                self._count_faults(start, fact, trouble)
-        else:
+        request_id = fact.id
+        start = self._start_of(request_id)
+        if not isinstance(start, RequestStarted):
             self.lost += 1
+            return
+        self._done.append(request_id)
+        self._requests.append((start, fact, self._spent_of(request_id) or _NOTHING))
+        self._count(start, fact)
+        if (trouble := self._trouble_of(request_id)) is not None:
+            self._count_faults(start, fact, trouble)
 
     def _count(self, start: RequestStarted, end: RequestEnded) -> None:
         sums, took = self._sums(start, end.profile_id), end.duration_ms
@@ -339,28 +340,29 @@ class _Batch:
 
     def _add_spent(self, fact: AttemptEnded, spent: Spent) -> None:
         """Money is the profile's that it was spent on, also where another one served in the end."""
-        before = self._spent_of(fact.request_id)
-        self._spent[fact.request_id] = spent if before is None else together(before, spent)
+        request_id = fact.request_id
+        before = self._spent_of(request_id)
+        self._spent[request_id] = spent if before is None else together(before, spent)
         if spent.usage is not None:
-            self._words.append((packing.attempt_id(fact.request_id, fact.seq), spent.usage))
-        start = self._begun.get(fact.request_id) or self._known.find(fact.request_id)
+            self._words.append((packing.attempt_id(request_id, fact.seq), spent.usage))
+        start = self._begun.get(request_id) or self._known.find(request_id)
         if isinstance(start, RequestStarted):
             self._sums(start, fact.profile_id).spend(spent)
 
     def _attempt_ended(self, fact: AttemptEnded) -> None:
-        start = self._start_of((fact.request_id, fact.seq))
+        request_id, seq, spent = fact.request_id, fact.seq, fact.spent
+        start = self._start_of((request_id, seq))
         if not isinstance(start, AttemptStarted):
-            began = fact.ended_at - fact.duration_ms
-            start = AttemptStarted(fact.request_id, fact.seq, fact.profile_id, None, began)
-        if fact.seq == 1:
-            self._first[fact.request_id] = packing.Call(start, fact)
+            start = AttemptStarted(request_id, seq, fact.profile_id, None, fact.ended_at - fact.duration_ms)
+        if seq == 1:
+            self._first[request_id] = packing.Call(start, fact)
         else:
             self._later.append(packing.Call(start, fact))
-        if fact.error_class is not None or fact.seq > 1:
-            seen = self._trouble_of(fact.request_id) or Trouble()
-            self._trouble[fact.request_id] = replace(seen, calls=(*seen.calls, fact))
-        if fact.spent is not None:
-            self._add_spent(fact, fact.spent)
+        if fact.error_class is not None or seq > 1:
+            seen = self._trouble_of(request_id) or Trouble()
+            self._trouble[request_id] = replace(seen, calls=(*seen.calls, fact))
+        if spent is not None:
+            self._add_spent(fact, spent)
 
     def _segment_ended(self, fact: Segment) -> None:
         key = (fact.request_id, fact.seq, packing.attempt_id(fact.request_id, fact.attempt))
@@ -537,7 +539,7 @@ _TAKERS: Mapping[type, Callable[[_Batch, Any], None]] = {
 
 @dataclass(slots=True)
 class _Sums:
-    """What a batch adds to a row of `usage_hour`, by the names of its columns. Each by itself: a loop costs thrice that."""
+    """What a batch adds to a row of `usage_hour`, by the names of its columns. Each by itself: a loop is thrice as dear."""
 
     requests: int = 0
     served: int = 0

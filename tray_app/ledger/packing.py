@@ -174,9 +174,10 @@ def place_of(start: RequestStarted, end: RequestEnded, spent: Spent, call: Call)
         return None
     after, rest = began.started_at - start.started_at, end.ended_at - own.ended_at
     took, first = end.duration_ms - after - rest - own.duration_ms, 0
-    if end.ttft_ms is not None and own.ttft_ms is not None:
-        first = end.ttft_ms - after - own.ttft_ms
-    elif end.ttft_ms is not own.ttft_ms:
+    shown, own_shown = end.ttft_ms, own.ttft_ms
+    if shown is not None and own_shown is not None:
+        first = shown - after - own_shown
+    elif shown is not own_shown:
         return None
     if 0 <= after < _MOST_AFTER and 0 <= rest <= 7 and -2 <= first <= 5 and -2 <= took <= 5:
         return rest + (first + 2 << 3) + (took + 2 << 6) + (after << 9)
