@@ -539,7 +539,7 @@ _TAKERS: Mapping[type, Callable[[_Batch, Any], None]] = {
 
 @dataclass(slots=True)
 class _Sums:
-    """What a batch adds to a row of `usage_hour`, by the names of its columns. Each by itself: a loop is thrice as dear."""
+    """What a batch adds to a row of `usage_hour`, by the names of its columns. Each by itself: a loop costs thrice."""
 
     requests: int = 0
     served: int = 0
