@@ -30,9 +30,9 @@ def merged(text: str | None, more: Mapping[int, int]) -> str:
     return text_of(added(read(text), more))
 
 
-def added(counts: Mapping[int, int], more: Mapping[int, int]) -> dict[int, int]:
+def added(counts: dict[int, int], more: Mapping[int, int]) -> dict[int, int]:
     """Both, in the order of the buckets; `counts` are in it."""
-    sums = dict(counts)
+    sums = counts.copy()
     for bucket, count in more.items():
         sums[bucket] = sums.get(bucket, 0) + count
     return sums if len(sums) == len(counts) else dict(sorted(sums.items()))

@@ -492,6 +492,28 @@ class _Batch:
     def remember(self) -> None:
         """Bring what is unfinished up to date, now that this batch is written."""
         known = self._known
+        if self._begun or self._opened or self._ended:
+            self._go_on(known)
+        if self._wordy:
+            known.words = []
+        else:
+            known.words += self._words
+        known.spent.update(self._spent)
+        known.trouble.update(self._trouble)
+        for kept in (known.spent, known.trouble):
+            if kept:
+                for request_id in self._done:
+                    kept.pop(request_id, None)
+        if self._combinations:
+            if len(known.combinations) > packing.MOST_KNOWN:
+                known.combinations.clear()
+            known.combinations.update(self._combinations)
+        if len(known.latencies) > HISTOGRAMS_KEPT:
+            known.latencies.clear()
+        known.latencies.update(self._took)
+
+    def _go_on(self, known: Unfinished) -> None:
+        """What has begun, is written open, or has ended."""
         known.young.update(self._begun)
         known.open.update(self._opened)
         for key in self._opened:
@@ -499,21 +521,6 @@ class _Batch:
         for key in self._ended:
             known.young.pop(key, None)
             known.open.pop(key, None)
-        if self._wordy:
-            known.words = []
-        else:
-            known.words += self._words
-        known.spent.update(self._spent)
-        known.trouble.update(self._trouble)
-        for request_id in self._done:
-            known.spent.pop(request_id, None)
-            known.trouble.pop(request_id, None)
-        if len(known.combinations) > packing.MOST_KNOWN:
-            known.combinations.clear()
-        known.combinations.update(self._combinations)
-        if len(known.latencies) > HISTOGRAMS_KEPT:
-            known.latencies.clear()
-        known.latencies.update(self._took)
 
 
 # What each kind of fact is for. The others stand in the decisions log alone.

@@ -278,8 +278,8 @@ class _Scribe:
 
     def _keep_up(self) -> None:
         """Do a little of what is due besides, now that nobody waits."""
-        if self._trouble is None and self._connection is not None:
-            self._upkeep.work(self._connection, idle=self._idle)
+        connection = self._connection
+        if self._trouble is None and connection is not None and self._upkeep.work(connection, idle=self._idle):
             self._tell([])
 
     def _decide(self) -> None:
