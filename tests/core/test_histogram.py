@@ -38,10 +38,17 @@ def test_sums_of_histograms_are_histograms_of_sums(one: list[int], other: list[i
         pytest.param("", {}, id="empty"),
         pytest.param("3:1,7:20", {3: 1, 7: 20}, id="counts"),
         pytest.param("3:1,x:2,4,5:-1", {3: 1}, id="what is none is passed over"),
+        pytest.param("3:1,5:99999999999999999999", {3: 1}, id="no count is so large"),
     ],
 )
 def test_what_stands_in_the_history_is_read(text: str | None, counts: dict[int, int]) -> None:
     assert histogram.read(text) == counts
+
+
+def test_a_histogram_stands_in_the_order_of_its_buckets() -> None:
+    assert histogram.merged("7:20,3:1", {5: 2, 3: 1}) == "3:2,5:2,7:20"
+    assert histogram.added({3: 1, 7: 20}, {3: 1}) == {3: 2, 7: 20}
+    assert histogram.text_of({}) == ""
 
 
 def test_of_nothing_there_is_no_quantile() -> None:

@@ -42,7 +42,20 @@ def test_an_id_tells_its_time(now: int, chance: int) -> None:
     assert time_of(request_id(now, chance)) == now
 
 
-@pytest.mark.parametrize("other", ["", "1m3250v", "1m3250v0000000x", "1m3250u0000000", "nothing of ours"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        "",
+        "1m3250v",
+        "1m3250v0000000x",
+        "1m3250u0000000",
+        "1M3250V0000000",
+        "1_m3250v000000",
+        "1m3250é0000000",
+        "\ud800" * 14,
+        "nothing of ours",
+    ],
+)
 def test_what_is_no_id_tells_none(other: str) -> None:
     assert time_of(other) is None
 

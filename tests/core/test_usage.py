@@ -174,6 +174,24 @@ def test_a_member_that_cannot_be_read_costs_only_itself() -> None:
     assert usage_of("openai", Protocol.CHAT, body, body, streamed=False, whole=True) is None
 
 
+def test_what_is_no_count_is_as_if_it_was_not_there() -> None:
+    details = b'{"cached_tokens":"many","cache_write_tokens":2}'
+    body = b'{"usage":{"prompt_tokens":5,"completion_tokens":-1,"input_tokens_details":' + details + b"}}"
+    usage = usage_of("openai", Protocol.CHAT, body, body, streamed=False, whole=True)
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens) == (5, None)
+    assert (usage.cache_read_tokens, usage.cache_write_tokens) == (None, 2)
+
+
+def test_what_the_first_event_says_of_the_output_is_never_taken_for_it() -> None:
+    first = b'data: {"type":"message_start","message":{"usage":{"input_tokens":7,"output_tokens":1}}}\n\n'
+    last = b'data: {"type":"message_delta","usage":{"cache_read_input_tokens":3}}\n\n'
+    for body in (first, first + last):
+        usage = usage_of("anthropic", Protocol.MESSAGES, body, body, streamed=True, whole=True)
+        assert usage is not None and usage.output_tokens is None
+        assert usage.input_tokens == (7 if body == first else 10)
+
+
 # -- wherever it was cut
 
 

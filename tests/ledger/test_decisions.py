@@ -47,7 +47,7 @@ from tray_app.core.values import (
     Scope,
 )
 from tray_app.ledger import decisions
-from tray_app.ledger.decisions import DecisionLog, line_of
+from tray_app.ledger.decisions import DecisionLog, lines_of
 
 TIME = "2025-10-09T09:00:00.000Z"
 SECRET = "sk-or-v1-0123456789abcdef0123456789abcdef"
@@ -148,7 +148,7 @@ EVENTS: list[tuple[Fact, dict[str, object]]] = [
 
 @pytest.mark.parametrize(("fact", "told"), EVENTS, ids=[f"{told['event']}" for _, told in EVENTS])
 def test_each_decision_says_what_it_needs_to(fact: Fact, told: dict[str, object]) -> None:
-    line = line_of(fact)
+    line = lines_of([fact])
     assert line is not None and line.endswith(b"\n") and line.count(b"\n") == 1
     document = json.loads(line)
     assert list(document)[:2] == ["time", "event"]
@@ -157,11 +157,11 @@ def test_each_decision_says_what_it_needs_to(fact: Fact, told: dict[str, object]
 
 
 def test_no_term_of_a_score_is_a_negative_nothing() -> None:
-    assert b"-0.0," not in (line_of(RouteSelected(id_of(1), T0, MAIN, "x", Score(1.0, 1.0, -0.00001, 0.0, 0.0))) or b"")
+    assert b"-0.0," not in lines_of([RouteSelected(id_of(1), T0, MAIN, "x", Score(1.0, 1.0, -0.00001, 0.0, 0.0))])
 
 
 def test_times_are_utc_with_milliseconds() -> None:
-    line = line_of(ProfileRemoved(MAIN, T0 + 7))
+    line = lines_of([ProfileRemoved(MAIN, T0 + 7)])
     assert line is not None and json.loads(line)["time"] == TIME.replace("000Z", "007Z")
 
 
@@ -169,7 +169,7 @@ def test_times_are_utc_with_milliseconds() -> None:
     "fact", [seen(new=False), Remember("preferred", MAIN)], ids=["a profile seen again", "a memory"]
 )
 def test_what_is_no_decision_has_no_line(fact: Fact) -> None:
-    assert line_of(fact) is None
+    assert lines_of([fact]) == b""
 
 
 def test_a_line_break_in_a_text_stays_within_its_line(path: Path) -> None:
@@ -218,7 +218,7 @@ def test_rotation_keeps_whole_lines_in_order_and_bounds_the_total(path: Path) ->
     assert [file.name for file in files] == ["decisions.ndjson", *(f"decisions.ndjson.{n}" for n in (1, 2, 3, 4))]
     assert all(file.stat().st_size <= 4000 for file in files)
     kept = [line for file in reversed(files) for line in lines(file)]
-    written = [json.loads(line_of(fact) or b"") for fact in facts]
+    written = [json.loads(lines_of([fact])) for fact in facts]
     assert kept == written[-len(kept) :]
     assert len(kept) > 50
 

@@ -29,7 +29,7 @@ def said(body: bytes = BODY, *, streamed: bool = False, whole: bool = True, enco
 
 
 def spent(told: Said, price: object = unpriced) -> Spent | None:
-    found = reckoned(attempt_ended(1, said=told), price)  # type: ignore[arg-type]
+    (found,) = reckoned([attempt_ended(1, said=told)], price)  # type: ignore[arg-type]
     assert isinstance(found, AttemptEnded) and found.said is None
     return found.spent
 
@@ -69,7 +69,7 @@ def test_what_is_not_known_stays_unknown(told: Said) -> None:
 
 def test_other_facts_and_bare_ends_pass() -> None:
     for fact in (started(1), attempt_ended(1)):
-        assert reckoned(fact, unpriced) is fact
+        assert reckoned([fact], unpriced)[0] is fact
 
 
 def test_a_fault_in_the_prices_loses_no_record() -> None:

@@ -9,17 +9,19 @@ RANDOM_BITS = 25
 
 
 _PAIRS = tuple(high + low for high in _DIGITS for low in _DIGITS)
+# To the digits that `int` knows; what is no digit here is none there.
+_AS_INT = bytes.maketrans(_DIGITS.encode(), b"0123456789abcdefghijklmnopqrstuv")
+_AS_INT = bytes(as_int if chr(byte) in _DIGITS else ord("!") for byte, as_int in enumerate(_AS_INT))
 
 
 def time_of(request: str) -> int | None:
     """When the request of that id began, in ms; None where it is no such id."""
-    value = 0
-    for digit in request[:9]:
-        place = _DIGITS.find(digit)
-        if place < 0:
-            return None
-        value = value << 5 | place
-    return value if len(request) == 14 else None
+    if len(request) != 14:
+        return None
+    try:
+        return int(request[:9].encode().translate(_AS_INT), 32)
+    except ValueError:
+        return None
 
 
 def request_id(now: int, chance: int) -> str:

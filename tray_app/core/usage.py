@@ -12,10 +12,12 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct
+from msgspec.structs import astuple, replace
 
 from tray_app.core.values import Protocol
 
@@ -26,11 +28,12 @@ MOST_USD = 1e6
 MOST_RAW = 4096
 TRIES = 8  # names that are looked at before it is taken that there is no usage
 
+Count = Annotated[int, Meta(ge=0, le=MOST_TOKENS)] | None
 Fields = Mapping[str, object]
 _Counts = tuple[int | None, int | None, int | None, int | None, int | None]  # as in Usage
 
 _NOTHING = Raw(b"")
-_NO_FIELDS: Fields = {}
+_Shape = TypeVar("_Shape", bound=Struct)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -69,8 +72,9 @@ def usage_of(
         if not lines:
             return None
         tail = tail[: tail.rfind(b"\n") + 1]  # of half a line nobody knows what it is in
+    places = _PLACES[lines][protocol]
     for dialect in _DIALECTS[protocol]:
-        stated = _in_tail(dialect, tail, _PLACES[lines, protocol], lines)
+        stated = _in_tail(dialect, tail, places, lines)
         if stated is None and not lines:
             stated = _in_head(dialect, head)
         if lines and protocol is Protocol.MESSAGES:
@@ -129,20 +133,68 @@ _WRAPPED = _Place(b'{"inside":{', msgspec.json.Decoder(_Inside), operator.attrge
 _CHOICE = _Place(b'{"inside":[{', msgspec.json.Decoder(_Listed), lambda listed: listed.inside[0])
 _ITEM = _Place(b"[{", msgspec.json.Decoder(list[_Told]), operator.itemgetter(0))
 
-_PLACES: Mapping[tuple[bool, Protocol], tuple[_Place, ...]] = {
-    **{(lines, protocol): (_TOP,) for lines in (False, True) for protocol in Protocol},
-    (True, Protocol.CHAT): (_TOP, _WRAPPED, _CHOICE),  # Groq's `x_groq`; Moonshot's last choice
-    (True, Protocol.RESPONSES): (_WRAPPED, _TOP),  # `response` in its last event
-    (False, Protocol.GEMINI): (_TOP, _ITEM, _WRAPPED),  # a list without alt=sse; `response` of Code Assist
-    (True, Protocol.GEMINI): (_TOP, _WRAPPED),
-}
+_ALONE = dict.fromkeys(Protocol, (_TOP,))
+_PLACES: tuple[Mapping[Protocol, tuple[_Place, ...]], Mapping[Protocol, tuple[_Place, ...]]] = (
+    {**_ALONE, Protocol.GEMINI: (_TOP, _ITEM, _WRAPPED)},  # a list without alt=sse; `response` of Code Assist
+    {  # in lines
+        **_ALONE,
+        Protocol.CHAT: (_TOP, _WRAPPED, _CHOICE),  # Groq's `x_groq`; Moonshot's last choice
+        Protocol.RESPONSES: (_WRAPPED, _TOP),  # `response` in its last event
+        Protocol.GEMINI: (_TOP, _WRAPPED),
+    },
+)
+
+
+class _Within(Struct, gc=False):
+    """What is read of an object within: of one that tells parts of the input, of the output, or of the cost."""
+
+    cached_tokens: Count = None
+    cache_write_tokens: Count = None
+    reasoning_tokens: Count = None
+    thinking_tokens: Count = None
+    upstream_inference_cost: object = None
+
+
+class _Fields(Struct, gc=False):
+    """All that any dialect tells. What stands there and is no count is as if it was not there."""
+
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
+    total_tokens: Count = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cached_tokens: Count = None
+    reasoning_tokens: Count = None
+    prompt_cache_hit_tokens: Count = None
+    prompt_cache_miss_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
+    prompt_eval_count: Count = None
+    eval_count: Count = None
+    promptTokenCount: Count = None  # noqa: N815 - as it is spelled
+    toolUsePromptTokenCount: Count = None  # noqa: N815
+    candidatesTokenCount: Count = None  # noqa: N815
+    thoughtsTokenCount: Count = None  # noqa: N815
+    totalTokenCount: Count = None  # noqa: N815
+    cachedContentTokenCount: Count = None  # noqa: N815
+    cost: object = None
+    cost_in_usd_ticks: object = None
+    is_byok: object = UNSET
+    prompt_tokens_details: _Within | None = None
+    input_tokens_details: _Within | None = None
+    completion_tokens_details: _Within | None = None
+    output_tokens_details: _Within | None = None
+    cost_details: _Within | None = None
+
+
+_NOTHING_WITHIN = _Within()
 
 
 class _Stated(Struct, frozen=True):
     """The object that tells what was used, as it is spelled and as it is read."""
 
     spelled: bytes
-    fields: Fields
+    fields: _Fields
 
 
 class _Dialect(Struct, frozen=True):
@@ -151,7 +203,7 @@ class _Dialect(Struct, frozen=True):
     names: tuple[bytes, ...]
     value: re.Pattern[bytes]
     spelled: Callable[[_Told], bytes]
-    counts: Callable[[str, Fields], _Counts]
+    counts: Callable[[str, _Fields], _Counts]
 
 
 def _in_tail(dialect: _Dialect, tail: bytes, places: tuple[_Place, ...], lines: bool) -> _Stated | None:
@@ -216,49 +268,75 @@ def _merged(first: _Stated | None, last: _Stated | None) -> _Stated | None:
     """Both parts of what Anthropic tells. The last counts; what it leaves out, or gives as 0, the first had."""
     if first is None:
         return last
-    early = {name: value for name, value in first.fields.items() if name != "output_tokens"}
     if last is None:
-        return _Stated(first.spelled, early)
-    later = {name: value for name, value in last.fields.items() if value or name not in early}
-    spelled = _members.decode(first.spelled) | {
-        name: value for name, value in _members.decode(last.spelled).items() if name in later
-    }
-    return _Stated(_encode(spelled), early | later)
+        return _Stated(first.spelled, replace(first.fields, output_tokens=None))
+    early, late = _members_of(first.spelled), _members_of(last.spelled)
+    early.pop("output_tokens", None)
+    later = {name for name, value in late.items() if value or name not in early}
+    told = {name: value for name, value in _members.decode(last.spelled).items() if name in later}
+    spelled = _encode(_members.decode(first.spelled) | told)
+    fields = _fields(spelled)
+    return _Stated(spelled, fields if "output_tokens" in later else replace(fields, output_tokens=None))
 
 
 # -- what it says
 
 _encode = msgspec.json.Encoder().encode
 _members = msgspec.json.Decoder(dict[str, Raw])
+_anything = msgspec.json.Decoder()
+_shape = msgspec.json.Decoder(_Fields)
+_COUNTS = 19  # the first of the fields
 
 
 def _stated(spelled: bytes) -> _Stated | None:
     """The object, if there is any count in it."""
     fields = _fields(spelled)
-    return _Stated(spelled, fields) if any(_count(value) is not None for value in fields.values()) else None
+    if fields.prompt_tokens is None and astuple(fields)[:_COUNTS] == _NONE_STATED:  # at first what most tell
+        return None
+    return _Stated(spelled, fields)
 
 
-def _fields(spelled: bytes) -> Fields:
+def _fields(spelled: bytes) -> _Fields:
     try:
-        fields = msgspec.json.decode(spelled)
+        if spelled.isascii():  # else what is passed over would not be held to UTF-8
+            return _shape.decode(spelled)
     except _UNREADABLE:
-        return _readable(spelled)
-    return fields if isinstance(fields, dict) else _NO_FIELDS
+        pass
+    return _fitting(_members_of(spelled), _Fields)
 
 
-def _readable(spelled: bytes) -> Fields:
-    """The members that can be read, of an object that cannot be as a whole: a number may be beyond all bounds."""
+_NONE_STATED = (None,) * _COUNTS
+
+
+def _fitting(members: Fields, shape: type[_Shape]) -> _Shape:
+    """Those that are as `shape` has them."""
+    fit: dict[str, object] = {}
+    for field in msgspec.structs.fields(shape):
+        value = members.get(field.name)
+        if isinstance(value, dict) and field.name.endswith("_details"):
+            fit[field.name] = _fitting(value, _Within)
+        elif field.name in members:
+            with suppress(msgspec.ValidationError):
+                fit[field.name] = msgspec.convert(value, field.type)
+    return shape(**fit)
+
+
+def _members_of(spelled: bytes) -> dict[str, Any]:
+    """The members that can be read; of an object that cannot be as a whole, since a number may be beyond all bounds."""
     try:
-        members = _members.decode(spelled)
+        members = _anything.decode(spelled)
+        return members if isinstance(members, dict) else {}
     except _UNREADABLE:
-        return _NO_FIELDS
-    fields = {}
-    for name, value in members.items():
-        try:
-            fields[name] = msgspec.json.decode(value)
-        except _UNREADABLE:
-            continue
-    return fields
+        pass
+    members = {}
+    try:
+        raw = _members.decode(spelled)
+    except _UNREADABLE:
+        return members
+    for name, value in raw.items():
+        with suppress(*_UNREADABLE):
+            members[name] = _anything.decode(value)
+    return members
 
 
 def _usage(provider: str, dialect: _Dialect, stated: _Stated) -> Usage | None:
@@ -272,25 +350,28 @@ def _usage(provider: str, dialect: _Dialect, stated: _Stated) -> Usage | None:
 _NO_COUNTS: _Counts = (None, None, None, None, None)
 
 
-def _openai(provider: str, fields: Fields) -> _Counts:
+def _openai(provider: str, told: _Fields) -> _Counts:
     """OpenAI's two protocols and those that speak like them; also embeddings, which only total what they read."""
-    read = _object(fields, "prompt_tokens_details") or _object(fields, "input_tokens_details")
-    wrote = _object(fields, "completion_tokens_details") or _object(fields, "output_tokens_details")
-    cached = _first(read.get("cached_tokens"), fields.get("prompt_cache_hit_tokens"), fields.get("cached_tokens"))
-    written = _count(read.get("cache_write_tokens"))
-    asked = _first(fields.get("prompt_tokens"), fields.get("input_tokens"))
+    read = told.prompt_tokens_details or told.input_tokens_details or _NOTHING_WITHIN
+    wrote = told.completion_tokens_details or told.output_tokens_details or _NOTHING_WITHIN
+    cached = read.cached_tokens
+    if cached is None:
+        cached = told.cached_tokens if told.prompt_cache_hit_tokens is None else told.prompt_cache_hit_tokens
+    asked = told.input_tokens if told.prompt_tokens is None else told.prompt_tokens
     if asked is None:  # DeepSeek's two parts
-        asked = _sum(_count(fields.get("prompt_cache_hit_tokens")), _count(fields.get("prompt_cache_miss_tokens")))
-    output = _first(fields.get("completion_tokens"), fields.get("output_tokens"))
-    reasoning = _first(wrote.get("reasoning_tokens"), fields.get("reasoning_tokens"))
-    over = _difference(_count(fields.get("total_tokens")), asked)
+        asked = _sum(told.prompt_cache_hit_tokens, told.prompt_cache_miss_tokens)
+    output = told.output_tokens if told.completion_tokens is None else told.completion_tokens
+    reasoning = told.reasoning_tokens if wrote.reasoning_tokens is None else wrote.reasoning_tokens
+    over = _difference(told.total_tokens, asked)
     if output is None:
         output = over
-    elif reasoning and _is_apart(output, reasoning, over, by_rule=provider == "xai" and "completion_tokens" in fields):
+    elif reasoning and _is_apart(
+        output, reasoning, over, by_rule=provider == "xai" and told.completion_tokens is not None
+    ):
         output += reasoning
     elif provider == "google" and over is not None and over > output:  # its thoughts are only in the total
         output, reasoning = over, reasoning or over - output
-    return asked, output, cached, written, reasoning
+    return asked, output, cached, read.cache_write_tokens, reasoning
 
 
 def _is_apart(output: int, reasoning: int, over: int | None, *, by_rule: bool) -> bool:
@@ -303,54 +384,41 @@ def _is_apart(output: int, reasoning: int, over: int | None, *, by_rule: bool) -
     return by_rule if over is None else over >= output + reasoning
 
 
-def _anthropic(provider: str, fields: Fields) -> _Counts:
+def _anthropic(provider: str, told: _Fields) -> _Counts:
     """The input leaves out what was written to the cache and read from it."""
-    fresh = _count(fields.get("input_tokens"))
-    read, written = _count(fields.get("cache_read_input_tokens")), _count(fields.get("cache_creation_input_tokens"))
-    thought = _count(_object(fields, "output_tokens_details").get("thinking_tokens"))
-    asked = None if fresh is None else fresh + (read or 0) + (written or 0)
-    return asked, _count(fields.get("output_tokens")), read, written, thought
+    read, written = told.cache_read_input_tokens, told.cache_creation_input_tokens
+    thought = (told.output_tokens_details or _NOTHING_WITHIN).thinking_tokens
+    asked = None if told.input_tokens is None else told.input_tokens + (read or 0) + (written or 0)
+    return asked, told.output_tokens, read, written, thought
 
 
-def _google(provider: str, fields: Fields) -> _Counts:
+def _google(provider: str, told: _Fields) -> _Counts:
     """A count of 0 is left out. What tools gave the model to read is input, and thoughts are output."""
-    asked, tools = _count(fields.get("promptTokenCount")), _count(fields.get("toolUsePromptTokenCount"))
-    asked = None if asked is None else asked + (tools or 0)
-    thought = _count(fields.get("thoughtsTokenCount"))
-    output = _sum(_count(fields.get("candidatesTokenCount")), thought)
+    asked, thought = told.promptTokenCount, told.thoughtsTokenCount
+    asked = None if asked is None else asked + (told.toolUsePromptTokenCount or 0)
+    output = _sum(told.candidatesTokenCount, thought)
     if output is None:
-        output = _difference(_count(fields.get("totalTokenCount")), asked)
-    return asked, output, _count(fields.get("cachedContentTokenCount")), None, thought
+        output = _difference(told.totalTokenCount, asked)
+    return asked, output, told.cachedContentTokenCount, None, thought
 
 
-def _ollama(provider: str, fields: Fields) -> _Counts:
-    return _count(fields.get("prompt_eval_count")), _count(fields.get("eval_count")), None, None, None
+def _ollama(provider: str, told: _Fields) -> _Counts:
+    return told.prompt_eval_count, told.eval_count, None, None, None
 
 
-def _cost(provider: str, fields: Fields) -> float | None:
+def _cost(provider: str, told: _Fields) -> float | None:
     """The provider's own figure in US dollars. With a key of one's own at another provider, OpenRouter's fee and
     that one's bill; xAI counts in 1e-10 of a dollar. What somebody else calls `cost` may be of any currency.
     """
-    ticks = _dollars(fields.get("cost_in_usd_ticks"), 1e10)
-    if ticks is not None or (provider != "openrouter" and "is_byok" not in fields):
+    if (ticks := _dollars(told.cost_in_usd_ticks, 1e10)) is not None:
         return ticks
-    cost = _dollars(fields.get("cost"))
-    if cost is None or fields.get("is_byok") is not True:
+    if told.cost is None or (provider != "openrouter" and told.is_byok is UNSET):
+        return None
+    cost = _dollars(told.cost)
+    if cost is None or told.is_byok is not True:
         return cost
-    upstream = _dollars(_object(fields, "cost_details").get("upstream_inference_cost"))
+    upstream = None if told.cost_details is None else _dollars(told.cost_details.upstream_inference_cost)
     return None if upstream is None else cost + upstream
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
-
-
-def _first(*values: object) -> int | None:
-    """The first that is a count."""
-    for value in values:
-        if (count := _count(value)) is not None:
-            return count
-    return None
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
@@ -363,14 +431,9 @@ def _difference(whole: int | None, part: int | None) -> int | None:
 
 
 def _dollars(value: object, unit: float = 1.0) -> float | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_USD * unit:
+    if (type(value) is float or type(value) is int) and 0 <= value <= MOST_USD * unit:
         return value / unit
     return None
-
-
-def _object(fields: Fields, name: str) -> Fields:
-    value = fields.get(name)
-    return value if isinstance(value, dict) else _NO_FIELDS
 
 
 def _of_ollama(told: _Told) -> bytes:

@@ -7,11 +7,12 @@ killed process leaves a trace of what it was doing. Facts carry the names of the
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
+from typing import Any
 
 from msgspec import structs
 
@@ -42,11 +43,11 @@ from tray_app.ledger import faults, packing
 
 HOUR_MS = 3_600_000
 HISTOGRAMS_KEPT = 256
-UNPRICED = 9  # its place in the counts of a row of `usage_hour`
 
 Row = tuple[object, ...]
 Key = str | tuple[str, int]  # a request's id, or an attempt's request id and number
 Start = RequestStarted | AttemptStarted
+Counts = dict[int, int]  # of a histogram
 
 
 def _insert(table: str, columns: str, *, replace: bool = False) -> str:
@@ -55,7 +56,7 @@ def _insert(table: str, columns: str, *, replace: bool = False) -> str:
     return f"INSERT {'OR REPLACE ' if replace else ''}INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
 
 
-def _row_of(columns: str) -> Callable[[object], Row]:
+def _row_of(columns: str) -> Callable[[object], tuple[Any, ...]]:
     return attrgetter(*columns.split())
 
 
@@ -119,8 +120,14 @@ FAULTS = (
 )
 _LATENCIES = "SELECT latency_histogram FROM usage_hour WHERE (hour_at, profile_id, model, client) = (?, ?, ?, ?)"
 
-_INSERTS = frozenset({REQUEST_WHOLE, ATTEMPT_WHOLE})
-_spent = _row_of(_SPENT)
+# Of each None the driver asks whether its class has some other form to be stored in, which is dear for so frequent a
+# value, unless it is told what to call: one that gives None for None, and is no call in Python.
+_NO_FORM: dict[None, None] = {}
+sqlite3.register_adapter(type(None), _NO_FORM.get)
+
+_INSERTS = frozenset({REQUEST_WHOLE, ATTEMPT_WHOLE, OWN_WORDS})
+_SERVED, _CANCELLED = Outcome.SERVED, Outcome.CLIENT_CANCELLED
+_sums = _row_of(f"{_SUMS} unpriced {_SPENT}")
 _NOTHING = packing.NOTHING
 _segment = _row_of("profile_id started_at ended_at chars overlap_dropped end")
 _failover, _operator = _row_of(_FAILOVER), _row_of(_OPERATOR)
@@ -144,7 +151,7 @@ class Unfinished:
     spent: dict[str, Spent] = field(default_factory=dict)  # by the request, of its attempts that have ended
     trouble: dict[str, Trouble] = field(default_factory=dict)  # by the request
     words: list[Row] = field(default_factory=list)  # the providers' own, on usage, that are still to be written
-    latencies: dict[Row, str | None] = field(default_factory=dict, compare=False)  # as they stand in the file
+    latencies: dict[Row, Counts] = field(default_factory=dict, compare=False)  # as they stand in the file
     combinations: packing.Known = field(default_factory=dict, compare=False)  # with their numbers in the file
 
     def find(self, key: Key) -> Start | None:
@@ -183,8 +190,7 @@ def write(
     connection.execute("BEGIN IMMEDIATE")  # first, so that a locked file costs no work
     try:
         batch = _Batch(unfinished)
-        for fact in facts:
-            batch.add(fact)
+        batch.add(facts)
         batch.load(connection, open_too)
         for sql, rows in batch.statements(open_too):
             _execute(connection, sql, rows)
@@ -207,10 +213,13 @@ def _execute(connection: sqlite3.Connection, sql: str, rows: list[Row]) -> None:
         connection.executemany(sql, rows)
         return
     at, left = 0, len(rows)
-    for many in (8, 4, 2, 1):
-        while left >= many:
-            connection.execute(_of_many(sql, many), tuple(chain.from_iterable(rows[at : at + many])))
-            at, left = at + many, left - many
+    while left:
+        many = 8 if left >= 8 else 4 if left >= 4 else 2 if left >= 2 else 1
+        values: list[object] = []
+        for row in rows[at : at + many]:
+            values += row
+        connection.execute(_of_many(sql, many), values)
+        at, left = at + many, left - many
 
 
 @lru_cache(maxsize=64)
@@ -231,38 +240,31 @@ class _Batch:
         self._rows: dict[str, list[Row]] = {}  # of tables in which no row depends on another
         self._state: list[tuple[str, list[Row]]] = []  # in the order of the facts: the last word counts
         self._requests: list[tuple[RequestStarted, RequestEnded, Spent]] = []  # that have ended
-        self._calls: dict[Key, packing.Call] = {}  # that have ended
+        self._first: dict[str, packing.Call] = {}  # the first calls that have ended, by the request
+        self._later: list[packing.Call] = []  # and the others
         self._combinations: packing.Known = {}
         self._usage: dict[Row, _Sums] = {}
+        self._latest: tuple[RequestStarted, str | None, _Sums] | None = None  # that was asked for
         self._spent: dict[str, Spent] = {}  # by the request
         self._trouble: dict[str, Trouble] = {}  # by the request
         self._done: list[str] = []
         self._words: list[Row] = []
         self._wordy = False
-        self._took: dict[Row, str | None] = {}  # the histograms as they will stand
+        self._took: dict[Row, Counts] = {}  # the histograms as they will stand
         self.lost = 0
 
-    def add(self, fact: Fact) -> None:
-        match fact:
-            case RequestStarted():
-                self._begun[fact.id] = fact
-            case AttemptStarted():
-                self._begun[fact.request_id, fact.seq] = fact
-            case AttemptEnded():
-                self._attempt_ended(fact)
-            case RequestEnded():
-                self._request_ended(fact)
-            case FailedOver():
-                self._failed_over(fact)
-            case Segment():
-                key = (fact.request_id, fact.seq, packing.attempt_id(fact.request_id, fact.attempt))
-                self._put(SEGMENT, key + _segment(fact))
-            case OperatorActed():
-                self._put(OPERATOR, _operator(fact))
-            case CircuitChanged(profile_id, at, circuit, reason):
-                self._put(OPERATOR, (at, "app", f"circuit-{circuit.replace('_', '-')}", profile_id, reason))
-            case _:
-                self._state_changed(fact)
+    def add(self, facts: Iterable[Fact]) -> None:
+        takers = _TAKERS
+        for fact in facts:
+            take = takers.get(type(fact))
+            if take is not None:
+                take(self, fact)
+
+    def _request_started(self, fact: RequestStarted) -> None:
+        self._begun[fact.id] = fact
+
+    def _attempt_started(self, fact: AttemptStarted) -> None:
+        self._begun[fact.request_id, fact.seq] = fact
 
     def _put(self, sql: str, row: Row) -> None:
         self._rows.setdefault(sql, []).append(row)
@@ -273,32 +275,39 @@ class _Batch:
         self._state[-1][1].append(row)
 
     def _start_of(self, key: Key) -> Start | None:
-        self._ended.append(key)
-        return self._begun.pop(key, None) or self._known.find(key)
+        start = self._begun.pop(key, None)
+        if start is None:
+            self._ended.append(key)
+            start = self._known.find(key)
+        return start
 
     def _request_ended(self, fact: RequestEnded) -> None:
-        start = self._start_of(fact.id)
-        if isinstance(start, RequestStarted):
-            spent = self._spent_of(fact.id) or _NOTHING
-            self._done.append(fact.id)
-            self._requests.append((start, fact, spent))
-            self._count(start, fact)
-            if (trouble := self._trouble_of(fact.id)) is not None:
-                self._count_faults(start, fact, trouble)
-        else:
+        request_id = fact.id
+        start = self._start_of(request_id)
+        if not isinstance(start, RequestStarted):
             self.lost += 1
+            return
+        self._done.append(request_id)
+        self._requests.append((start, fact, self._spent_of(request_id) or _NOTHING))
+        self._count(start, fact)
+        if (trouble := self._trouble_of(request_id)) is not None:
+            self._count_faults(start, fact, trouble)
 
     def _count(self, start: RequestStarted, end: RequestEnded) -> None:
-        sums = self._sums(usage_key(start.started_at, end.profile_id, start.model, start.client))
-        served = end.outcome is Outcome.SERVED
-        added = (1, served, end.attempts, end.failovers, start.request_bytes, end.response_bytes, end.duration_ms)
-        rest = (served and end.failovers > 0, end.outcome is Outcome.CLIENT_CANCELLED)
-        counts = sums.counts
-        for place, value in enumerate(added + rest):
-            counts[place] += value
-        if served:
-            bucket = histogram.bucket_of(end.duration_ms if end.ttft_ms is None else end.ttft_ms)
+        sums, took = self._sums(start, end.profile_id), end.duration_ms
+        sums.requests += 1
+        sums.attempts += end.attempts
+        sums.failovers += end.failovers
+        sums.request_bytes += start.request_bytes
+        sums.response_bytes += end.response_bytes
+        sums.duration_ms += took
+        if end.outcome is _SERVED:
+            sums.served += 1
+            sums.saved += end.failovers > 0
+            bucket = histogram.bucket_of(took if end.ttft_ms is None else end.ttft_ms)
             sums.latencies[bucket] = sums.latencies.get(bucket, 0) + 1
+        elif end.outcome is _CANCELLED:
+            sums.cancelled += 1
 
     def _count_faults(self, start: RequestStarted, end: RequestEnded, trouble: Trouble) -> None:
         place = usage_key(start.started_at, None, start.model, start.client)
@@ -315,10 +324,15 @@ class _Batch:
             seen = self._trouble_of(fact.request_id) or Trouble()
             self._trouble[fact.request_id] = replace(seen, left=(*seen.left, fact.from_profile))
 
-    def _sums(self, key: Row) -> _Sums:
+    def _sums(self, start: RequestStarted, profile_id: str | None) -> _Sums:
+        latest = self._latest
+        if latest is not None and latest[0] is start and latest[1] == profile_id:  # the call and its request, as a rule
+            return latest[2]
+        key = usage_key(start.started_at, profile_id, start.model, start.client)
         found = self._usage.get(key)
         if found is None:
-            found = self._usage[key] = _Sums([0] * 10, _NOTHING, {})
+            found = self._usage[key] = _Sums()
+        self._latest = (start, profile_id, found)
         return found
 
     def _spent_of(self, request_id: str) -> Spent | None:
@@ -326,48 +340,63 @@ class _Batch:
 
     def _add_spent(self, fact: AttemptEnded, spent: Spent) -> None:
         """Money is the profile's that it was spent on, also where another one served in the end."""
-        self._spent[fact.request_id] = together(self._spent_of(fact.request_id), spent)
+        request_id = fact.request_id
+        before = self._spent_of(request_id)
+        self._spent[request_id] = spent if before is None else together(before, spent)
         if spent.usage is not None:
-            self._words.append((packing.attempt_id(fact.request_id, fact.seq), spent.usage))
-        start = self._begun.get(fact.request_id) or self._known.find(fact.request_id)
+            self._words.append((packing.attempt_id(request_id, fact.seq), spent.usage))
+        start = self._begun.get(request_id) or self._known.find(request_id)
         if isinstance(start, RequestStarted):
-            sums = self._sums(usage_key(start.started_at, fact.profile_id, start.model, start.client))
-            sums.spent = together(sums.spent, spent)
-            sums.counts[UNPRICED] += spent.cost_usd is None
+            self._sums(start, fact.profile_id).spend(spent)
 
     def _attempt_ended(self, fact: AttemptEnded) -> None:
-        start = self._start_of((fact.request_id, fact.seq))
+        request_id, seq, spent = fact.request_id, fact.seq, fact.spent
+        start = self._start_of((request_id, seq))
         if not isinstance(start, AttemptStarted):
-            began = fact.ended_at - fact.duration_ms
-            start = AttemptStarted(fact.request_id, fact.seq, fact.profile_id, None, began)
-        self._calls[fact.request_id, fact.seq] = packing.Call(start, fact)
-        if fact.error_class is not None or fact.seq > 1:
-            seen = self._trouble_of(fact.request_id) or Trouble()
-            self._trouble[fact.request_id] = replace(seen, calls=(*seen.calls, fact))
-        if fact.spent is not None:
-            self._add_spent(fact, fact.spent)
+            start = AttemptStarted(request_id, seq, fact.profile_id, None, fact.ended_at - fact.duration_ms)
+        if seq == 1:
+            self._first[request_id] = packing.Call(start, fact)
+        else:
+            self._later.append(packing.Call(start, fact))
+        if fact.error_class is not None or seq > 1:
+            seen = self._trouble_of(request_id) or Trouble()
+            self._trouble[request_id] = replace(seen, calls=(*seen.calls, fact))
+        if spent is not None:
+            self._add_spent(fact, spent)
 
-    def _state_changed(self, fact: Fact) -> None:
-        match fact:
-            case CooldownSet():
-                self._cooldown_set(fact)
-            case CooldownCleared(rest, account, at, reason):
-                self._then(COOLDOWN_OFF, rest.profile_id, rest.scope, rest.model or "")
-                self._put(QUOTA, (at, rest.profile_id, account, rest.scope, "reset", None, "inferred", reason))
-            case UnknownAnswer(shape, provider, status, line, at):
-                self._put(UNKNOWN, (shape, provider, status, line, at, at))
-            case QuotaSeen():
-                self._put(QUOTA_SEEN, _quota_seen(fact))
-            case ReauthChanged(profile_id, account, at, needed, reason):
-                self._then(REAUTH, reason if needed else None, profile_id)
-                kind = "reauth" if needed else "reset"
-                self._put(QUOTA, (at, profile_id, account, "key", kind, None, "body", reason))
-            case ProfileSeen():
-                self._profile(fact)
-            case ProfileRemoved(profile_id, at):
-                self._then(PROFILE_GONE, at, profile_id)
-            case Remember(name, value):
-                self._then(STATE, name, value)
+    def _segment_ended(self, fact: Segment) -> None:
+        key = (fact.request_id, fact.seq, packing.attempt_id(fact.request_id, fact.attempt))
+        self._put(SEGMENT, key + _segment(fact))
+
+    def _operator_acted(self, fact: OperatorActed) -> None:
+        self._put(OPERATOR, _operator(fact))
+
+    def _circuit_changed(self, fact: CircuitChanged) -> None:
+        verb = f"circuit-{fact.circuit.replace('_', '-')}"
+        self._put(OPERATOR, (fact.at, "app", verb, fact.profile_id, fact.reason))
+
+    def _quota_known(self, fact: QuotaSeen) -> None:
+        self._put(QUOTA_SEEN, _quota_seen(fact))
+
+    def _unknown_answer(self, fact: UnknownAnswer) -> None:
+        self._put(UNKNOWN, (fact.shape, fact.provider, fact.status, fact.line, fact.at, fact.at))
+
+    def _reauth_changed(self, fact: ReauthChanged) -> None:
+        self._then(REAUTH, fact.reason if fact.needed else None, fact.profile_id)
+        kind = "reauth" if fact.needed else "reset"
+        self._put(QUOTA, (fact.at, fact.profile_id, fact.account, "key", kind, None, "body", fact.reason))
+
+    def _profile_removed(self, fact: ProfileRemoved) -> None:
+        self._then(PROFILE_GONE, fact.at, fact.profile_id)
+
+    def _remember(self, fact: Remember) -> None:
+        self._then(STATE, fact.name, fact.value)
+
+    def _cooldown_cleared(self, fact: CooldownCleared) -> None:
+        rest = fact.cooldown
+        self._then(COOLDOWN_OFF, rest.profile_id, rest.scope, rest.model or "")
+        what = (rest.profile_id, fact.account, rest.scope)
+        self._put(QUOTA, (fact.at, *what, "reset", None, "inferred", fact.reason))
 
     def _cooldown_set(self, fact: CooldownSet) -> None:
         rest = fact.cooldown
@@ -402,7 +431,8 @@ class _Batch:
         """
         combinations = packing.Combinations(connection, self._known.combinations)
         self._pack(combinations)
-        self._opened = self._to_open(open_too)
+        if open_too or self._first or self._later:
+            self._opened = self._to_open(open_too)
         for start in self._opened.values():
             if isinstance(start, RequestStarted):
                 kind = combinations.number(packing.REQUEST_KIND, packing.asked(start, start.provider), start.started_at)
@@ -414,29 +444,37 @@ class _Batch:
         for key, sums in self._usage.items():
             if sums.latencies and key not in known:
                 row = connection.execute(_LATENCIES, key).fetchone()
-                known[key] = row[0] if row else None
+                known[key] = histogram.read(row[0] if row else None)
 
     def _pack(self, combinations: packing.Combinations) -> None:
         """What has ended as rows: a request's only call goes into the request's own row, where it fits."""
+        first, rows = self._first, []
         for start, end, spent in self._requests:
-            key = (end.id, 1)
-            call = self._calls.get(key)
-            if call is not None and packing.fits(start, end, spent, call):
-                del self._calls[key]
-                if key in self._known.open:
-                    self._put(ATTEMPT_INLINED, key)
-            else:
+            call = first.get(end.id)
+            place = None if call is None else packing.place_of(start, end, spent, call)
+            if place is None:
                 call = None
-            self._put(REQUEST_WHOLE, packing.whole_request(start, end, spent, call, combinations))
-        for call in self._calls.values():
+            else:
+                del first[end.id]
+                if (key := (end.id, 1)) in self._known.open:
+                    self._put(ATTEMPT_INLINED, key)
+            rows.append(packing.whole_request(start, end, spent, call, place, combinations))
+        if rows:
+            self._rows[REQUEST_WHOLE] = rows
+        for call in self._calls():
             self._put(ATTEMPT_WHOLE, packing.whole_attempt(call, combinations))
+
+    def _calls(self) -> Iterator[packing.Call]:
+        return chain(self._first.values(), self._later)
 
     def statements(self, open_too: bool) -> Iterator[tuple[str, list[Row]]]:
         """Each statement with its rows. `open_too`: also for what nobody waits for."""
         for key, sums in self._usage.items():
-            text = histogram.merged(self._known.latencies.get(key), sums.latencies) if sums.latencies else None
-            self._took[key] = text
-            self._put(USAGE, (*key, *sums.counts, *_spent(sums.spent), text))
+            text = None
+            if sums.latencies:
+                self._took[key] = took = histogram.added(self._known.latencies[key], sums.latencies)
+                text = histogram.text_of(took)
+            self._put(USAGE, (*key, *_sums(sums), text))
         yield from self._rows.items()
         self._wordy = open_too
         if open_too and (words := self._known.words + self._words):  # nobody waits for them
@@ -444,15 +482,38 @@ class _Batch:
         yield from self._state
 
     def _to_open(self, open_too: bool) -> dict[Key, Start]:
-        ended, young = set(self._ended), {**self._known.young, **self._begun}
+        young = {**self._known.young, **self._begun}
         if not open_too:  # an attempt that ended is not shown without its request
-            parents = [key[0] for key in self._ended if isinstance(key, tuple)]
+            parents = dict.fromkeys(call.end.request_id for call in self._calls())
             young = {key: young[key] for key in parents if key in young}
+        ended = set(self._ended)
         return {key: start for key, start in young.items() if key not in ended}
 
     def remember(self) -> None:
         """Bring what is unfinished up to date, now that this batch is written."""
         known = self._known
+        if self._begun or self._opened or self._ended:
+            self._go_on(known)
+        if self._wordy:
+            known.words = []
+        else:
+            known.words += self._words
+        known.spent.update(self._spent)
+        known.trouble.update(self._trouble)
+        for kept in (known.spent, known.trouble):
+            if kept:
+                for request_id in self._done:
+                    kept.pop(request_id, None)
+        if self._combinations:
+            if len(known.combinations) > packing.MOST_KNOWN:
+                known.combinations.clear()
+            known.combinations.update(self._combinations)
+        if len(known.latencies) > HISTOGRAMS_KEPT:
+            known.latencies.clear()
+        known.latencies.update(self._took)
+
+    def _go_on(self, known: Unfinished) -> None:
+        """What has begun, is written open, or has ended."""
         known.young.update(self._begun)
         known.open.update(self._opened)
         for key in self._opened:
@@ -460,27 +521,67 @@ class _Batch:
         for key in self._ended:
             known.young.pop(key, None)
             known.open.pop(key, None)
-        known.words = [] if self._wordy else known.words + self._words
-        known.spent.update(self._spent)
-        known.trouble.update(self._trouble)
-        for request_id in self._done:
-            known.spent.pop(request_id, None)
-            known.trouble.pop(request_id, None)
-        if len(known.combinations) > packing.MOST_KNOWN:
-            known.combinations.clear()
-        known.combinations.update(self._combinations)
-        if len(known.latencies) > HISTOGRAMS_KEPT:
-            known.latencies.clear()
-        known.latencies.update((key, text) for key, text in self._took.items() if text is not None)
+
+
+# What each kind of fact is for. The others stand in the decisions log alone.
+_TAKERS: Mapping[type, Callable[[_Batch, Any], None]] = {
+    RequestStarted: _Batch._request_started,
+    RequestEnded: _Batch._request_ended,
+    AttemptStarted: _Batch._attempt_started,
+    AttemptEnded: _Batch._attempt_ended,
+    Segment: _Batch._segment_ended,
+    FailedOver: _Batch._failed_over,
+    CircuitChanged: _Batch._circuit_changed,
+    OperatorActed: _Batch._operator_acted,
+    CooldownSet: _Batch._cooldown_set,
+    CooldownCleared: _Batch._cooldown_cleared,
+    QuotaSeen: _Batch._quota_known,
+    UnknownAnswer: _Batch._unknown_answer,
+    ReauthChanged: _Batch._reauth_changed,
+    ProfileSeen: _Batch._profile,
+    ProfileRemoved: _Batch._profile_removed,
+    Remember: _Batch._remember,
+}
 
 
 @dataclass(slots=True)
 class _Sums:
-    """What a batch adds to a row of `usage_hour`."""
+    """What a batch adds to a row of `usage_hour`, by the names of its columns. Each by itself: a loop costs thrice."""
 
-    counts: list[int]
-    spent: Spent
-    latencies: dict[int, int]
+    requests: int = 0
+    served: int = 0
+    attempts: int = 0
+    failovers: int = 0
+    request_bytes: int = 0
+    response_bytes: int = 0
+    duration_ms: int = 0
+    saved: int = 0
+    cancelled: int = 0
+    unpriced: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+    latencies: Counts = field(default_factory=dict)
+
+    def spend(self, spent: Spent) -> None:
+        """Add what a call spent, as far as it is known."""
+        if spent.input_tokens is not None:
+            self.input_tokens = (self.input_tokens or 0) + spent.input_tokens
+        if spent.output_tokens is not None:
+            self.output_tokens = (self.output_tokens or 0) + spent.output_tokens
+        if spent.cache_read_tokens is not None:
+            self.cache_read_tokens = (self.cache_read_tokens or 0) + spent.cache_read_tokens
+        if spent.cache_write_tokens is not None:
+            self.cache_write_tokens = (self.cache_write_tokens or 0) + spent.cache_write_tokens
+        if spent.reasoning_tokens is not None:
+            self.reasoning_tokens = (self.reasoning_tokens or 0) + spent.reasoning_tokens
+        if spent.cost_usd is None:
+            self.unpriced += 1
+        else:
+            self.cost_usd = (self.cost_usd or 0) + spent.cost_usd
 
 
 def together(one: Spent | None, other: Spent) -> Spent:

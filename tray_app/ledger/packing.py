@@ -5,7 +5,6 @@ The views `request` and `attempt` are the other half of this: what is put togeth
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ DAY_MS = 86_400_000
 NANO = 1_000_000_000
 MOST_KNOWN = 4096  # combinations that are remembered; the file knows them all
 PREFIXES = ("gen-", "req_011C", "req_", "chatcmpl-", "msg_", "resp_")  # of providers' ids
-_HEX = re.compile(r"(?:[0-9a-f]{2}){4,32}")
+_HEX = "0123456789abcdef"
 _MOST_AFTER = 1 << 30
 
 NOTHING = Spent()
@@ -69,10 +68,10 @@ class Combinations:
 
     def number(self, table: Table, values: Values, at: int) -> int:
         """The number of `values` for a row of that time (ms), given out if they are new."""
-        key, day = (table.name, values), at // DAY_MS * DAY_MS
-        found = self.fresh.get(key) or self._known.get(key)
-        if found is None or found[1] < day:
-            found = self.fresh[key] = self._from_file(table, values, day)
+        key = (table.name, values)
+        found = (self.fresh and self.fresh.get(key)) or self._known.get(key)
+        if found is None or at - found[1] >= DAY_MS:
+            found = self.fresh[key] = self._from_file(table, values, at // DAY_MS * DAY_MS)
         return found[0]
 
     def _from_file(self, table: Table, values: Values, day: int) -> tuple[int, int]:
@@ -109,8 +108,7 @@ def opened(start: RequestStarted, kind: int) -> Values:
     return start.id, kind, start.request_bytes, _more(start, None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """A call that has ended, with its start."""
 
     start: AttemptStarted
@@ -118,49 +116,72 @@ class Call:
 
 
 def whole_request(
-    start: RequestStarted, end: RequestEnded, spent: Spent, call: Call | None, combinations: Combinations
+    start: RequestStarted,
+    end: RequestEnded,
+    spent: Spent,
+    call: Call | None,
+    place: int | None,
+    combinations: Combinations,
 ) -> Values:
-    """The row of a request that has ended; with `call` in it, which fits by `place`."""
-    skew = end.ended_at - start.started_at - end.duration_ms
+    """The row of a request that has ended; with `call` in it, if its `place_of` is known."""
+    began = start.started_at
+    skew = end.ended_at - began - end.duration_ms
     ended_at = None if -1 <= skew <= 2 else end.ended_at
-    prefix, upstream, chunks, model = "", None, None, None
     bits = 1 if ended_at is not None else skew + 1
-    if call is not None:
-        bits += 4 + (_place(start, end, call) << 2)
+    if call is None or place is None:
+        prefix, upstream, chunks, model = "", None, None, None
+    else:
+        bits += 4 + (place << 2)
         prefix, upstream = split_id(call.end.upstream_request_id)
         chunks = call.end.chunks
         model = None if call.start.model == start.model else call.start.model
     told = (end.outcome, end.status_code, end.profile_id, end.attempts, end.failovers, spent.cost_source, prefix, model)
-    kind = combinations.number(REQUEST_KIND, asked(start, end.provider), start.started_at)
-    ending = combinations.number(REQUEST_END, told, start.started_at)
-    times = (end.wait_ms, end.ttft_ms, end.duration_ms, start.request_bytes, end.response_bytes)
-    more = _more(start, ended_at, end.reason)
-    return start.id, kind, ending, bits, *times, *_tokens(spent), upstream, chunks, more
+    return (
+        start.id,
+        combinations.number(REQUEST_KIND, asked(start, end.provider), began),
+        combinations.number(REQUEST_END, told, began),
+        bits,
+        end.wait_ms,
+        end.ttft_ms,
+        end.duration_ms,
+        start.request_bytes,
+        end.response_bytes,
+        spent.input_tokens,
+        spent.output_tokens,
+        spent.cache_read_tokens,
+        spent.cache_write_tokens,
+        spent.reasoning_tokens,
+        packed_money(spent.cost_usd),
+        upstream,
+        chunks,
+        _more(start, ended_at, end.reason),
+    )
 
 
-def fits(start: RequestStarted, end: RequestEnded, spent: Spent, call: Call) -> bool:
-    """Whether all that is to be said of a request's only call follows from the request's own row."""
+def place_of(start: RequestStarted, end: RequestEnded, spent: Spent, call: Call) -> int | None:
+    """Where in the request's time its only call lies, as the view `attempt` reads it.
+
+    None: the call needs a row of its own, since not all that is to be said of it follows from the request's.
+    """
     own, began = call.end, call.start
-    if end.attempts != 1 or own.seq != 1 or (own.profile_id, own.outcome) != (end.profile_id, end.outcome):
-        return False
+    if end.attempts != 1 or own.seq != 1 or own.profile_id != end.profile_id or own.outcome is not end.outcome:
+        return None
     if own.status_code != end.status_code or own.response_bytes != end.response_bytes or _failed(own) is not None:
-        return False
+        return None
     if own.retry_after_s is not None or (began.model is None and start.model is not None):
-        return False
-    return _without_words(own.spent) == spent and _place(start, end, call) >= 0
-
-
-def _place(start: RequestStarted, end: RequestEnded, call: Call) -> int:
-    """Where in the request's time the call lies, as the view `attempt` reads it; -1: it cannot be told so shortly."""
-    own, after = call.end, call.start.started_at - start.started_at
-    rest = end.ended_at - own.ended_at
-    if (end.ttft_ms is None) != (own.ttft_ms is None) or not 0 <= after < _MOST_AFTER or not 0 <= rest <= 7:
-        return -1
-    first = 0 if end.ttft_ms is None or own.ttft_ms is None else end.ttft_ms - after - own.ttft_ms
-    took = end.duration_ms - after - rest - own.duration_ms
-    if not -2 <= first <= 5 or not -2 <= took <= 5:
-        return -1
-    return rest + (first + 2 << 3) + (took + 2 << 6) + (after << 9)
+        return None
+    if own.spent is not spent and _without_words(own.spent) != _without_words(spent):
+        return None
+    after, rest = began.started_at - start.started_at, end.ended_at - own.ended_at
+    took, first = end.duration_ms - after - rest - own.duration_ms, 0
+    shown, own_shown = end.ttft_ms, own.ttft_ms
+    if shown is not None and own_shown is not None:
+        first = shown - after - own_shown
+    elif shown is not own_shown:
+        return None
+    if 0 <= after < _MOST_AFTER and 0 <= rest <= 7 and -2 <= first <= 5 and -2 <= took <= 5:
+        return rest + (first + 2 << 3) + (took + 2 << 6) + (after << 9)
+    return None
 
 
 def whole_attempt(call: Call, combinations: Combinations) -> Values:
@@ -185,12 +206,13 @@ def opened_attempt(start: AttemptStarted, combinations: Combinations) -> Values:
 
 def attempt_id(request_id: str, seq: int) -> str:
     """`attempt.id`, as the view makes it."""
-    return f"{request_id}-{seq}"
+    return request_id + ("-1" if seq == 1 else f"-{seq}")
 
 
 def _failed(end: AttemptEnded) -> Values | None:
-    told = (end.error_class, end.error_scope, end.error_code, end.error_message, end.reason)
-    return None if told == (None, None, None, None, None) else told
+    if end.error_class is end.error_scope is end.error_code is end.error_message is end.reason is None:
+        return None
+    return end.error_class, end.error_scope, end.error_code, end.error_message, end.reason
 
 
 def _without_words(spent: Spent | None) -> Spent:
@@ -227,10 +249,17 @@ def packed_money(usd: float | None) -> float | None:
     return nano if nano / NANO == usd and abs(usd) < 9e6 else float(usd)
 
 
-def split_id(told: str | None) -> tuple[str, str | bytes | None]:
-    """A provider's id as its prefix and the rest, with digits that are hexadecimal as bytes."""
+def split_id(told: str | None) -> tuple[str, str | bytearray | None]:
+    """A provider's id as its prefix and the rest, with digits that are hexadecimal as bytes: as those that the driver
+    takes as they are."""
     if told is None:
         return "", None
-    prefix = next((known for known in PREFIXES if told.startswith(known)), "")
+    prefix = ""
+    for known in PREFIXES:
+        if told.startswith(known):
+            prefix = known
+            break
     rest = told[len(prefix) :]
-    return prefix, bytes.fromhex(rest) if _HEX.fullmatch(rest) else rest
+    if len(rest) % 2 or not 8 <= len(rest) <= 64 or rest.strip(_HEX):
+        return prefix, rest
+    return prefix, bytearray.fromhex(rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -23,16 +23,22 @@ def unpriced(provider: str, model: str | None, usage: Usage) -> tuple[float | No
     return cost_of(provider, model, usage, {}, None)
 
 
-def reckoned(fact: Fact, price: Price) -> Fact:
-    """`fact` with what the answer said put into numbers. The bytes of the answer are let go."""
-    if not isinstance(fact, AttemptEnded) or fact.said is None:
-        return fact
+def reckoned(facts: Iterable[Fact], price: Price) -> list[Fact]:
+    """`facts` with what answers said put into numbers. The bytes of the answers are let go."""
+    return [
+        replace(fact, said=None, spent=_reckoned(fact.said, price))
+        if type(fact) is AttemptEnded and fact.said is not None
+        else fact
+        for fact in facts
+    ]
+
+
+def _reckoned(said: Said, price: Price) -> Spent | None:
     try:
-        spent = _spent(fact.said, price)
+        return _spent(said, price)
     except Exception:  # a table of prices may be odd; a record is never lost for it
         _log.exception("what a call used could not be reckoned")
-        spent = None
-    return replace(fact, said=None, spent=spent)
+        return None
 
 
 def _spent(said: Said, price: Price) -> Spent | None:

@@ -38,9 +38,9 @@ class Upkeep:
         self.crowded = False
 
     @property
-    def notes(self) -> list[str]:
-        """What people should know of it."""
-        return [note for note in (self._note, self._journal_note) if note]
+    def notes(self) -> tuple[str | None, str | None]:
+        """What people should know of it, of the rounds and of the journal."""
+        return self._note, self._journal_note
 
     @property
     def pace(self) -> float | None:
@@ -53,15 +53,19 @@ class Upkeep:
         """Begin a round of retention; one that goes on is given up for it."""
         self._round, self._tries = Retention(limits, now), 0
 
-    def work(self, connection: sqlite3.Connection, *, idle: bool) -> None:
-        """Do what is due, a few milliseconds at most. `idle`: nothing came to be written just now."""
-        now = time.monotonic()
+    def work(self, connection: sqlite3.Connection, *, idle: bool) -> bool:
+        """Do what is due, a few milliseconds at most, and say whether anything was.
+
+        `idle`: nothing came to be written just now.
+        """
+        now, did = time.monotonic(), False
         if self._round is not None and now - self._stepped_at >= (0 if idle else BUSY_PACE_S):
             self._step(self._round, connection)
-            self._stepped_at = time.monotonic()
+            self._stepped_at, did = time.monotonic(), True
         if now - self._looked_at >= LOOK_S:
-            self._looked_at = now
+            self._looked_at, did = now, True
             self._look_at_journal(connection)
+        return did
 
     def _step(self, going_on: Retention, connection: sqlite3.Connection) -> None:
         try:

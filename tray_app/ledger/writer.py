@@ -16,9 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tray_app.core.values import Fact, RequestEnded, RequestStarted
 from tray_app.ledger import batch, database
@@ -41,8 +43,7 @@ MANY_FRESH = 1_000
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """How the ledger fares. `trouble` is None when all is well; `crowded`: commits are made further apart."""
 
     trouble: str | None = None
@@ -52,21 +53,18 @@ class Health:
     crowded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(Struct, frozen=True):
     facts: list[Fact]
     waiters: list[asyncio.Future[None]]
     whole: bool  # also what has only begun is to be written
 
 
-@dataclass(frozen=True, slots=True)
-class _Tidy:
+class _Tidy(Struct, frozen=True):
     limits: Limits
     now: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Stop:
+class _Stop(Struct, frozen=True):
     pass
 
 
@@ -232,7 +230,8 @@ class _Scribe:
         self._trouble: str | None = None
         self._notice: str | None = None
         self._dropped = 0
-        self._told = Health()
+        self._told = self._health = Health()
+        self._state: tuple[str | None, int, int, tuple[str | None, ...], bool] | None = None  # that it tells
 
     def run(self) -> None:
         """Write until told to stop."""
@@ -259,27 +258,28 @@ class _Scribe:
         self._idle = True
         try:
             item = self._queue.get(timeout=RETRY_S if self._held else self._upkeep.pace if self._connection else None)
-            while not isinstance(item, _Stop):
-                if isinstance(item, _Tidy):
-                    self._upkeep.begin(item.limits, item.now)
-                    item = self._queue.get_nowait()
-                    continue
+        except Empty:
+            return waiters, False
+        while not isinstance(item, _Stop):
+            if isinstance(item, _Tidy):
+                self._upkeep.begin(item.limits, item.now)
+            else:
                 self._idle = False
-                facts = [reckoned(fact, self._price) for fact in item.facts]  # at once: it lets go of many bytes
+                facts = reckoned(item.facts, self._price)  # at once: it lets go of many bytes
                 self._held += facts
                 self._fresh += facts
                 waiters += item.waiters
                 self._open_due |= item.whole
-                item = self._queue.get_nowait()
-            self._open_due = True
-            return waiters, True
-        except Empty:
-            return waiters, False
+            if self._queue.empty():
+                return waiters, False
+            item = self._queue.get_nowait()
+        self._open_due = True
+        return waiters, True
 
     def _keep_up(self) -> None:
         """Do a little of what is due besides, now that nobody waits."""
-        if self._trouble is None and self._connection is not None:
-            self._upkeep.work(self._connection, idle=self._idle)
+        connection = self._connection
+        if self._trouble is None and connection is not None and self._upkeep.work(connection, idle=self._idle):
             self._tell([])
 
     def _decide(self) -> None:
@@ -370,19 +370,24 @@ class _Scribe:
     # -- telling
 
     def health(self) -> Health:
-        """How it fares."""
-        notes = [note for note in (self._notice, self._decisions.trouble, *self._upkeep.notes) if note]
-        return Health(
-            self._trouble, len(self._held), self._dropped, "; ".join(notes) or None, crowded=self._upkeep.crowded
-        )
+        """How it fares. The same one as long as nothing changes, since it is asked for with every commit."""
+        notes = (self._notice, self._decisions.trouble, *self._upkeep.notes)
+        state = (self._trouble, len(self._held), self._dropped, notes, self._upkeep.crowded)
+        if state != self._state:
+            told = "; ".join(note for note in notes if note) or None
+            self._state = state
+            self._health = Health(*state[:3], told, state[-1])
+        return self._health
 
     def _tell(self, waiters: list[asyncio.Future[None]]) -> None:
         health = self.health()
-        if self.loop is None or (not waiters and health == self._told):
+        if self.loop is None or (not waiters and health is self._told):
             return
         self._told = health
-        with suppress(RuntimeError):  # the loop may have ended: then nobody waits any more
+        try:
             self.loop.call_soon_threadsafe(self._report, health, waiters)
+        except RuntimeError:  # the loop has ended: nobody waits any more
+            return
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
