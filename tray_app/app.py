@@ -43,14 +43,11 @@ from tray_app.core.probes import Told
 from tray_app.core.providers import Provider
 from tray_app.core.storm import Storms
 from tray_app.core.values import (
-    AttemptStarted,
     Fact,
     Lifecycle,
     OperatorActed,
     Profile,
     RequestEnded,
-    RequestStarted,
-    RouteSelected,
 )
 from tray_app.faces.web.sessions import COOKIE, Sessions
 from tray_app.faces.web.site import Site
@@ -87,7 +84,6 @@ GRACE_S = 5.0
 REARM_S = 300.0
 TIDY_AFTER_S = 60.0  # a start has other things to do; from then on once a day
 DAY_MS = 86_400_000
-_BEGINNINGS = frozenset({RequestStarted, RouteSelected, AttemptStarted})  # nothing to count or to show yet
 LEAP_MS = 2_000  # the clocks of a machine drift apart slowly; this much at once was somebody's doing
 
 
@@ -208,16 +204,23 @@ class App:
     def record(self, fact: Fact) -> None:
         """Every fact of the house passes here: to the ledger, to what faces are shown, to listeners."""
         self.writer.record(fact)
+        self.tally.see(fact)
         kind = type(fact)
-        if kind not in _BEGINNINGS:
-            self.tally.see(fact)
-            if kind is RequestEnded and self._prober is not None:
-                self._prober.served()
-            if kind in SHOWN and self.live.see(fact):
-                self._changed()
+        if kind is RequestEnded and self._prober is not None:
+            self._prober.served()
+        if kind in SHOWN and self.live.see(fact):
+            self._changed()
         if self.listeners:
             for listener in self.listeners:
                 listener(fact)
+
+    def begun(self, *facts: Fact) -> None:
+        """The same for what has only begun: there is nothing to count or to show yet."""
+        self.writer.record(*facts)
+        if self.listeners:
+            for fact in facts:
+                for listener in self.listeners:
+                    listener(fact)
 
     def own_prices(self) -> Mapping[str, Price]:
         """What the user's settings say of prices."""
@@ -393,6 +396,7 @@ class App:
             self._fresh_rules,
             lambda: self._providers,
             self.record,
+            self.begun,
             self.writer.settled,
             now_ms,
             time.monotonic,

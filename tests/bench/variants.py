@@ -56,9 +56,13 @@ class LineFirst:
         self._lines: list[bytes] = []
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-    def record(self, fact: Fact) -> None:
-        """Give `fact` to the ledger, which writes when it has time, and keep it for its request's line."""
-        self._ledger(fact)
+    def record(self, *facts: Fact) -> None:
+        """Give `facts` to the ledger, which writes when it has time, and keep them for their request's line."""
+        self._ledger(*facts)
+        for fact in facts:
+            self._keep(fact)
+
+    def _keep(self, fact: Fact) -> None:
         if isinstance(fact, RequestStarted):
             self._running[fact.id] = [fact]
         elif isinstance(fact, RequestEnded):
@@ -78,8 +82,8 @@ class LineFirst:
 class Nothing:
     """Records nothing."""
 
-    def record(self, fact: Fact) -> None:
-        """Forget it."""
+    def record(self, *facts: Fact) -> None:
+        """Forget them."""
 
     async def settled(self) -> None:
         """There is nothing to wait for."""

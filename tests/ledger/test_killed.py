@@ -39,22 +39,22 @@ def killed_after(folder: Path, lines: int, first: int) -> list[str]:
 
 def test_no_settled_request_is_lost_and_no_row_stays_open(tmp_path: Path, history: Path) -> None:
     told: list[str] = []
-    for turn, lines in enumerate((1, 7, 60, 211)):
+    for turn, lines in enumerate((1, 7, 300, 300)):
         told += killed_after(tmp_path, lines, turn * 100_000)
     assert Path(f"{history}-wal").exists()
     opened = database.open_for_writing(history, T0)
     opened.connection.close()
     assert opened.moved_aside is None
     rows = {row["id"]: row for row in ask(history, "SELECT * FROM request")}
-    assert len(told) >= 279
+    assert len(told) >= 608
     assert {rows[name]["outcome"] for name in told} == {"served"}
     attempts = ask(history, "SELECT request_id, count(*) AS n FROM attempt WHERE outcome <> 'interrupted' GROUP BY 1")
     counted = {row["request_id"]: row["n"] for row in attempts}
     assert [name for name in told if counted[name] != rows[name]["attempts"]] == []
     for table in ("request", "attempt"):
         assert one(history, f"SELECT count(*) FROM {table} WHERE ended_at IS NULL OR outcome IS NULL") == 0
-    # of the first child, killed at its first answer, nothing that only began need have been written
-    assert one(history, "SELECT count(*) FROM request WHERE outcome = 'interrupted'") >= 3
+    # what only began is written within a quarter of a second: the last two children live longer, the first need not
+    assert one(history, "SELECT count(*) FROM request WHERE outcome = 'interrupted'") >= 2
     assert one(history, "SELECT sum(requests) FROM usage_hour") == len(rows)
     served = one(history, "SELECT count(*) FROM request WHERE outcome = 'served'")
     assert one(history, "SELECT sum(served) FROM usage_hour") == served

@@ -99,10 +99,10 @@ class Writer:
         self._thread.start()
         self._hand_over([])
 
-    def record(self, fact: Fact) -> None:
-        """Take note of `fact`. Cheap, never waits."""
-        self._facts.append(fact)
-        kind = type(fact)
+    def record(self, *facts: Fact) -> None:
+        """Take note of `facts`; a request's beginning and its end come each by itself. Cheap, never waits."""
+        self._facts += facts
+        kind = type(facts[0])
         if kind is RequestStarted:
             self._running += 1
         elif kind is RequestEnded:
@@ -116,7 +116,7 @@ class Writer:
         What has only begun is written within `LAZY_S`: its end will say it all.
         """
         loop = self._loop
-        if loop is None or self.health.trouble is not None or not self._thread.is_alive():
+        if loop is None or self.health.trouble is not None or self._scribe.ended:
             return
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiters.append(waiter)
@@ -176,9 +176,6 @@ class Writer:
             self._waiting.pop(waiter, None)
             if not waiter.done():
                 waiter.set_result(None)
-        if not self._waiting and self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
 
     def _report(self, health: Health, waiters: Sequence[asyncio.Future[None]] = ()) -> None:
         """News from the scribe, on the loop's thread."""
@@ -214,6 +211,7 @@ class _Scribe:
         price: Price,
     ) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.ended = False  # whether nothing is written any more
         self._path = path
         self._decisions = decisions
         self._queue = queue
@@ -235,6 +233,12 @@ class _Scribe:
 
     def run(self) -> None:
         """Write until told to stop."""
+        try:
+            self._run()
+        finally:
+            self.ended = True
+
+    def _run(self) -> None:
         stopping = False
         while not stopping:
             waiters, stopping = self._gather()

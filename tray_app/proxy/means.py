@@ -38,6 +38,7 @@ class Means(Struct, frozen=True):
     rules: Callable[[], Rules]
     providers: Callable[[], Mapping[str, Provider]]
     record: Callable[[Fact], None]
+    begun: Callable[..., None]  # the same for any number of facts of what has only begun
     settled: Callable[[], Awaitable[None]]
     clock: Callable[[], int]
     ticks: Callable[[], float]

@@ -121,7 +121,7 @@ class _Request:
         # a prompt cache is a model's: what another model does in the same session is another matter
         self._talk = None if call.conversation is None else call.conversation + (call.model or "").encode()
         self._capability = capability_of(call.protocol, call.path)
-        means.record(
+        means.begun(
             RequestStarted(
                 call.id,
                 call.started_at,
@@ -318,8 +318,8 @@ class _Request:
         attempt = self._attempt = Attempt(member.profile, lane, self._calls, means.ticks(), step.moves)
         attempt.counts = self.call.method == "POST"
         score = rules.score_of(member, now)
-        means.record(RouteSelected(self.call.id, now, step.profile_id, step.reason, score))
-        means.record(AttemptStarted(self.call.id, attempt.seq, step.profile_id, lane.model, now))
+        route = RouteSelected(self.call.id, now, step.profile_id, step.reason, score)
+        means.begun(route, AttemptStarted(self.call.id, attempt.seq, step.profile_id, lane.model, now))
         return attempt
 
     def _accepted(self, attempt: Attempt, accepted: Accepted) -> Answer:
