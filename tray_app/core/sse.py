@@ -344,11 +344,10 @@ class EndWatch:
     where quotes are escaped and lines do not break.
     """
 
-    __slots__ = ("_edge", "_ends", "_failed", "_kept", "_recent", "ended_by")
+    __slots__ = ("_ends", "_failed", "_kept", "_recent", "ended_by")
 
     def __init__(self, protocol: Protocol) -> None:
         self._ends = _ENDS_OF.get(protocol)
-        self._edge = b""
         self._recent: deque[bytes] = deque()
         self._kept = 0
         self._failed: bool | None = None  # as it was judged last; None once more has passed
@@ -361,20 +360,34 @@ class EndWatch:
 
     def keep(self, data: bytes) -> None:
         """These bytes pass, and `ending` has found nothing in them."""
-        recent = self._recent
-        recent.append(data)
-        size = self._kept + len(data)
+        self._recent.append(data)
+        self._kept += len(data)
+        self._failed = None
+        if self._kept > MOST_KEPT:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        recent, size = self._recent, self._kept
         while size - len(recent[0]) > KEPT:
             size -= len(recent.popleft())
-        self._kept, self._failed = size, None
-        self._edge = (self._edge + data if len(data) < _LONGEST_MARK else data)[-_LONGEST_MARK:]
+        self._kept = size
+
+    @property
+    def _edge(self) -> bytes:
+        """The last bytes: a mark may begin among them and end in the next."""
+        recent = self._recent
+        if recent and len(recent[-1]) >= _LONGEST_MARK:
+            return recent[-1][-_LONGEST_MARK:]  # nearly always
+        return b"".join(recent)[-_LONGEST_MARK:]
 
     def ending(self, data: bytes) -> bytes:
         """The terminator that passes with `data`, if one does. Changes nothing."""
         ends = self._ends
         if ends is None:
             return b""
-        window = self._edge + (data[-ends.reach :] if len(data) > ends.reach else data)
+        recent = self._recent
+        edge = recent[-1][-_LONGEST_MARK:] if recent and len(recent[-1]) >= _LONGEST_MARK else self._edge
+        window = edge + (data[-ends.reach :] if len(data) > ends.reach else data)
         if window.find(ends.common) < 0:
             return b""  # nearly always
         for mark in ends.terminators:  # spelled out: this runs for every chunk
@@ -389,7 +402,7 @@ class EndWatch:
 
     @property
     def last(self) -> bytes:
-        """The last bytes that passed, as many as `KEPT` if there were more."""
+        """The last bytes that passed, at least `KEPT` if there were more."""
         return b"".join(self._recent)
 
     def _tail(self) -> bytes:
@@ -457,6 +470,7 @@ _ERROR = (b'"error":{', b'"error": {', b'"error":"', b'"error": "')
 _TAIL = 8192
 _MOST_EVENTS = 400  # bytes: most events have fewer
 LATEST = 6  # events among which an error stands: little follows one, and a search through all takes longer
+MOST_KEPT = 24_576  # bytes that are kept before some are let go
 KEPT = 16_384  # bytes of a stream's end: what it says of its usage stands there
 _LONGEST_MARK = 24
 

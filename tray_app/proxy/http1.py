@@ -114,9 +114,6 @@ class Response:
         """Body bytes were put into the buffer by the parser; `size` is what the packet weighed."""
         if self.complete:
             del self._buffer[self._whole_at :]  # whatever follows an answer is no part of it
-        elif self.tap is not None and self.tap(self._buffer):
-            self._buffer.clear()
-            return
         self._size += size
         self._wake()
         if self._size >= self._high and not self._paused:
@@ -197,9 +194,13 @@ class Connection(asyncio.BufferedProtocol):
             self._fail(ErrorClass.SERVER_ERROR, "the provider's answer is not valid HTTP")
         if response.status:
             self._last_life = self.loop.time()  # drops of a head, and interim answers, are no sign of life
-        if response._buffer:
+        parts = response._buffer
+        if parts:
             self._quiet = 0
-            response._arrived(nbytes)
+            if response.tap is not None and not response.complete and response.tap(parts):
+                parts.clear()  # it went through, as nearly every chunk does
+            else:
+                response._arrived(nbytes)
             return
         if self._quiet > MAX_HEAD and not response.complete:
             self._fail(ErrorClass.SERVER_ERROR, "the provider sends a head without end, or nothing but framing")

@@ -324,7 +324,9 @@ class Exchange:
         listener = self._listener
         if self.complete or not self._chunked or listener.held_back:
             return False
-        listener.say(b"%x\r\n%b\r\n" % (len(data), data))
+        transport = listener._transport
+        if not transport.is_closing():
+            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
     def cut(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
@@ -296,18 +297,17 @@ class Relay:
             return await response.read()
         if response.pending:
             return response.take()
-        response.tap = self._pass
+        response.tap = partial(self._pass, leg, leg.watch, self.through, self._told)
         try:
             return await response.read()
         finally:
             response.tap = None
 
-    def _pass(self, parts: list[bytes]) -> bool:
+    def _pass(
+        self, leg: _Leg, watch: sse.EndWatch, through: Callable[[bytes], bool], told: Told | None, parts: list[bytes]
+    ) -> bool:
         """Send on what has arrived, without a turn of the loop. The end, errors and a slow client are `read`'s."""
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        leg, told = self._leg, self._told
-        watch, through = leg.watch, self.through
-        assert watch is not None and through is not None  # noqa: S101 - `_next` has looked
         if watch.ending(data):
             return False
         if not leg.half and data.endswith(b"\n\n"):  # nearly always
