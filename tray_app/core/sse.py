@@ -344,11 +344,12 @@ class EndWatch:
     where quotes are escaped and lines do not break.
     """
 
-    __slots__ = ("_ends", "_failed", "_kept", "_recent", "ended_by")
+    __slots__ = ("_ends", "_failed", "_kept", "_latest", "_recent", "ended_by")
 
     def __init__(self, protocol: Protocol) -> None:
         self._ends = _ENDS_OF.get(protocol)
-        self._recent: deque[bytes] = deque()
+        self._latest = b""
+        self._recent: deque[bytes] = deque()  # it is the last of these
         self._kept = 0
         self._failed: bool | None = None  # as it was judged last; None once more has passed
         self.ended_by = b""  # the terminator that has passed
@@ -360,6 +361,7 @@ class EndWatch:
 
     def keep(self, data: bytes) -> None:
         """These bytes pass, and `ending` has found nothing in them."""
+        self._latest = data
         self._recent.append(data)
         self._kept += len(data)
         self._failed = None
@@ -375,18 +377,16 @@ class EndWatch:
     @property
     def _edge(self) -> bytes:
         """The last bytes: a mark may begin among them and end in the next."""
-        recent = self._recent
-        if recent and len(recent[-1]) >= _LONGEST_MARK:
-            return recent[-1][-_LONGEST_MARK:]  # nearly always
-        return b"".join(recent)[-_LONGEST_MARK:]
+        latest = self._latest if len(self._latest) >= _LONGEST_MARK else self.last
+        return latest[-_LONGEST_MARK:]
 
     def ending(self, data: bytes) -> bytes:
         """The terminator that passes with `data`, if one does. Changes nothing."""
         ends = self._ends
         if ends is None:
             return b""
-        recent = self._recent
-        edge = recent[-1][-_LONGEST_MARK:] if recent and len(recent[-1]) >= _LONGEST_MARK else self._edge
+        latest = self._latest
+        edge = latest[-_LONGEST_MARK:] if len(latest) >= _LONGEST_MARK else self._edge
         window = edge + (data[-ends.reach :] if len(data) > ends.reach else data)
         if window.find(ends.common) < 0:
             return b""  # nearly always
