@@ -143,16 +143,33 @@ class Response:
         return self._paused
 
 
+class Room(dict[int, memoryview]):
+    """A buffer, by the length of what has arrived in it: views of what chunks weigh are made once."""
+
+    def __init__(self, size: int) -> None:
+        self._buffer = memoryview(bytearray(size))
+
+    def __missing__(self, length: int) -> memoryview:
+        view = self._buffer[:length]
+        if length <= _VIEWS_KEPT:
+            self[length] = view
+        return view
+
+
+_VIEWS_KEPT = 1_024
+
+
 class Connection(asyncio.BufferedProtocol):
     """A connection that carries one exchange after another.
 
-    `free` is called when it may be used again, and once when it is lost. `buffer` is where bytes arrive, `READ` of
+    `free` is called when it may be used again, and once when it is lost. `room` is where bytes arrive, `READ` of
     them at most; all connections of a loop may share it, since the parser copies what is kept.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, free: Callable[[Connection], None], buffer: memoryview) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, free: Callable[[Connection], None], room: Room) -> None:
         self.loop = loop
-        self._buffer = self._room = buffer
+        self._room = room
+        self._buffer = room[READ]  # as much of it as is taken at once
         self.idle_since = 0.0
         self.used = False  # whether an exchange has completed here before
         self._free = free
@@ -179,7 +196,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport  # type: ignore[assignment]
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._room
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         response, parser = self._response, self._parser
@@ -189,7 +206,7 @@ class Connection(asyncio.BufferedProtocol):
         self._heard = True
         self._quiet += nbytes
         try:
-            parser.feed_data(self._buffer[:nbytes])
+            parser.feed_data(self._room[nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(ErrorClass.SERVER_ERROR, "the provider's answer is not valid HTTP")
         if response.status:
@@ -243,7 +260,7 @@ class Connection(asyncio.BufferedProtocol):
         self._parser, parts = self._spare or self._new_parser()
         self._spare = None
         self._response = Response(self, piece if piece < HIGH_WATER else HIGH_WATER, parts)
-        self._room = self._buffer[:piece]
+        self._buffer = self._room[piece]
         self._head = loop.create_future()
         self._quiet = 0
         self._heard = False

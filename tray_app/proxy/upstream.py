@@ -17,7 +17,7 @@ from msgspec import Struct
 from tray_app.core.address import BadAddress, Base, Origin, base_of
 from tray_app.core.providers import KeyHeader, Provider
 from tray_app.core.values import Call, ErrorClass, Headers, Profile, Unreachable
-from tray_app.proxy.http1 import QUICK_READ, READ, SLOW_READ, Connection, Patience, Response, Stale
+from tray_app.proxy.http1 import QUICK_READ, READ, SLOW_READ, Connection, Patience, Response, Room, Stale
 from tray_app.proxy.network import Gateway, gateway_for, tls_context
 
 KEEP_IDLE_S = 60.0
@@ -48,7 +48,7 @@ class Upstream:
         self._idle: dict[Origin, list[Connection]] = {}
         self._all: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._buffer = memoryview(bytearray(READ))
+        self._room = Room(READ)
 
     async def send(self, call: Call, profile: Profile) -> Response | Unreachable:
         """Send `call` with that profile's key; the head of the answer, or why there is none."""
@@ -141,7 +141,7 @@ class Upstream:
                 await _tunnel(loop, sock, origin, gateway)
             tls = tls_context() if origin.tls else None
             _, connection = await loop.create_connection(
-                lambda: Connection(loop, lambda freed: self._freed(origin, freed), self._buffer),
+                lambda: Connection(loop, lambda freed: self._freed(origin, freed), self._room),
                 sock=sock,
                 ssl=tls,
                 server_hostname=origin.host if tls else None,
