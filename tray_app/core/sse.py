@@ -385,11 +385,13 @@ class EndWatch:
         ends = self._ends
         if ends is None:
             return b""
-        latest = self._latest
-        edge = latest[-_LONGEST_MARK:] if len(latest) >= _LONGEST_MARK else self._edge
-        window = edge + (data[-ends.reach :] if len(data) > ends.reach else data)
-        if window.find(ends.common) < 0:
-            return b""  # nearly always
+        beyond = len(data) - ends.reach
+        if beyond > 0:
+            if data.find(ends.common, beyond) < 0:
+                return b""  # nearly always
+            window = data[beyond:]
+        else:
+            window = self._edge + data
         for mark in ends.terminators:  # spelled out: this runs for every chunk
             if window.find(mark) >= 0:
                 return mark
