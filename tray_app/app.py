@@ -140,7 +140,7 @@ class App:
         self._settings_mark = _mark(self.home.config)
         self._settings_seen = 0.0
         self._clients: dict[bytes, str] = {}
-        self._known_tokens: Mapping[str, str] = {}
+        self._edition: object = None  # of the vault, that `_clients` is of
         self._history: History | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._tidying: asyncio.TimerHandle | None = None
@@ -374,11 +374,11 @@ class App:
 
     def _client_of(self, digest: bytes) -> str | None:
         """The client whose token has that SHA-256."""
-        tokens = self.vault.tokens()
-        if tokens is not self._known_tokens:
+        edition = self.vault.edition()
+        if edition is not self._edition:
             import hashlib
 
-            self._known_tokens = tokens
+            self._edition, tokens = edition, self.vault.tokens()
             self._clients = {hashlib.sha256(token.encode()).digest(): client for client, token in tokens.items()}
         return self._clients.get(digest)
 
@@ -412,7 +412,7 @@ class App:
         origins = frozenset(b"http://" + host for host in hosts)
         house = House(
             self._client_of,
-            self.vault.tokens,
+            self.vault.edition,
             lambda: self._providers,
             lambda: hosts,
             lambda: origins,

@@ -14,7 +14,7 @@ import secrets
 import stat
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -79,6 +79,8 @@ class Vault:
         entry = self._document.profiles.get(profile_id)
         if entry is None:
             return None
+        if entry.base_url == base_url:
+            return entry.secret  # nearly always
         try:
             same = base_of(entry.base_url).origin == base_of(base_url).origin
         except BadAddress:
@@ -152,9 +154,13 @@ class Vault:
         with self._changing() as made:
             return made.tokens.setdefault(client, f"{TOKEN_PREFIX}{client}-{secrets.token_hex(16)}")
 
-    def tokens(self) -> Mapping[str, str]:
-        """All local tokens, by client name: another object once they may have changed, never another content."""
-        return self._document.tokens
+    def tokens(self) -> dict[str, str]:
+        """All local tokens, by client name."""
+        return dict(self._document.tokens)
+
+    def edition(self) -> object:
+        """Stands for all that is kept: another object after each change."""
+        return self._document
 
     def revoke(self, client: str) -> bool:
         """Let that client's token count no longer; whether there was one."""

@@ -33,6 +33,14 @@ class Timeouts(Struct, frozen=True):
     total_non_stream: float = 600.0
 
 
+class _Way(Struct, frozen=True):
+    """How a base URL is reached. `host_line` is the end of a request's first line, and the line after it."""
+
+    base: Base
+    gateway: Gateway | None
+    host_line: bytes
+
+
 class Upstream:
     """Keeps connections to providers and sends calls over them. `secret` gives a profile's key or None."""
 
@@ -49,34 +57,46 @@ class Upstream:
         self._all: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._room = Room(READ)
+        self._ways: dict[str, _Way] = {}  # by base URL
+        self._limits = _limits(timeouts())
 
     async def send(self, call: Call, profile: Profile) -> Response | Unreachable:
         """Send `call` with that profile's key; the head of the answer, or why there is none."""
         try:
-            base = base_of(profile.base_url)
-            gateway = gateway_for(base.origin)
+            way = self._ways.get(profile.base_url) or self._find_way(profile.base_url)
         except BadAddress as error:
             return Unreachable(ErrorClass.NETWORK, str(error), delivered=False)
-        found = self._kept(base.origin) or await self._connect_or_say(base.origin, gateway)
+        origin, gateway = way.base.origin, way.gateway
+        found = self._kept(origin) or await self._connect_or_say(origin, gateway)
         if not isinstance(found, Connection):
             return found
-        answer = await self._exchange(found, call, profile, base, gateway)
+        answer = await self._exchange(found, call, profile, way)
         if isinstance(answer, Response):
             return answer
         if isinstance(answer, Stale):
             # The provider closed an idle connection just as we used it: no failure of its own. Once only, and on
             # a new connection, since each sending may cost money.
-            found = await self._connect_or_say(base.origin, gateway)
+            found = await self._connect_or_say(origin, gateway)
             if isinstance(found, Unreachable):
                 return found
-            answer = await self._exchange(found, call, profile, base, gateway)
+            answer = await self._exchange(found, call, profile, way)
         return answer if not isinstance(answer, Stale) else Unreachable(ErrorClass.NETWORK, "closed", delivered=True)
 
+    def _find_way(self, base_url: str) -> _Way:
+        base = base_of(base_url)
+        origin = base.origin
+        way = _Way(base, gateway_for(origin), b" HTTP/1.1\r\nhost: " + origin.authority + b"\r\n")
+        self._ways[base_url] = way
+        return way
+
     async def _exchange(
-        self, connection: Connection, call: Call, profile: Profile, base: Base, gateway: Gateway | None
+        self, connection: Connection, call: Call, profile: Profile, way: _Way
     ) -> Response | Unreachable | Stale:
-        patience = _patience(self._timeouts(), call.stream)
-        head = self._head(call, profile, base, gateway)
+        timeouts = self._timeouts()
+        if timeouts is not self._limits[0]:
+            self._limits = _limits(timeouts)
+        patience = self._limits[1] if call.stream else self._limits[2]
+        head = self._head(call, profile, way)
         if head is None:
             connection.abort()
             return Unreachable(ErrorClass.AUTH, f"no key is stored for {profile.id}", delivered=False)
@@ -84,11 +104,12 @@ class Upstream:
         piece = READ if not call.stream else QUICK_READ if call.quick else SLOW_READ
         return await connection.exchange(head, call.body, bodyless=bodyless, patience=patience, piece=piece)
 
-    def _head(self, call: Call, profile: Profile, base: Base, gateway: Gateway | None) -> bytes | None:
+    def _head(self, call: Call, profile: Profile, way: _Way) -> bytes | None:
+        base, gateway = way.base, way.gateway
         target = base.path + call.path.encode("latin-1") + (b"?" + call.query if call.query else b"")
         if gateway is not None and not base.origin.tls:
             target = str(base.origin).encode() + target
-        parts = [call.method.encode(), b" ", target, _host_line(base.origin), _spelled(call.headers)]
+        parts = [call.method.encode(), b" ", target, way.host_line, _spelled(call.headers)]
         if call.body or call.method in ("POST", "PUT", "PATCH"):
             parts.append(b"content-length: %d\r\n" % len(call.body))
         provider = self._providers().get(profile.provider)
@@ -194,16 +215,10 @@ _BEFORE_KEY = {header: header.value.encode() + b": " for header in KeyHeader} | 
 }
 
 
-@lru_cache(maxsize=16)
-def _patience(timeouts: Timeouts, stream: bool) -> Patience:
+def _limits(timeouts: Timeouts) -> tuple[Timeouts, Patience, Patience]:
+    """What settings say, and what follows for a stream, and for an answer that is none."""
     total = timeouts.total_non_stream
-    return Patience(timeouts.first_byte, timeouts.idle) if stream else Patience(total, timeouts.idle, total)
-
-
-@lru_cache(maxsize=64)
-def _host_line(origin: Origin) -> bytes:
-    """The end of the request line, and the line after it."""
-    return b" HTTP/1.1\r\nhost: " + origin.authority + b"\r\n"
+    return timeouts, Patience(timeouts.first_byte, timeouts.idle), Patience(total, timeouts.idle, total)
 
 
 @lru_cache(maxsize=64)
