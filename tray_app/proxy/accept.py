@@ -7,6 +7,7 @@ other answer once it is whole, or too large to hold. What is held back is bounde
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import msgspec
 from msgspec import Struct
@@ -76,19 +77,17 @@ class Rejected(Struct, frozen=True):
     held: bytes = b""
 
 
-async def accept(call: Call, response: Response, *, goes_on: bool = False) -> Accepted | Rejected:
+def accept(call: Call, response: Response, *, goes_on: bool = False) -> Awaitable[Accepted | Rejected]:
     """Read until the answer can be told good or bad.
 
     `goes_on`: it is to be the rest of a stream, so it must be one, and may be over at once.
     """
     content_type = header(response, b"content-type")
     if response.status >= 400:
-        return await _whole_error(response)
+        return _whole_error(response)
     if content_type.find(b"event-stream") >= 0 or (call.stream and content_type.find(b"ndjson") >= 0):
-        return await _stream(call, response, goes_on)
-    if goes_on:
-        return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider did not answer as a stream", True))
-    return await _whole(call, response, content_type)
+        return _stream(call, response, goes_on)
+    return _whole(call, response, content_type, goes_on)
 
 
 def header(response: Response, name: bytes) -> bytes:
@@ -115,8 +114,10 @@ async def _read_up_to(response: Response, limit: int) -> bytes:
     return b"".join(parts)
 
 
-async def _whole(call: Call, response: Response, content_type: bytes) -> Accepted | Rejected:
+async def _whole(call: Call, response: Response, content_type: bytes, goes_on: bool) -> Accepted | Rejected:
     """A plain answer: held whole up to a bound; beyond it, it is real enough to pass on."""
+    if goes_on:
+        return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider did not answer as a stream", True))
     if call.method == "HEAD" or response.status in (204, 205) or response.status >= 300:
         return Accepted(response, b"", events=False)
     held = response.take() if response.complete else await _read_up_to(response, HOLD_BYTES)

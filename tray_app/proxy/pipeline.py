@@ -7,6 +7,7 @@ It knows neither the wire to the client nor the ledger.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -80,19 +81,13 @@ _LASTING = frozenset({Action.COOL, Action.PARK, Action.REAUTH})
 SHORT_PATH = 32  # too short to hold a key: the usual paths are recorded without a search for one
 
 
-async def serve(call: Call, means: Means) -> Answer:
+def serve(call: Call, means: Means) -> Awaitable[Answer]:
     """Answer `call` with the profile that can.
 
     Raises:
         asyncio.CancelledError: the client left; the provider's call is cancelled and all is recorded.
     """
-    request = _Request(call, means)
-    try:
-        return await request.run()
-    except BaseException as error:
-        left = isinstance(error, asyncio.CancelledError)
-        request.ended(Outcome.CLIENT_CANCELLED if left else Outcome.FAILED, None, None)
-        raise
+    return _Request(call, means).run()
 
 
 class _Request:
@@ -138,32 +133,41 @@ class _Request:
     # -- the loop
 
     async def run(self) -> Answer:
-        means = self.means
-        if not means.storms.is_calm(self.call.started_at):
-            await self._hold_back()
-        self.lanes = self._ways()
-        self.provider = self.lanes[0].provider
-        if self._talk is not None:
-            self._held = means.conversations.find(self._talk, self.call.started_at)
-        last: Rejected | None = None
-        while isinstance(step := await self._next(), Attempt):
-            tried = await self._try(step)
-            if isinstance(tried, Answer):
-                return tried
-            last = tried
-        return await self._refuse(step, last)
+        """See `serve`. In one piece, as far as it goes: each coroutine within another is a frame for each wait."""
+        try:
+            if not self.means.storms.is_calm(self.call.started_at):
+                await self._hold_back()
+            self.lanes = self._ways()
+            self.provider = self.lanes[0].provider
+            if self._talk is not None:
+                self._held = self.means.conversations.find(self._talk, self.call.started_at)
+            last: Rejected | None = None
+            while True:
+                step = self._offered()
+                if not isinstance(step, Attempt):
+                    step = await self._later(step)
+                if isinstance(step, Refuse):
+                    return await self._refuse(step, last)
+                judged = await self._asked(step, self.call)
+                if isinstance(judged, Accepted):
+                    return self._accepted(step, judged)
+                last = self._rejected(step, judged)
+                if step.response is not None and self._returns(last):
+                    return await self._verbatim(step.response, last)
+        except BaseException as error:
+            left = isinstance(error, asyncio.CancelledError)
+            self.ended(_LEFT if left else Outcome.FAILED, None, None)
+            raise
 
-    async def _next(self) -> Attempt | Refuse:
+    async def _later(self, step: Step | Queue) -> Attempt | Refuse:
         """The next attempt, once its time has come and there is a place for it."""
         while True:
-            step = self._offered()
-            if isinstance(step, Attempt):
-                return step  # at once, as a rule
             if isinstance(step, Queue):
                 step = await self._admitted(step)
             if not isinstance(step, Wait):
                 return step
             await self._wait(step)
+            step = self._offered()
 
     async def _hold_back(self) -> None:
         """A client that asks the same over and over is slowed: it would ask the providers as often."""
@@ -261,15 +265,6 @@ class _Request:
         self.progress = replace(self.progress, waited_ms=waited, waiting_for=step.profile_id)
 
     # -- one attempt
-
-    async def _try(self, attempt: Attempt) -> Answer | Rejected:
-        judged = await self._asked(attempt, self.call)
-        if isinstance(judged, Accepted):
-            return self._accepted(attempt, judged)
-        rejected = self._rejected(attempt, judged)
-        if attempt.response is not None and self._returns(rejected):
-            return await self._verbatim(attempt.response, rejected)
-        return rejected
 
     async def _asked(self, attempt: Attempt, call: Call, *, goes_on: bool = False) -> Accepted | Rejected:
         """What comes of sending `call`."""
@@ -452,7 +447,7 @@ class _Request:
     async def resumed(self, telling: Telling, failure: Broken, passed: Passed, usage: bytes) -> Going | None:
         """The attempt has broken off: another one that goes on with it, None where there is none."""
         self._break_off(telling, failure, passed)
-        while isinstance(step := await self._next(), Attempt):
+        while isinstance(step := await self._later(self._offered()), Attempt):
             found = await self._gone_on(step, telling, usage)
             if found is not None:
                 return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 
 import httptools
@@ -70,7 +70,11 @@ class Upstream:
         found = self._kept(origin) or await self._connect_or_say(origin, gateway)
         if not isinstance(found, Connection):
             return found
-        answer = await self._exchange(found, call, profile, way)
+        head = self._head(call, profile, way)
+        if head is None:
+            found.abort()
+            return Unreachable(ErrorClass.AUTH, f"no key is stored for {profile.id}", delivered=False)
+        answer = await self._exchange(found, call, head)
         if isinstance(answer, Response):
             return answer
         if isinstance(answer, Stale):
@@ -79,7 +83,7 @@ class Upstream:
             found = await self._connect_or_say(origin, gateway)
             if isinstance(found, Unreachable):
                 return found
-            answer = await self._exchange(found, call, profile, way)
+            answer = await self._exchange(found, call, head)
         return answer if not isinstance(answer, Stale) else Unreachable(ErrorClass.NETWORK, "closed", delivered=True)
 
     def _find_way(self, base_url: str) -> _Way:
@@ -89,20 +93,14 @@ class Upstream:
         self._ways[base_url] = way
         return way
 
-    async def _exchange(
-        self, connection: Connection, call: Call, profile: Profile, way: _Way
-    ) -> Response | Unreachable | Stale:
+    def _exchange(self, connection: Connection, call: Call, head: bytes) -> Awaitable[Response | Unreachable | Stale]:
         timeouts = self._timeouts()
         if timeouts is not self._limits[0]:
             self._limits = _limits(timeouts)
         patience = self._limits[1] if call.stream else self._limits[2]
-        head = self._head(call, profile, way)
-        if head is None:
-            connection.abort()
-            return Unreachable(ErrorClass.AUTH, f"no key is stored for {profile.id}", delivered=False)
         bodyless = call.method == "HEAD"
         piece = READ if not call.stream else QUICK_READ if call.quick else SLOW_READ
-        return await connection.exchange(head, call.body, bodyless=bodyless, patience=patience, piece=piece)
+        return connection.exchange(head, call.body, bodyless=bodyless, patience=patience, piece=piece)
 
     def _head(self, call: Call, profile: Profile, way: _Way) -> bytes | None:
         base, gateway = way.base, way.gateway
