@@ -22,6 +22,7 @@ from tray_app.core.problem import problem_ending
 from tray_app.core.providers import Provider, canonical, protocol_of
 from tray_app.core.redact import brief, redact
 from tray_app.core.values import Call, Headers, Outcome, Protocol, RequestEnded, RequestStarted
+from tray_app.proxy.deadlines import Deadlines
 from tray_app.proxy.heads import marks
 from tray_app.proxy.listener import Answering, Exchange, Head, Left, TooLarge
 from tray_app.proxy.means import Means
@@ -125,6 +126,7 @@ class Door:
         self._means = means
         self._house = house
         self._faces = faces
+        self._deadlines = Deadlines()
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer `exchange`.
@@ -153,7 +155,7 @@ class Door:
         except Left:
             return
         else:
-            patience = Patience(call, exchange)
+            patience = Patience(call, exchange, self._deadlines)
             try:
                 answer = await serve(call, self._means)
             finally:

@@ -13,6 +13,7 @@ import httptools
 from msgspec import Struct
 
 from tray_app.core.values import ErrorClass, Unreachable
+from tray_app.proxy.deadlines import Deadlines
 
 HIGH_WATER = 65_536  # a client that reads slowly holds back its provider from here on
 READ = 262_144  # bytes that are taken from a provider at once
@@ -163,11 +164,15 @@ class Connection(asyncio.BufferedProtocol):
     """A connection that carries one exchange after another.
 
     `free` is called when it may be used again, and once when it is lost. `room` is where bytes arrive, `READ` of
-    them at most; all connections of a loop may share it, since the parser copies what is kept.
+    them at most; all connections of a loop may share it, since the parser copies what is kept. So they share the
+    `deadlines`.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, free: Callable[[Connection], None], room: Room) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, free: Callable[[Connection], None], room: Room, deadlines: Deadlines
+    ) -> None:
         self.loop = loop
+        self._deadlines = deadlines
         self._room = room
         self._buffer = room[READ]  # as much of it as is taken at once
         self.idle_since = 0.0
@@ -184,7 +189,8 @@ class Connection(asyncio.BufferedProtocol):
         self._framed = False
         self._patience = Patience(120.0, 300.0)
         self._last_life = self._sent_at = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._look_s = 0.0  # how long until the first look at it; 0: there is none any more
+        self._timer: asyncio.TimerHandle | None = None  # for the others
         self._lost = False
         self._spoiled = False
         self._keep_alive = False
@@ -267,7 +273,8 @@ class Connection(asyncio.BufferedProtocol):
         self._bodyless, self._framed = bodyless, False
         self._patience = patience
         self._last_life = self._sent_at = loop.time()
-        self._timer = loop.call_later(patience.shortest_s, self._check_life)
+        self._look_s = patience.shortest_s
+        self._deadlines.add(self, self._look_s)
         self._send(head, body)
         try:
             return await self._head
@@ -394,6 +401,11 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def ring(self) -> None:
+        """It is time for the first look at the exchange."""
+        self._look_s = 0.0
+        self._check_life()
+
     def _check_life(self) -> None:
         response = self._response
         if response is None or response.complete:
@@ -413,6 +425,9 @@ class Connection(asyncio.BufferedProtocol):
         self._timer = self.loop.call_later(left, self._check_life)
 
     def _stop_timer(self) -> None:
+        if self._look_s:
+            self._deadlines.drop(self, self._look_s)
+            self._look_s = 0.0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

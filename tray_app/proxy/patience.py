@@ -6,7 +6,6 @@ real delta, and an end that is none is said by the protocol's own error event.
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from tray_app.core import errorbody
 from tray_app.core.alive import is_sse, sign_of_life
 from tray_app.core.ending import stream_error
 from tray_app.core.values import Call, Headers, Protocol
+from tray_app.proxy.deadlines import Deadlines
 from tray_app.proxy.heads import marks
 from tray_app.proxy.listener import Exchange
 from tray_app.proxy.relay import Answer, Body
@@ -29,28 +29,33 @@ _HEAD: Headers = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cac
 class Patience:
     """Signs of life for one exchange. Make it where the wait begins, `stop` it where it ends."""
 
-    def __init__(self, call: Call, exchange: Exchange) -> None:
+    def __init__(self, call: Call, exchange: Exchange, deadlines: Deadlines) -> None:
         self._call = call
         self._exchange = exchange
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadlines = deadlines
+        self._wait_s = 0.0  # for how long it waits; 0: not at all
         if is_sse(call) and exchange.version != "1.0":
-            self._timer = asyncio.get_running_loop().call_later(HOLD_S, self._beat)
+            self._wait_s = HOLD_S
+            deadlines.add(self, HOLD_S)
 
-    def _beat(self) -> None:
+    def ring(self) -> None:
+        """The client has waited for long: a sign of life."""
         exchange, call = self._exchange, self._call
+        self._wait_s = 0.0
         if exchange.complete:
             return
         if not exchange.begun:
             exchange.begin(200, _HEAD + marks(call.id), sign_of_life(call))
         elif not exchange.slow:
             exchange.write(sign_of_life(call))
-        self._timer = asyncio.get_running_loop().call_later(BEAT_S, self._beat)
+        self._wait_s = BEAT_S
+        self._deadlines.add(self, BEAT_S)
 
     def stop(self) -> None:
         """The wait is over."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._wait_s:
+            self._deadlines.drop(self, self._wait_s)
+            self._wait_s = 0.0
 
 
 def after_all(answer: Answer, call: Call) -> Body:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from tray_app.core.address import BadAddress, Base, Origin, base_of
 from tray_app.core.providers import KeyHeader, Provider
 from tray_app.core.values import Call, ErrorClass, Headers, Profile, Unreachable
+from tray_app.proxy.deadlines import Deadlines
 from tray_app.proxy.http1 import QUICK_READ, READ, SLOW_READ, Connection, Patience, Response, Room, Stale
 from tray_app.proxy.network import Gateway, gateway_for, tls_context
 
@@ -57,6 +58,7 @@ class Upstream:
         self._all: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._room = Room(READ)
+        self._deadlines = Deadlines()
         self._ways: dict[str, _Way] = {}  # by base URL
         self._limits = _limits(timeouts())
 
@@ -160,7 +162,7 @@ class Upstream:
                 await _tunnel(loop, sock, origin, gateway)
             tls = tls_context() if origin.tls else None
             _, connection = await loop.create_connection(
-                lambda: Connection(loop, lambda freed: self._freed(origin, freed), self._room),
+                lambda: Connection(loop, lambda freed: self._freed(origin, freed), self._room, self._deadlines),
                 sock=sock,
                 ssl=tls,
                 server_hostname=origin.host if tls else None,
