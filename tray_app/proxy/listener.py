@@ -11,7 +11,7 @@ import logging
 import re
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -26,6 +26,7 @@ HEAD_TIMEOUT_S = 30.0
 BODY_TIMEOUT_S = 60.0  # between two parts of a request's body
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
+LONG = 16_384  # bytes that it takes longer to copy than to send beside others
 MOST_STRANGE = 3  # heads in a row that are learnt in vain
 CRUMBS = 256  # parts of a body that are kept as they came
 HIGH_WATER = 65_536  # bytes of a body that are taken before somebody asks for it
@@ -283,7 +284,7 @@ class Exchange:
         self.begun = True
         self._left_to_send = 0 if self._bodyless else length or 0
         if over and self._chunked and not self.complete:
-            self._say_last(_chunk(data, head, _END))
+            self._say_last(data, head)
             return
         if not over:
             self._send(head, data)
@@ -307,15 +308,18 @@ class Exchange:
             self.begin(status, headers, b"".join([*parts, data]), over=True)
             return
         if self._chunked and not self.complete:  # the last bytes and the end in one write
-            self._say_last(_chunk(data, end=_END))
+            self._say_last(data)
             return
         self._send(b"", data)
         self.keep = self.keep and self._left_to_send <= 0
         self._over()
 
-    def _say_last(self, data: bytes) -> None:
-        """Send what a stream ends with."""
-        self._listener.say(data)
+    def _say_last(self, data: bytes, head: bytes = b"") -> None:
+        """Send what a stream ends with, after `head`."""
+        if len(data) < LONG:
+            self._listener.say(_chunk(data, head, _END))
+        else:
+            self._listener.say_all((b"%b%x\r\n" % (head, len(data)), data, b"\r\n" + _END))
         self._listener.taken()
         self._over()
 
@@ -682,6 +686,11 @@ class Listener(asyncio.Protocol):
         """Send bytes to the client."""
         if not self._transport.is_closing():
             self._transport.write(data)
+
+    def say_all(self, parts: Sequence[bytes]) -> None:
+        """Send bytes to the client that need not be put together for it."""
+        if not self._transport.is_closing():
+            self._transport.writelines(parts)
 
     async def drained(self) -> None:
         """Wait until the client has taken most of what it was sent, or is gone."""
