@@ -265,9 +265,10 @@ def test_what_has_only_begun_is_not_written_for_the_sake_of_others(history: Path
     asyncio.run(play())
 
 
-@pytest.mark.parametrize("others", [True, False], ids=["others may join", "nobody could join"])
-def test_commits_in_a_row_are_spaced_while_others_may_join(history: Path, others: bool) -> None:
-    async def play() -> float:
+def test_commits_in_a_row_are_spaced_while_others_may_join(history: Path) -> None:
+    """Ten of them; where nobody could join, they come as fast as the machine makes them, if it is not busy just then."""
+
+    async def play(others: bool) -> float:
         async with writing(history, opened(history)) as made:
             if others:
                 made.record(started(99))
@@ -277,7 +278,9 @@ def test_commits_in_a_row_are_spaced_while_others_may_join(history: Path, others
                 await made.settled()
             return asyncio.get_running_loop().time() - began
 
-    assert (asyncio.run(play()) > 9 * writer.SPACING_S * 0.9) is others
+    spaced_s = 9 * writer.SPACING_S * 0.9
+    assert asyncio.run(play(True)) > spaced_s
+    assert any(asyncio.run(play(False)) < spaced_s for _ in range(20))
 
 
 def test_stopping_while_the_file_is_locked_says_that_not_all_was_written(
