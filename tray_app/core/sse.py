@@ -130,7 +130,7 @@ def latest_from(events: bytes, count: int) -> int:
 
 def may_fail(events: bytes, count: int) -> bool:
     """Whether the word for an error stands among the latest `count` events."""
-    at = max(0, len(events) - count * _MOST_EVENTS)
+    at = max(0, len(events) - count * SHORT)
     if at:
         parts = events[at:].rsplit(b"\n\n", count + 1)  # from the end: it looks at no more than it has to
         at = at + len(parts[0]) if len(parts) > count + 1 else latest_from(events, count)
@@ -470,7 +470,7 @@ def _is_event(rest: bytes, ends: _Ends) -> bool:
 _FINISH = (b'"finish_reason":"', b'"finish_reason": "')
 _ERROR = (b'"error":{', b'"error": {', b'"error":"', b'"error": "')
 _TAIL = 8192
-_MOST_EVENTS = 400  # bytes: most events have fewer
+SHORT = 400  # bytes: most events have fewer
 LATEST = 6  # events among which an error stands: little follows one, and a search through all takes longer
 MOST_KEPT = 24_576  # bytes that are kept before some are let go
 KEPT = 16_384  # bytes of a stream's end: what it says of its usage stands there

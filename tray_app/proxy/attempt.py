@@ -96,10 +96,10 @@ class Attempt(Struct):
         )
 
     def _upstream_id(self) -> str | None:
-        heads = self.response.heads if self.response is not None else _NO_HEADS
-        if _UPSTREAM_IDS.isdisjoint(heads):
+        response = self.response
+        if response is None or _UPSTREAM_IDS.isdisjoint(response.heads):
             return None
-        return next(value for name, value in heads.items() if name in _UPSTREAM_IDS)[:80].decode("latin-1")
+        return next(value for name, value in response.headers if name in _UPSTREAM_IDS)[:80].decode("latin-1")
 
 
 Step = Attempt | Wait | Refuse

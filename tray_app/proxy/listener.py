@@ -478,13 +478,9 @@ class Listener(asyncio.Protocol):
         if headers[at][1] != length:
             exchange.headers = [*headers[:at], (headers[at][0], length), *headers[at + 1 :]]
         start = len(head.before) + len(length) + len(head.after)
-        body = data[start : start + int(length)]
-        self._owed = int(length) - len(body)
-        exchange.whole = not self._owed
+        self._owed = int(length)
         self._begin(exchange, head)
-        if body and exchange.feed(body):
-            self._pause()
-        return data[start + len(body) :]
+        return self._more_of_body(data[start:])
 
     def _more_of_body(self, data: bytes) -> bytes:
         """Take what belongs to the body of the request that comes; the rest."""
@@ -494,7 +490,7 @@ class Listener(asyncio.Protocol):
         assert coming is not None  # noqa: S101 - it is whose body is owed
         if not coming.complete:
             self._since = self.loop.time()
-        if coming.feed(part):
+        if part and coming.feed(part):
             self._pause()
         if not self._owed:
             self._whole()

@@ -35,7 +35,6 @@ HEAD = 65_536  # bytes of an answer's beginning that are kept to its end: all of
 STREAM_HEAD = 8_192  # of a stream, of which there may be many at a time
 MOST_HELD = 65_536  # bytes of an unfinished event; a longer one passes as it comes
 BEAT_S = 10.0  # between the signs of life that a client gets while another attempt is asked for
-SHORT = 400  # bytes: a search through them is quicker than one for the latest event among them
 LINGER_S = 0.25  # how long a stream's terminator waits for the end of the message, to be recorded first
 
 
@@ -314,7 +313,7 @@ class Relay:
             whole, half = data, b""
         else:
             whole, half = self._cut_at_event(leg.half + data)
-        if not self._lets_pass and (whole.find(b'error"') >= 0 if len(whole) < SHORT else sse.may_fail(whole, 1)):
+        if not self._lets_pass and (whole.find(b'error"') >= 0 if len(whole) < sse.SHORT else sse.may_fail(whole, 1)):
             return False
         if leg.hides_usage:
             whole = without_usage(whole)

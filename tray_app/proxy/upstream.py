@@ -69,13 +69,12 @@ class Upstream:
         except BadAddress as error:
             return Unreachable(ErrorClass.NETWORK, str(error), delivered=False)
         origin, gateway = way.base.origin, way.gateway
+        head = self._head(call, profile, way)
+        if head is None:
+            return Unreachable(ErrorClass.AUTH, f"no key is stored for {profile.id}", delivered=False)
         found = self._kept(origin) or await self._connect_or_say(origin, gateway)
         if not isinstance(found, Connection):
             return found
-        head = self._head(call, profile, way)
-        if head is None:
-            found.abort()
-            return Unreachable(ErrorClass.AUTH, f"no key is stored for {profile.id}", delivered=False)
         answer = await self._exchange(found, call, head)
         if isinstance(answer, Response):
             return answer
