@@ -136,26 +136,60 @@ def wordings(answer: bytes) -> list[bytes]:
     return [line for line in answer.split(b"\n") if line.startswith(b"(")]
 
 
-@settings(max_examples=80, deadline=None)
-@given(
-    asked=st.lists(st.tuples(st.sampled_from([0, 0, 0, 0, 1, 2, 3, 4, 5, 7]), st.binary(max_size=300)), max_size=9),
-    cuts=st.lists(st.integers(1, 2500), max_size=8),
-)
-@example(asked=[(0, b"ab"), (0, b"c" * 40), (0, b""), (1, b"d"), (0, b"e"), (5, b"f"), (0, b"g")], cuts=[])
+ASKED = st.lists(st.tuples(st.sampled_from([0, 0, 0, 0, 1, 2, 3, 4, 5, 7]), st.binary(max_size=300)), max_size=9)
+AGAIN = [(0, b"ab"), (0, b"c" * 40), (0, b""), (1, b"d"), (0, b"e"), (5, b"f"), (0, b"g")]
+NESTED = [(0, b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nX-Session: a\r\n\r\nabc")] * 3
+LAST = b"POST /last HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    edges = sorted({0, len(data), *(at for at in cuts if at < len(data))})
+    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(asked=ASKED, cuts=st.lists(st.integers(1, 2500), max_size=8))
+@example(asked=AGAIN, cuts=[])
 @example(asked=[(0, b"ab"), (0, b"c" * 300), (0, b"d" * 90), (0, b"")], cuts=[260, 300, 480])
-@example(asked=[(0, b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nX-Session: a\r\n\r\nabc")] * 3, cuts=[])
+@example(asked=NESTED, cuts=[])
 def test_a_head_that_comes_again_is_understood_as_it_was(asked: list[tuple[int, bytes]], cuts: list[int]) -> None:
-    """Each request of a connection is read as if it had one to itself."""
+    """Each request of a connection is read as if it had one to itself, however close they come and are cut."""
     sent = [HEADS[kind] % len(body) + body for kind, body in asked]
-    last = b"POST /last HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    data = b"".join(sent) + last
-    edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
 
     async def talk(found: Place) -> None:
-        alone = [wordings(await found.say(one + last))[0] for one in sent]
-        together = wordings(await found.say(*(data[a:b] for a, b in zip(edges, edges[1:], strict=False))))
+        alone = [wordings(await found.say(one + LAST))[0] for one in sent]
+        together = wordings(await found.say(*cut(b"".join(sent) + LAST, cuts)))
         assert together[:-1] == alone
         assert b"/last" in together[-1]
+
+    run(talk, show)
+
+
+@settings(max_examples=60, deadline=None)
+@given(asked=ASKED, cuts=st.lists(st.integers(1, 380), max_size=2))
+@example(asked=AGAIN, cuts=[])
+@example(asked=AGAIN, cuts=[60])
+@example(asked=NESTED, cuts=[])
+@example(asked=[(0, b"x" * 200)] * 4, cuts=[66, 120])
+def test_a_head_that_comes_after_the_answer_is_understood_as_it_was(
+    asked: list[tuple[int, bytes]], cuts: list[int]
+) -> None:
+    """The same where each waits for the answer to the one before: then heads are known again."""
+    sent = [HEADS[kind] % len(body) + body for kind, body in asked]
+
+    async def talk(found: Place) -> None:
+        reader, writer = await found.connect()
+        for one in sent:
+            (alone,) = wordings(await found.say(one + LAST))[:1]
+            for part in cut(one, cuts):
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                answer = b""
+                while not (found_here := wordings(answer)) or not answer.endswith(b"\n"):
+                    answer += await reader.readline()
+            assert found_here == [alone]
 
     run(talk, show)
 
