@@ -89,7 +89,7 @@ def shown(data: bytes) -> str:
 
 def _pieces(key: str) -> list[bytes]:
     """What nobody may find: pieces of the secret part, without the prefix that every key of its kind has."""
-    bare = re.sub(r"^(?:sk-or-v1-|sk-ant-api03-|sk-proj-|sk-kimi-|github_pat_|nvapi-|tgp_v1_)", "", key)
+    bare = re.sub(r"^(?:osw-[a-z]+-|sk-or-v1-|sk-ant-api03-|sk-proj-|sk-kimi-|github_pat_|nvapi-|tgp_v1_)", "", key)
     return [bare[at : at + PIECE].encode() for at in range(0, max(1, len(bare) - PIECE - 3), 3)]
 
 
