@@ -12,6 +12,8 @@ import pytest
 
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # children of a `nohup` would ignore it, as they should
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # and those of a job in the background this one
 
 # the app is started by the hundred: as an installed one it is compiled once, whatever this shell is told
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

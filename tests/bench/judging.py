@@ -7,6 +7,9 @@ rounds, in this process.
 from __future__ import annotations
 
 import json
+import resource
+import subprocess
+import sys
 import threading
 import time
 import timeit
@@ -17,6 +20,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.bench.switcher import CHECKOUT
 from tests.bench.table import Row, Series
 from tests.rig import CHAT, MODEL, Rig, running, script_of
 from tray_app.core.classify import classify
@@ -30,8 +34,14 @@ NOW = 1_790_000_000_000
 CORPUS = Path(__file__).parents[1] / "core" / "errors.jsonl"
 
 
-def run(folder: Path, say: Callable[[str], None], *, crowd: int = 100, dies_s: float = 4.0) -> Iterator[Row]:
-    """All of it; rows as they are ready. `crowd` calls are in flight when the profile dies, after `dies_s`."""
+def run(
+    folder: Path, say: Callable[[str], None], *, crowd: int = 100, dies_s: float = 4.0, times: int = 122
+) -> Iterator[Row]:
+    """All of it; rows as they are ready.
+
+    `crowd` calls are in flight when the profile dies, after `dies_s`; `times` all answers of the corpus are judged by
+    the command.
+    """
     say("herd: a profile dies under a crowd")
     yield from _herd(folder / "herd", crowd, dies_s)
     say("burst: short rate limits on one of two accounts")
@@ -39,6 +49,8 @@ def run(folder: Path, say: Callable[[str], None], *, crowd: int = 100, dies_s: f
     say("bare decisions")
     yield from _decisions()
     yield _classified()
+    say("o-switcher classify")
+    yield _judged(folder, times)
 
 
 def _count(name: str, value: float, most: float, note: str = "") -> Row:
@@ -151,3 +163,23 @@ def _classified() -> Row:
 
     best = min(timeit.repeat(all_of_them, number=3, repeat=5)) / 3 / len(answers) * 1e6
     return Row(f"classify, an error of {len(answers)} real ones", Series((best,), "us"), floor=100)
+
+
+def _judged(folder: Path, times: int) -> Row:
+    """The whole command, its start included, in CPU time a line."""
+    file = folder / "answers.jsonl"
+    file.write_bytes(CORPUS.read_bytes() * times)
+    lines = file.read_bytes().count(b"\n")
+    command = [sys.executable, "-m", "tray_app", "classify", str(file)]
+    used = []
+    for _ in range(3):
+        before = _children_s()
+        subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        used.append((_children_s() - before) / lines * 1e6)
+    return Row(f"o-switcher classify, {lines} answers: CPU a line", Series(tuple(used), "us"), floor=100)
+
+
+def _children_s() -> float:
+    """User and system time of the processes that have ended, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

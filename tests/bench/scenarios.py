@@ -107,8 +107,8 @@ def run(folder: Path, sizes: Sizes, say: Callable[[str], None]) -> Iterator[Row]
         settle_s, watch_s = (sizes.idle_s, sizes.watch_s) if sizes is QUICK else (trayed.SETTLED_S, trayed.MINUTE_S)
         home = bench.fresh("tray")
         yield from trayed.run(folder, home, say, starts=sizes.starts, settle_s=settle_s, watch_s=watch_s)
-    crowd, dies_s = (20, 1.0) if sizes is QUICK else (100, 4.0)
-    yield from judging.run(folder, say, crowd=crowd, dies_s=dies_s)
+    crowd, dies_s, times = (20, 1.0, 1) if sizes is QUICK else (100, 4.0, 122)
+    yield from judging.run(folder, say, crowd=crowd, dies_s=dies_s, times=times)
 
 
 def _upstream(folder: Path) -> Child:

@@ -47,6 +47,7 @@ ROWS = (
     "next_step, 50 profiles, a conversation that is held",
     "next_step, 50 profiles, after a failure",
     "classify",
+    "o-switcher classify",
 )
 
 

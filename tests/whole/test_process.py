@@ -330,16 +330,18 @@ def test_the_demo_serves_every_request_and_ends_by_itself(tmp_path: Path) -> Non
 
 
 def test_the_simulator_runs_on_its_own(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tray_app", "simulate"], env=environment(tmp_path), stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    url = next(word for word in line.split() if word.startswith("http"))
-    assert httpx.get(f"{url}/models", trust_env=False).status_code == 200
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
-    assert process.returncode == 0
+    words = [sys.executable, "-m", "tray_app", "simulate"]
+    with subprocess.Popen(words, env=environment(tmp_path), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            url = next(word for word in line.split() if word.startswith("http"))
+            assert httpx.get(f"{url}/models", trust_env=False).status_code == 200
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=10)
+            assert process.returncode == 0
+        finally:
+            process.kill()
     bad = tmp_path / "bad.toml"
     bad.write_text("[[key]]\nname = 3\n")
     failed = command(tmp_path, "simulate", "--script", str(bad))
