@@ -250,8 +250,12 @@ def _words_of(text: str, streamed: bool) -> str:
     return "".join(choice["delta"].get("content") or "" for event in events for choice in event.get("choices", ()))
 
 
+async def _recorded(app: App) -> None:
+    await app.writer.settled()
+
+
 def _farewell(app: App, home: Home, served: int) -> None:
-    asyncio.run_coroutine_threadsafe(app.writer.settled(), app.loop).result(10)
+    asyncio.run_coroutine_threadsafe(_recorded(app), app.loop).result(10)
     print(f"\n{served} of {REQUESTS} requests were served; the client saw none of the failures.\n")
     _print_report_address(app)
     print(f"history        {home.history}")

@@ -382,8 +382,8 @@ def test_a_waiter_that_gives_up_harms_no_other(history: Path) -> None:
     async def play() -> None:
         async with writing(history, opened(history)) as made:
             record(made, *served(1))
-            leaving = asyncio.create_task(made.settled())
-            staying = asyncio.create_task(made.settled())
+            leaving = asyncio.ensure_future(made.settled())
+            staying = asyncio.ensure_future(made.settled())
             await asyncio.sleep(0)
             leaving.cancel()
             await staying

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from collections.abc import Awaitable
+from pathlib import Path
 
 import pytest
 
+from tests.proxy.test_leaving import asking
+from tests.rig import running, script_of
 from tray_app.core.policy import Lane
-from tray_app.core.values import Call, Outcome, Profile, Protocol
-from tray_app.proxy.accept import Accepted
+from tray_app.core.values import Outcome, Profile, Protocol
+from tray_app.ledger.writer import Writer
+from tray_app.proxy.accept import Accepted, Unpacking
 from tray_app.proxy.attempt import Attempt, Passed
 from tray_app.proxy.deadlines import Deadlines
 from tray_app.proxy.http1 import READ, Connection, Response, Room
-from tray_app.proxy.relay import Complete, is_complete
+from tray_app.proxy.relay import whole
 
 BODY = b'{"choices":[{"message":{"content":"hello"}}],"usage":{"prompt_tokens":3,"completion_tokens":2}}'
-
-
-class Told:
-    """A story that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.ends: list[tuple[Outcome, Passed]] = []
-
-    def ended(self, outcome: Outcome, failure: object, passed: Passed) -> None:
-        assert failure is None
-        self.ends.append((outcome, passed))
-
-    def goes_on(self, telling: object) -> bool:
-        raise AssertionError("there is nothing to go on with")
-
-    async def resumed(self, *_: object) -> None:
-        raise AssertionError("there is nothing to go on with")
 
 
 def answer(*headers: tuple[bytes, bytes]) -> Response:
@@ -43,29 +33,76 @@ def answer(*headers: tuple[bytes, bytes]) -> Response:
     return response
 
 
-@pytest.mark.parametrize("taken", [True, False], ids=["the client takes it", "the client has left"])
-def test_what_it_used_is_told_once_whoever_waited(taken: bool) -> None:
-    async def play() -> list[tuple[Outcome, Passed]]:
-        told, settled = Told(), asyncio.Event()
+EVENTS = b'data: {"choices":[{"delta":{"content":"hello"}}]}\n\ndata: [DONE]\n\n'
 
-        async def settle() -> None:
-            assert len(told.ends) == 1, "recorded before the last byte"
-            settled.set()
 
-        accepted = Accepted(answer(), BODY, events=False)
-        assert is_complete(accepted, Protocol.CHAT)
-        call = Call("id", "agent", None, Protocol.CHAT, "POST", "/chat/completions", b"", (), b"{}", "m", False, 0)
-        body = Complete(accepted, call, told, settle)
-        if taken:
-            assert await body.read() == BODY
-            assert settled.is_set()
-        body.close()
-        body.close()
-        return told.ends
+@pytest.mark.parametrize(("held", "events"), [(BODY, False), (EVENTS, True)], ids=["document", "stream"])
+def test_what_went_by_of_an_answer_that_came_whole(held: bytes, events: bool) -> None:
+    async def play() -> Passed | None:
+        return whole(Accepted(answer(), held, events=events), Protocol.CHAT)
 
-    ((outcome, passed),) = asyncio.run(play())
-    assert outcome is (Outcome.SERVED if taken else Outcome.CLIENT_CANCELLED)
-    assert (passed.head, passed.tail, passed.whole, passed.size) == (BODY, BODY, True, len(BODY) if taken else 0)
+    passed = asyncio.run(play())
+    assert passed == Passed(Protocol.CHAT, 1, held, held, events, True, True, len(held))
+
+
+@pytest.mark.parametrize(
+    "what", ["goes on", "more is there", "nothing", "compressed", "without its end", "with an error"]
+)
+def test_what_is_not_whole_or_not_plain_is_looked_at_more_closely(what: str) -> None:
+    async def play() -> Passed | None:
+        response = answer()
+        response.complete = what != "goes on"
+        if what == "more is there":
+            response._buffer.append(b"x")
+        cut = EVENTS.removesuffix(b"data: [DONE]\n\n")
+        held = {"nothing": b"", "without its end": cut, "with an error": b'data: {"error":{}}\n\n' + EVENTS}
+        unpacking = Unpacking(b"gzip") if what == "compressed" else None
+        return whole(Accepted(response, held.get(what, EVENTS), True, unpacking), Protocol.CHAT)
+
+    assert asyncio.run(play()) is None
+
+
+@pytest.fixture
+def safe(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once records may be taken for safe."""
+    event, settled = threading.Event(), Writer.settled
+
+    def slowly(writer: Writer) -> Awaitable[None]:
+        async def wait() -> None:
+            await settled(writer)
+            while not event.is_set():
+                await asyncio.sleep(0.01)
+
+        return wait()
+
+    monkeypatch.setattr(Writer, "settled", slowly)
+    return event
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["the client waits", "the client leaves"])
+@pytest.mark.parametrize("stream", [False, True], ids=["document", "stream"])
+def test_what_it_used_is_recorded_once_and_before_it_is_sent(
+    tmp_path: Path, safe: threading.Event, stream: bool, stays: bool
+) -> None:
+    with running(tmp_path, script_of(only='{do="ok"}')) as rig:
+        with asking(rig, stream=stream) as sock:
+            found = rig.eventually("SELECT outcome, output_tokens > 0 AS paid FROM request WHERE output_tokens")
+            assert found == [{"outcome": "served", "paid": 1}]
+            sock.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+            if stays:
+                safe.set()
+                sock.settimeout(5)
+                assert sock.recv(65_536).startswith(b"HTTP/1.1 200")
+        time.sleep(0.05)  # whoever has left is gone by now
+        safe.set()
+        rig.app.stop()
+        assert (
+            rig.rows("SELECT outcome FROM request")
+            == rig.rows("SELECT outcome FROM attempt")
+            == [{"outcome": "served"}]
+        )
 
 
 def test_of_several_ids_the_first_is_the_calls_own() -> None:

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -110,21 +110,21 @@ class Writer:
         if self._lazy is None and self._loop is not None:
             self._lazy = self._loop.call_later(LAZY_S, self._kick_lazily)
 
-    async def settled(self) -> None:
-        """Wait until everything recorded so far is safe, or the ledger is in trouble.
+    def settled(self) -> Awaitable[None]:
+        """To be awaited at once: over when everything recorded so far is safe, or the ledger is in trouble.
 
         What has only begun is written within `LAZY_S`: its end will say it all.
         """
         loop = self._loop
         if loop is None or self.health.trouble is not None or self._scribe.ended:
-            return
+            return _NO_WAIT
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiters.append(waiter)
         self._waiting[waiter] = loop.time()
         if self._patience is None:
             self._patience = loop.call_later(PATIENCE_S, self._look_at_waiters, loop)
         self._arrange_kick(loop)
-        await waiter
+        return waiter
 
     def _arrange_kick(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have a commit made: at once where nobody else could join, else when the time is due."""
@@ -196,6 +196,16 @@ class Writer:
             return False
         self.health = self._scribe.health()
         return self.health.held == 0
+
+
+class _NoWait:
+    """Nothing to wait for."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+_NO_WAIT = _NoWait()
 
 
 class _Scribe:

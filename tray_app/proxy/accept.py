@@ -77,17 +77,23 @@ class Rejected(Struct, frozen=True):
     held: bytes = b""
 
 
-def accept(call: Call, response: Response, *, goes_on: bool = False) -> Awaitable[Accepted | Rejected]:
-    """Read until the answer can be told good or bad.
+Judged = Accepted | Rejected
+
+
+def accept(call: Call, response: Response, *, goes_on: bool = False) -> Judged | Awaitable[Judged]:
+    """Whether the answer is good or bad: at once where what came with its head tells, else to be awaited.
 
     `goes_on`: it is to be the rest of a stream, so it must be one, and may be over at once.
     """
     content_type = header(response, b"content-type")
     if response.status >= 400:
         return _whole_error(response)
-    if content_type.find(b"event-stream") >= 0 or (call.stream and content_type.find(b"ndjson") >= 0):
-        return _stream(call, response, goes_on)
-    return _whole(call, response, content_type, goes_on)
+    if content_type.find(b"event-stream") < 0 and not (call.stream and content_type.find(b"ndjson") >= 0):
+        return _whole(call, response, content_type, goes_on)
+    first = response.take()  # what came with the head decides as a rule: no time limit need be set
+    if b"content-encoding" not in response.heads and begins_plainly(first, call.protocol):
+        return Accepted(response, first, events=True)
+    return _stream(call, response, first, goes_on)
 
 
 def header(response: Response, name: bytes) -> bytes:
@@ -114,21 +120,27 @@ async def _read_up_to(response: Response, limit: int) -> bytes:
     return b"".join(parts)
 
 
-async def _whole(call: Call, response: Response, content_type: bytes, goes_on: bool) -> Accepted | Rejected:
+def _whole(call: Call, response: Response, content_type: bytes, goes_on: bool) -> Judged | Awaitable[Judged]:
     """A plain answer: held whole up to a bound; beyond it, it is real enough to pass on."""
     if goes_on:
         return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider did not answer as a stream", True))
     if call.method == "HEAD" or response.status in (204, 205) or response.status >= 300:
         return Accepted(response, b"", events=False)
-    held = response.take() if response.complete else await _read_up_to(response, HOLD_BYTES)
+    if response.complete:
+        return _judged_whole(call.protocol, response, response.take(), content_type)
+    return _read_whole(call.protocol, response, content_type)
+
+
+async def _read_whole(protocol: Protocol, response: Response, content_type: bytes) -> Judged:
+    held = await _read_up_to(response, HOLD_BYTES)
     if response.failure is not None:
         return Rejected(response.failure)
-    if call.protocol is Protocol.OTHER and b"html" not in content_type:
+    return _judged_whole(protocol, response, held, content_type)
+
+
+def _judged_whole(protocol: Protocol, response: Response, held: bytes, content_type: bytes) -> Judged:
+    if protocol is Protocol.OTHER and b"html" not in content_type:
         return Accepted(response, held, events=False)
-    return _judged_whole(call.protocol, response, held, content_type)
-
-
-def _judged_whole(protocol: Protocol, response: Response, held: bytes, content_type: bytes) -> Accepted | Rejected:
     plain = _plain(response, held)
     if not plain.strip():
         return Rejected(Unreachable(ErrorClass.SERVER_ERROR, "the provider answered with nothing", True))
@@ -161,18 +173,16 @@ def _plain(response: Response, held: bytes) -> bytes:
         return held
 
 
-async def _stream(call: Call, response: Response, goes_on: bool) -> Accepted | Rejected:
+async def _stream(call: Call, response: Response, first: bytes, goes_on: bool) -> Judged:
+    """A stream that began with `first`."""
     encoding = header(response, b"content-encoding")
     if encoding not in (b"", b"identity"):
         if goes_on:
             words = "the provider compressed its stream, though it was not asked to"
             return Rejected(Unreachable(ErrorClass.SERVER_ERROR, words, True))
         if encoding not in (b"gzip", b"x-gzip", b"deflate"):
-            return await _unreadable(response)
+            return await _unreadable(response, first)
     unpacking = Unpacking(encoding) if encoding not in (b"", b"identity") else None
-    first = response.take()  # what came with the head decides as a rule: no time limit need be set
-    if unpacking is None and begins_plainly(first, call.protocol):
-        return Accepted(response, first, events=True)
     reader = _StreamHead(call, response, goes_on, unpacking)
     if first and (decided := reader.look(first)) is not None:
         return decided
@@ -183,9 +193,9 @@ async def _stream(call: Call, response: Response, goes_on: bool) -> Accepted | R
         return reader.accepted()
 
 
-async def _unreadable(response: Response) -> Accepted | Rejected:
+async def _unreadable(response: Response, first: bytes) -> Judged:
     """A stream in a compression that is not known here: its first bytes are taken for an answer."""
-    held = await response.read()
+    held = first or await response.read()
     if response.failure is not None and not held:
         return Rejected(response.failure)
     if not held:
@@ -209,7 +219,7 @@ class _StreamHead:
         """What has come is an answer."""
         return Accepted(self._response, self.held, events=True, unpacking=self._unpacking, plain=self._plain)
 
-    async def read(self) -> Accepted | Rejected:
+    async def read(self) -> Judged:
         response = self._response
         while data := await response.read():
             if (decided := self.look(data)) is not None:
@@ -225,7 +235,7 @@ class _StreamHead:
             return self.accepted()  # nothing was left to say
         return self._nothing("the provider's stream ended without an answer")
 
-    def look(self, data: bytes) -> Accepted | Rejected | None:
+    def look(self, data: bytes) -> Judged | None:
         """What the stream is, if `data` shows it."""
         self.held += data
         unpacking = self._unpacking
@@ -239,7 +249,7 @@ class _StreamHead:
                 return decided
         return self.accepted() if max(len(self.held), len(self._plain)) >= HOLD_BYTES else None
 
-    def _decide(self, event: Event) -> Accepted | Rejected | None:
+    def _decide(self, event: Event) -> Judged | None:
         if self._lines and not is_readable(event):
             return self._nothing("the provider's answer is not valid JSON")
         match sign_of(event):

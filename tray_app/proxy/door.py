@@ -135,32 +135,32 @@ class Door:
             asyncio.CancelledError: the client left, or the app stops.
         """
         try:
-            await self._open(exchange)
-        except Exception:
-            _log.exception("a request met a fault of O-Switcher's own")
-            if not exchange.begun:
-                ending = refused(500, "something went wrong inside O-Switcher; its log says what")
-                request_id = ids.request_id(self._means.clock(), self._house.random_bits(ids.RANDOM_BITS))
-                _say(exchange, ending, request_id)
-
-    async def _open(self, exchange: Exchange) -> None:
-        try:
-            visit = self._recalled(exchange) or self._visit(exchange)
-            if visit is None:
-                await self._faces(exchange)
+            try:
+                visit = self._recalled(exchange) or self._visit(exchange)
+                if visit is None:
+                    await self._faces(exchange)
+                    return
+                limit = self._limit(exchange, visit)
+                if not exchange.whole:
+                    await exchange.come(limit)
+                call = self._call(exchange, visit, limit)
+            except _Refusal as refusal:
+                await self._refuse(exchange, refusal)
                 return
-            call = await self._call(exchange, visit)
-        except _Refusal as refusal:
-            await self._refuse(exchange, refusal)
-        except Left:
-            return
-        else:
+            except Left:
+                return
             patience = Patience(call, exchange, self._deadlines)
             try:
                 answer = await serve(call, self._means)
             finally:
                 patience.stop()
             await _send_answer(answer, call, exchange)
+        except Exception:
+            _log.exception("a request met a fault of O-Switcher's own")
+            if not exchange.begun:
+                ending = refused(500, "something went wrong inside O-Switcher; its log says what")
+                request_id = ids.request_id(self._means.clock(), self._house.random_bits(ids.RANDOM_BITS))
+                _say(exchange, ending, request_id)
 
     async def _refuse(self, exchange: Exchange, refusal: _Refusal) -> None:
         """Say no; a client of ours finds it in the history too."""
@@ -262,15 +262,14 @@ class Door:
             raise _turn_away(404, f"the paths of {provider.name} begin with /{provider.name}{provider.prefix}/")
         return Route(provider.name, tail[len(provider.prefix) :], protocol_of(tail))
 
-    async def _call(self, exchange: Exchange, visit: Visit) -> Call:
+    def _call(self, exchange: Exchange, visit: Visit, limit: int) -> Call:
+        """What is asked, now that the body has come."""
         route, client, conversation = visit.route, visit.client, visit.session
         try:
-            body = await exchange.body(self._limit(exchange, route.protocol))
+            body = exchange.taken(limit)
             asked = _asked(visit, body)
         except TooLarge:
-            refusal = self._too_large(self._house.max_body(), route.protocol)
-            refusal.client = client
-            raise refusal from None
+            raise _too_large(limit, visit) from None
         except _Refusal as refusal:
             refusal.client = client
             raise
@@ -295,16 +294,19 @@ class Door:
             exchange.quick,
         )
 
-    def _limit(self, exchange: Exchange, protocol: Protocol) -> int:
+    def _limit(self, exchange: Exchange, visit: Visit) -> int:
         """How large the body may be; it is not even asked for where it is stated to be larger."""
         limit, at = self._house.max_body(), exchange.head.length_at
         if at is not None and int(exchange.headers[at][1]) > limit:
-            raise self._too_large(limit, protocol)
+            raise _too_large(limit, visit)
         return limit
 
-    def _too_large(self, limit: int, protocol: Protocol) -> _Refusal:
-        text = f"the body is over the limit of {limit} bytes; raise it with: o-switcher config set proxy.max_body_mb N"
-        return _turn_away(413, text, protocol)
+
+def _too_large(limit: int, visit: Visit) -> _Refusal:
+    text = f"the body is over the limit of {limit} bytes; raise it with: o-switcher config set proxy.max_body_mb N"
+    refusal = _turn_away(413, text, visit.route.protocol)
+    refusal.client = visit.client
+    return refusal
 
 
 def _check_form(exchange: Exchange, heads: Heads) -> None:
@@ -448,7 +450,10 @@ def _say(exchange: Exchange, ending: Ending, request_id: str) -> None:
 
 
 async def _send_answer(answer: Answer, call: Call, exchange: Exchange) -> None:
-    body = answer.body if not exchange.begun else after_all(answer, call)
+    body = after_all(answer, call) if exchange.begun else answer.body
+    if isinstance(body, bytes):
+        exchange.begin(answer.status, answer.headers, body, over=True)
+        return
     try:
         if not exchange.begun:
             data = await body.read()

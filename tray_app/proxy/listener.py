@@ -172,6 +172,15 @@ class Exchange:
             TooLarge: it is over `limit` bytes.
             Left: the client is gone.
         """
+        await self.come(limit)
+        return self.taken(limit)
+
+    async def come(self, limit: int) -> None:
+        """Wait until the request is whole, or its body is over `limit` bytes.
+
+        Raises:
+            Left: the client is gone.
+        """
         if self._expects and not self._size and not self.whole:
             self._expects = False
             self._listener.say(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -180,10 +189,17 @@ class Exchange:
             if self.left:
                 raise Left
             if self._size > limit:
-                raise TooLarge
+                return
             self._listener.want_body()
             self._waiter = self._listener.loop.create_future()
             await self._waiter
+
+    def taken(self, limit: int) -> bytes:
+        """The body, which has come.
+
+        Raises:
+            TooLarge: it is over `limit` bytes.
+        """
         if self._size > limit:
             raise TooLarge
         if self._many is not None:

@@ -28,7 +28,7 @@ class Means(Struct, frozen=True):
     """See the module.
 
     `clock` gives ms since the epoch, `ticks` monotonic seconds, `chance` a number in [0, 1);
-    `settled` returns when everything recorded so far is safe; `stopping` says that the app is going down.
+    what `settled` gives is awaited until everything recorded so far is safe; `stopping` says that the app goes down.
     `routes` gives the ways of a name that stands for several providers' models; `heard` is shown the headers
     of every answer, for what they say of a quota.
     """

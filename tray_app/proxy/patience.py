@@ -62,13 +62,31 @@ def after_all(answer: Answer, call: Call) -> Body:
     """The body of `answer` for a client that has been given another head already: 200, and a stream of plain events."""
     heads = dict(answer.headers)
     kind, encoding = heads.get(b"content-type", b"").lower(), heads.get(b"content-encoding", b"").lower()
+    body = _Whole(answer.body) if isinstance(answer.body, bytes) else answer.body
     if answer.status < 300 and b"json" in kind and call.protocol is Protocol.CHAT and not encoding:
-        return _Restreamed(answer.body, call)
+        return _Restreamed(body, call)
     if answer.status >= 300 or b"event-stream" not in kind:
-        return _Told(answer.body, call)
+        return _Told(body, call)
     if encoding in (b"", b"identity"):
-        return answer.body
-    return _Unpacked(answer.body, encoding, call)
+        return body
+    return _Unpacked(body, encoding, call)
+
+
+class _Whole:
+    """A body that is all there."""
+
+    cut = False
+    through: Callable[[bytes], bool] | None = None
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.over = False
+
+    async def read(self) -> bytes:
+        self.over = True
+        return self._data
+
+    def close(self) -> None: ...
 
 
 async def _all_of(body: Body) -> bytes:

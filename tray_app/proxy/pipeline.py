@@ -61,12 +61,10 @@ from tray_app.proxy.relay import (
     Answer,
     Body,
     Broken,
-    Complete,
     Going,
     Relay,
-    Whole,
     broken,
-    is_complete,
+    whole,
     words_of,
 )
 
@@ -150,7 +148,10 @@ class _Request:
                     return await self._refuse(step, last)
                 judged = await self._asked(step, self.call)
                 if isinstance(judged, Accepted):
-                    return self._accepted(step, judged)
+                    answer = self._accepted(step, judged)
+                    if self._over:  # it has come whole
+                        await self.means.settled()
+                    return answer
                 last = self._rejected(step, judged)
                 if step.response is not None and self._returns(last):
                     return await self._verbatim(step.response, last)
@@ -277,7 +278,8 @@ class _Request:
         if pool is not means.cell.pool:
             means.cell.set(pool, visible=means.cell.pool.offline)
         means.heard(profile, response.headers, attempt.lane.model)
-        return await accept(call, response, goes_on=goes_on)
+        judged = accept(call, response, goes_on=goes_on)
+        return judged if isinstance(judged, Accepted | Rejected) else await judged
 
     def _worded(self, attempt: Attempt, call: Call) -> Call:
         """The call as that way spells it, and with its usage asked for where it would not be told else."""
@@ -320,16 +322,17 @@ class _Request:
     def _accepted(self, attempt: Attempt, accepted: Accepted) -> Answer:
         self._answers(attempt)
         self._ttft_ms, self._status = attempt.ttft_ms, accepted.response.status
-        response, body = accepted.response, self._body(attempt, accepted)
+        response = accepted.response
+        passed = None if attempt.asked else whole(accepted, self.call.protocol)
+        body: Body | bytes
+        if passed is None:
+            body = Relay(accepted, self.call, self, self.means.settled, hides_usage=attempt.asked)
+        else:
+            body = accepted.held
+            self.ended(Outcome.SERVED, None, passed)
         # a stream may end in words of our own, so its length is never promised
         headers = passed_on(response.headers, response.heads, response.status, promised=not accepted.events)
         return Answer(response.status, headers + self._marks(), body)
-
-    def _body(self, attempt: Attempt, accepted: Accepted) -> Body:
-        settled = self.means.settled
-        if not attempt.asked and is_complete(accepted, self.call.protocol):
-            return Complete(accepted, self.call, self, settled)
-        return Relay(accepted, self.call, self, settled, hides_usage=attempt.asked)
 
     def _answers(self, attempt: Attempt) -> None:
         """The attempt shows that it will be one."""
@@ -378,7 +381,7 @@ class _Request:
             body, headers = rejected.answer.body, [(b"content-type", b"application/json")]
         await self._settle(Outcome.FAILED, status, len(body))
         kept = passed_on(headers, dict(headers), status, length=len(body))
-        return Answer(status, kept + self._marks(), Whole(body))
+        return Answer(status, kept + self._marks(), body)
 
     async def _refuse(self, step: Refuse, last: Rejected | None) -> Answer:
         if step.why is Why.LAST_ANSWER and last is not None and last.response is not None:
@@ -392,7 +395,7 @@ class _Request:
         if step.why in (Why.NO_PROFILE, Why.NO_MATCH, Why.PAUSED, Why.HALTED, Why.BUSY):
             outcome = Outcome.REFUSED
         await self._settle(outcome, end.status, len(end.body), step.reason)
-        return Answer(end.status, end.headers + self._marks(), Whole(end.body))
+        return Answer(end.status, end.headers + self._marks(), end.body)
 
     def _strictly(self, now: int) -> str | None:
         """The one profile that an operator lets serve."""

@@ -55,29 +55,11 @@ class Body(Interface):
 
 
 class Answer(Struct, frozen=True):
-    """What the client gets. `headers` are ready to send."""
+    """What the client gets. `headers` are ready to send; a `body` of bytes is all there, and its record is safe."""
 
     status: int
     headers: Headers
-    body: Body
-
-
-class Whole:
-    """A body that is all there: our own words, or an upstream's error passed on."""
-
-    cut = False
-    over = True
-    through: Callable[[bytes], bool] | None = None
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    async def read(self) -> bytes:
-        data, self._data = self._data, b""
-        return data
-
-    def close(self) -> None:
-        self._data = b""
+    body: Body | bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,49 +181,15 @@ class _Leg:
         )
 
 
-class Complete:
-    """A provider's answer that has come whole, and is good. See `Relay`, of which it is the short form."""
-
-    cut = False
-    through: Callable[[bytes], bool] | None = None
-
-    def __init__(self, accepted: Accepted, call: Call, story: Story, settled: Callable[[], Awaitable[None]]) -> None:
-        self.over = False
-        self._data = accepted.held
-        self._streamed = accepted.events
-        self._response = accepted.response
-        self._protocol = call.protocol
-        self._story: Story | None = story
-        self._settled = settled
-
-    async def read(self) -> bytes:
-        """All of it."""
-        self.over = True
-        self._closed(_SERVED, len(self._data))
-        await self._settled()
-        return self._data
-
-    def _closed(self, outcome: Outcome, sent: int) -> None:
-        story, self._story = self._story, None
-        if story is not None:
-            self._response.close()
-            data, size = self._data, len(self._data)
-            kept = STREAM_HEAD if self._streamed else HEAD
-            # what it has used is known, and to be paid, whether or not the client has waited for it
-            passed = Passed(self._protocol, 1, data[:kept], data[-sse.KEPT :], self._streamed, True, size <= kept, sent)
-            story.ended(outcome, None, passed)
-
-    def close(self) -> None:
-        """The client has left, or all is sent. Safe to call twice."""
-        self._closed(Outcome.CLIENT_CANCELLED, 0)
-
-
-def is_complete(accepted: Accepted, protocol: Protocol) -> bool:
-    """Whether an answer has come whole, and nothing in it need be looked at any more."""
-    response, held = accepted.response, accepted.held
+def whole(accepted: Accepted, protocol: Protocol) -> Passed | None:
+    """An answer that has come whole, and need not be looked at any more, as what went by of it; else None."""
+    response, held, events = accepted.response, accepted.held, accepted.events
     if not held or not response.complete or response.pending or accepted.unpacking is not None:
-        return False
-    return not accepted.events or sse.ends_well(held, protocol)
+        return None
+    if events and not sse.ends_well(held, protocol):
+        return None
+    size, kept = len(held), STREAM_HEAD if events else HEAD
+    return Passed(protocol, 1, held[:kept], held[-sse.KEPT :], events, True, size <= kept, size)
 
 
 class Relay:
