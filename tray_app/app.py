@@ -201,18 +201,15 @@ class App:
 
     # -- facts
 
-    def record(self, fact: Fact) -> None:
+    def record(self, *facts: Fact) -> None:
         """Every fact of the house passes here: to the ledger, to what faces are shown, to listeners."""
-        self.writer.record(fact)
-        self.tally.see(fact)
-        kind = type(fact)
-        if kind is RequestEnded and self._prober is not None:
+        self.begun(*facts)
+        for fact in facts:
+            self.tally.see(fact)
+            if type(fact) in SHOWN and self.live.see(fact):
+                self._changed()
+        if type(facts[-1]) is RequestEnded and self._prober is not None:
             self._prober.served()
-        if kind in SHOWN and self.live.see(fact):
-            self._changed()
-        if self.listeners:
-            for listener in self.listeners:
-                listener(fact)
 
     def begun(self, *facts: Fact) -> None:
         """The same for what has only begun: there is nothing to count or to show yet."""

@@ -26,7 +26,7 @@ BODY = b'{"choices":[{"message":{"content":"hello"}}],"usage":{"prompt_tokens":3
 
 def answer(*headers: tuple[bytes, bytes]) -> Response:
     """One that has come whole, and was read."""
-    connection = Connection(asyncio.get_running_loop(), lambda _: None, Room(READ), Deadlines())
+    connection = Connection(asyncio.get_running_loop(), lambda *_: None, Room(READ), Deadlines())
     response = Response(connection, READ, [])
     response.status, response.complete, response.headers = 200, True, list(headers)
     response.heads = dict(reversed(response.headers))

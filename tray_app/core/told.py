@@ -21,7 +21,8 @@ from msgspec import Struct
 from tray_app.core.sse import Event, Sign, Splitter, sign_of
 from tray_app.core.values import Protocol
 
-BLOCK_BYTES = 8_192  # are packed together, to a twentieth of that as a rule: memory that is used again stays near
+BLOCK_BYTES = 65_536  # are packed together, to a twentieth of that as a rule: most answers never have so many
+SLOW_BLOCK_BYTES = 8_192
 KEPT_BYTES = 40_960  # of one stream, packed: some 2,500 tokens of chat chunks, twice that of Anthropic's
 SLOW_KEPT_BYTES = 16_384
 EACH_BYTES = 48  # what a chunk costs besides its own bytes
@@ -84,10 +85,11 @@ class Told:
     They are held packed, at most `limit` bytes and one block; of a longer stream nothing is.
     """
 
-    __slots__ = ("_kept", "_limit", "_over", "_packed", "_parts", "_size")
+    __slots__ = ("_block", "_kept", "_limit", "_over", "_packed", "_parts", "_size")
 
     def __init__(self, limit: int = KEPT_BYTES) -> None:
         self._limit = limit
+        self._block = BLOCK_BYTES
         self._kept = 0
         self._over = False
         self._packed: list[bytes] = []
@@ -100,13 +102,13 @@ class Told:
             return
         self._parts.append(data)
         self._size += len(data) + EACH_BYTES
-        if self._size >= BLOCK_BYTES:
+        if self._size >= self._block:
             self._pack()
 
     def slow(self) -> None:
         """The client is slow: from now on as little is held as may be."""
-        self._limit = min(self._limit, SLOW_KEPT_BYTES)
-        if self._kept > self._limit:
+        self._limit, self._block = min(self._limit, SLOW_KEPT_BYTES), SLOW_BLOCK_BYTES
+        if self._kept > self._limit or self._size >= self._block:
             self._pack()
 
     def _pack(self) -> None:

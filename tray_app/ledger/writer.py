@@ -100,9 +100,9 @@ class Writer:
         self._hand_over([])
 
     def record(self, *facts: Fact) -> None:
-        """Take note of `facts`; a request's beginning and its end come each by itself. Cheap, never waits."""
+        """Take note of `facts`: a request's beginning comes by itself, its end comes last. Cheap, never waits."""
         self._facts += facts
-        kind = type(facts[0])
+        kind = type(facts[-1])
         if kind is RequestStarted:
             self._running += 1
         elif kind is RequestEnded:

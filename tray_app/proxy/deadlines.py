@@ -6,6 +6,7 @@ A timer of the loop costs more to set and to call off than most of what it stand
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -22,16 +23,19 @@ class Deadlines:
     def __init__(self) -> None:
         self._waiting: dict[float, dict[Due, float]] = {}
         self._timers: dict[float, asyncio.TimerHandle] = {}
+        self._time: Callable[[], float]
 
     def add(self, due: Due, after_s: float) -> None:
         """Ring `due` after that time, which is one of a few; once, and not twice at a time."""
-        loop = asyncio.get_running_loop()
-        waiting = self._waiting.get(after_s)
-        if waiting is None:
-            waiting = self._waiting[after_s] = {}
-        if not waiting:
-            self._timers[after_s] = loop.call_later(after_s, self._ring, after_s)
-        waiting[due] = loop.time() + after_s
+        waiting = self._waiting.get(after_s) or self._begun(after_s)
+        waiting[due] = self._time() + after_s
+
+    def _begun(self, after_s: float) -> dict[Due, float]:
+        """Nobody has waited so long: the place for whoever does, and a timer."""
+        loop = asyncio.get_running_loop()  # a call of the system's: not for each
+        self._time = loop.time
+        self._timers[after_s] = loop.call_later(after_s, self._ring, after_s)
+        return self._waiting.setdefault(after_s, {})
 
     def drop(self, due: Due, after_s: float) -> None:
         """It need not be rung any more. Safe to call for whoever does not wait."""

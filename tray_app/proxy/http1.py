@@ -163,13 +163,17 @@ _VIEWS_KEPT = 1_024
 class Connection(asyncio.BufferedProtocol):
     """A connection that carries one exchange after another.
 
-    `free` is called when it may be used again, and once when it is lost. `room` is where bytes arrive, `READ` of
-    them at most; all connections of a loop may share it, since the parser copies what is kept. So they share the
-    `deadlines`.
+    `free` is told when it may be used again (True), and once when it is lost (False). `room` is where bytes arrive,
+    `READ` of them at most; all connections of a loop may share it, since the parser copies what is kept. So they share
+    the `deadlines`.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, free: Callable[[Connection], None], room: Room, deadlines: Deadlines
+        self,
+        loop: asyncio.AbstractEventLoop,
+        free: Callable[[Connection, bool], None],
+        room: Room,
+        deadlines: Deadlines,
     ) -> None:
         self.loop = loop
         self._deadlines = deadlines
@@ -238,7 +242,7 @@ class Connection(asyncio.BufferedProtocol):
             self._finish()  # a body without a length ends with the connection
         elif response is not None:
             self._fail(ErrorClass.NETWORK, _cut_words(response))
-        self._free(self)
+        self._free(self, False)
 
     # -- the upstream's side
 
@@ -306,16 +310,16 @@ class Connection(asyncio.BufferedProtocol):
         self._release()
 
     def _release(self) -> None:
-        reusable = self._keep_alive and self._framed and self._flushed() and not self._spoiled
+        reusable = self._keep_alive and self._framed and not self._spoiled and self.usable and self._flushed()
         response, parser = self._response, self._parser
         if response is not None and response._paused:
             self.resume_reading()  # the client was slow; whoever comes next must be heard
         self._response = self._head = self._parser = None
-        if reusable and self.usable:
+        if reusable:
             self.used = True
             if response is not None and parser is not None and not response._buffer:
                 self._spare = (parser, response.let_go())
-            self._free(self)
+            self._free(self, True)
         else:
             self.abort()
 

@@ -12,7 +12,7 @@ from tray_app.core.policy import Lane, Rules
 from tray_app.core.pool import Cell
 from tray_app.core.providers import Provider
 from tray_app.core.storm import Storms
-from tray_app.core.values import Call, Fact, Profile, Unreachable
+from tray_app.core.values import Call, Profile, Unreachable
 from tray_app.proxy.admission import Admission
 from tray_app.proxy.attempt import Step
 from tray_app.proxy.http1 import Response
@@ -37,7 +37,7 @@ class Means(Struct, frozen=True):
     upstream: Sender
     rules: Callable[[], Rules]
     providers: Callable[[], Mapping[str, Provider]]
-    record: Callable[[Fact], None]
+    record: Callable[..., None]  # facts, of which a request's beginning stands alone, and its end last
     begun: Callable[..., None]  # the same for any number of facts of what has only begun
     settled: Callable[[], Awaitable[None]]
     clock: Callable[[], int]

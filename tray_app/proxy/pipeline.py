@@ -37,6 +37,7 @@ from tray_app.core.unknown import unknown_answer
 from tray_app.core.usage import asks_for_usage, with_usage_asked
 from tray_app.core.values import (
     Action,
+    AttemptEnded,
     AttemptStarted,
     Call,
     Head,
@@ -363,7 +364,8 @@ class _Request:
         if held and attempt.response is not None and attempt.response.status < 300:  # it may have to be paid for
             whole, streamed = attempt.response.complete, self.call.stream
             passed = Passed(self.call.protocol, 1, held[:HEAD], held[-sse.KEPT :], streamed, whole, len(held) <= HEAD)
-        self._end_attempt(Outcome.FAILED, verdict, len(held), passed)
+        self.means.record(self._attempt_ended(attempt, Outcome.FAILED, verdict, len(held), passed))
+        self.means.admission.pump()
         return rejected
 
     def _returns(self, rejected: Rejected) -> bool:
@@ -410,7 +412,14 @@ class _Request:
         """End the running attempt and the request. Safe to call twice."""
         if outcome is _LEFT and self.means.stopping():
             outcome = Outcome.INTERRUPTED
-        attempt, words = self._attempt, words_of(failure) if failure is not None else None
+        attempt = self._attempt
+        if attempt is not None and failure is None and self._stretches is None:  # as a rule
+            size = passed.size if passed is not None else 0
+            end = self._attempt_ended(attempt, outcome, None, size, passed)
+            self._close(outcome, self._status, size, None, end)
+            self.means.admission.pump()
+            return
+        words = words_of(failure) if failure is not None else None
         if attempt is not None:
             verdict = self._verdict_of(attempt, failure) if failure is not None else None
             if verdict is not None and isinstance(failure, Head):
@@ -492,50 +501,62 @@ class _Request:
         """End the attempt whose answer was relayed; of a stitched stream that is a part."""
         size = passed.size if passed is not None else 0
         self._sent += size
-        now = self._end_attempt(outcome, verdict, size, passed)
+        end = self._attempt_ended(attempt, outcome, verdict, size, passed)
+        self.means.record(end)
+        self.means.admission.pump()
         if self._stretches is not None and passed is not None and passed.stretch is not None:
-            self._stretches.ended(attempt.seq, attempt.profile.id, self._part_at, now, passed.stretch, outcome)
+            stretch, at = passed.stretch, end.ended_at
+            self._stretches.ended(attempt.seq, attempt.profile.id, self._part_at, at, stretch, outcome)
 
-    def _end_attempt(self, outcome: Outcome, verdict: Verdict | None, size: int, passed: Passed | None = None) -> int:
-        """End the running attempt, if there is one; the time, in ms."""
+    def _attempt_ended(
+        self, attempt: Attempt, outcome: Outcome, verdict: Verdict | None, size: int, passed: Passed | None
+    ) -> AttemptEnded:
+        """End the running attempt: what is to be recorded of it."""
         means, now = self.means, self.means.clock()
-        attempt, self._attempt = self._attempt, None
-        if attempt is None:
-            return now
+        self._attempt = None
         if attempt.response is not None:
             attempt.response.close()
         took = self._since(attempt.began)
         learning.end(means, attempt.profile.id, outcome, verdict, attempt.ttft_ms, now)
-        means.record(attempt.ended(self.call.id, now, took, outcome, verdict, size, passed))
-        means.admission.pump()
-        return now
+        return attempt.ended(self.call.id, now, took, outcome, verdict, size, passed)
 
-    def _close(self, outcome: Outcome, status: int | None, size: int, reason: str | None = None) -> None:
+    def _close(
+        self,
+        outcome: Outcome,
+        status: int | None,
+        size: int,
+        reason: str | None,
+        end: AttemptEnded | None = None,
+    ) -> None:
+        """End the request, and record that; `end` is its only attempt's, which is recorded with it."""
         if self._over:
             return
         self._over = True
-        means, now = self.means, self.means.clock()
+        means = self.means
+        now = means.clock() if end is None else end.ended_at
         if outcome in _STORMY:
             means.storms.failed(key_of(self.call), self.call.started_at, now)
         elif not means.storms.is_calm(now):
             means.storms.served(key_of(self.call))
-        means.record(
-            RequestEnded(
-                self.call.id,
-                now,
-                outcome,
-                status,
-                self.provider or None,
-                self._profile_id,
-                self._calls,
-                self.progress.failovers,
-                self.progress.waited_ms + self._queued_ms,
-                self._ttft_ms,
-                self._since(self._began),
-                size,
-                brief(reason),
-            )
+        over = RequestEnded(
+            self.call.id,
+            now,
+            outcome,
+            status,
+            self.provider or None,
+            self._profile_id,
+            self._calls,
+            self.progress.failovers,
+            self.progress.waited_ms + self._queued_ms,
+            self._ttft_ms,
+            self._since(self._began),
+            size,
+            brief(reason),
         )
+        if end is None:
+            means.record(over)
+        else:
+            means.record(end, over)
 
     def _since(self, began: float) -> int:
         return round((self.means.ticks() - began) * 1000)

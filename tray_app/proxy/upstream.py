@@ -9,7 +9,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import httptools
 from msgspec import Struct
@@ -161,7 +161,7 @@ class Upstream:
                 await _tunnel(loop, sock, origin, gateway)
             tls = tls_context() if origin.tls else None
             _, connection = await loop.create_connection(
-                lambda: Connection(loop, lambda freed: self._freed(origin, freed), self._room, self._deadlines),
+                partial(Connection, loop, partial(self._freed, origin), self._room, self._deadlines),
                 sock=sock,
                 ssl=tls,
                 server_hostname=origin.host if tls else None,
@@ -171,8 +171,8 @@ class Upstream:
             raise
         return connection
 
-    def _freed(self, origin: Origin, connection: Connection) -> None:
-        if not connection.usable:
+    def _freed(self, origin: Origin, connection: Connection, usable: bool) -> None:
+        if not usable:
             self._all.discard(connection)
             held = self._idle.get(origin)
             if held and connection in held:
