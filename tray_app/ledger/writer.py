@@ -100,12 +100,11 @@ class Writer:
         self._hand_over([])
 
     def record(self, *facts: Fact) -> None:
-        """Take note of `facts`: a request's beginning comes by itself, its end comes last. Cheap, never waits."""
+        """Take note of `facts`: a request's beginning comes first, its end comes last. Cheap, never waits."""
         self._facts += facts
-        kind = type(facts[-1])
-        if kind is RequestStarted:
+        if type(facts[0]) is RequestStarted:
             self._running += 1
-        elif kind is RequestEnded:
+        elif type(facts[-1]) is RequestEnded:
             self._running -= 1
         if self._lazy is None and self._loop is not None:
             self._lazy = self._loop.call_later(LAZY_S, self._kick_lazily)

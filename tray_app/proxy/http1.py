@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import httptools
-from msgspec import Struct
 
 from tray_app.core.values import ErrorClass, Unreachable
 from tray_app.proxy.deadlines import Deadlines
@@ -24,18 +23,19 @@ MAX_HEADERS = 1_000
 STALE_S = 1.0  # an idle connection that is closed later than this was at work on the call
 
 
-class Patience(Struct, frozen=True):
-    """Limits of one call, in seconds: until the head is whole, between bytes after it, and in all (0: none)."""
+class Patience:
+    """Limits of one call, in seconds: until the head is whole, between bytes after it, and in all (0: none).
 
-    first_byte_s: float
-    idle_s: float
-    total_s: float = 0.0
+    `shortest_s` is when to look for the first time.
+    """
 
-    @property
-    def shortest_s(self) -> float:
-        """When to look for the first time."""
-        first = self.first_byte_s if self.first_byte_s < self.idle_s else self.idle_s
-        return self.total_s if 0 < self.total_s < first else first
+    __slots__ = ("first_byte_s", "idle_s", "shortest_s", "total_s")
+
+    def __init__(self, first_byte_s: float, idle_s: float, total_s: float = 0.0) -> None:
+        self.first_byte_s = first_byte_s
+        self.idle_s = idle_s
+        self.total_s = total_s
+        self.shortest_s = min(first_byte_s, idle_s, total_s or first_byte_s)
 
 
 class Stale:

@@ -212,6 +212,10 @@ class Exchange:
             self._waiter = self._listener.loop.create_future()
             await self._waiter
 
+    def came(self, body: bytes) -> None:
+        """It has come whole, with all of its body."""
+        self._parts, self._size, self.whole = [body], len(body), True
+
     def expects_continue(self) -> None:
         """The client waits for a word before it sends its body."""
         self._expects = True
@@ -493,10 +497,15 @@ class Listener(asyncio.Protocol):
         assert at is not None  # noqa: S101 - by it the head was known again
         if headers[at][1] != length:
             exchange.headers = [*headers[:at], (headers[at][0], length), *headers[at + 1 :]]
-        start = len(head.before) + len(length) + len(head.after)
-        self._owed = int(length)
+        start, size = len(head.before) + len(length) + len(head.after), int(length)
+        body = data[start : start + size]
+        if len(body) == size:  # as a rule
+            exchange.came(body)
+            self._begin(exchange, head)
+            return data[start + size :]
+        self._owed = size
         self._begin(exchange, head)
-        return self._more_of_body(data[start:])
+        return self._more_of_body(body)
 
     def _more_of_body(self, data: bytes) -> bytes:
         """Take what belongs to the body of the request that comes; the rest."""

@@ -37,7 +37,7 @@ class Means(Struct, frozen=True):
     upstream: Sender
     rules: Callable[[], Rules]
     providers: Callable[[], Mapping[str, Provider]]
-    record: Callable[..., None]  # facts, of which a request's beginning stands alone, and its end last
+    record: Callable[..., None]  # facts, of which a request's beginning comes first, and its end last
     begun: Callable[..., None]  # the same for any number of facts of what has only begun
     settled: Callable[[], Awaitable[None]]
     clock: Callable[[], int]

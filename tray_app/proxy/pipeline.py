@@ -114,20 +114,27 @@ class _Request:
         self._held: str | None = None  # who holds the conversation
         # a prompt cache is a model's: what another model does in the same session is another matter
         self._talk = None if call.conversation is None else call.conversation + (call.model or "").encode()
-        self._capability = capability_of(call.protocol, call.path)
-        means.begun(
-            RequestStarted(
-                call.id,
-                call.started_at,
-                call.client,
-                call.provider,
-                str(call.protocol),
-                call.path if len(call.path) <= SHORT_PATH else brief(call.path) or "",
-                call.model,
-                call.stream,
-                len(call.body),
-            )
+        self._opening: RequestStarted | None = RequestStarted(  # until it is recorded
+            call.id,
+            call.started_at,
+            call.client,
+            call.provider,
+            str(call.protocol),
+            call.path if len(call.path) <= SHORT_PATH else brief(call.path) or "",
+            call.model,
+            call.stream,
+            len(call.body),
         )
+
+    @property
+    def _capability(self) -> str | None:
+        return capability_of(self.call.protocol, self.call.path)
+
+    def _open(self) -> None:
+        """Record that the request has begun, unless that is done: as a rule its first call's beginning does it."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            self.means.begun(opening)
 
     # -- the loop
 
@@ -144,6 +151,7 @@ class _Request:
             while True:
                 step = self._offered()
                 if not isinstance(step, Attempt):
+                    self._open()
                     step = await self._later(step)
                 if isinstance(step, Refuse):
                     return await self._refuse(step, last)
@@ -174,6 +182,7 @@ class _Request:
     async def _hold_back(self) -> None:
         """A client that asks the same over and over is slowed: it would ask the providers as often."""
         means, storms, now = self.means, self.means.storms, self.call.started_at
+        self._open()
         key = key_of(self.call)
         held_ms = storms.hold_ms(key, now)
         if held_ms:
@@ -303,6 +312,7 @@ class _Request:
             self.progress = replace(self.progress, failovers=self.progress.failovers + 1)
             moving.switch(means, self.call.id, last, step, lane, now)
         elif step.moves:
+            self._open()
             moving.take_over(means, self.call.id, step, lane, now)
         pool = means.cell.pool
         member = pool.members[step.profile_id]
@@ -317,7 +327,12 @@ class _Request:
         attempt.counts = self.call.method == "POST"
         score = rules.score_of(member, now)
         route = RouteSelected(self.call.id, now, step.profile_id, step.reason, score)
-        means.begun(route, AttemptStarted(self.call.id, attempt.seq, step.profile_id, lane.model, now))
+        began = AttemptStarted(self.call.id, attempt.seq, step.profile_id, lane.model, now)
+        opening, self._opening = self._opening, None
+        if opening is None:
+            means.begun(route, began)
+        else:
+            means.begun(opening, route, began)
         return attempt
 
     def _accepted(self, attempt: Attempt, accepted: Accepted) -> Answer:
@@ -532,6 +547,8 @@ class _Request:
         if self._over:
             return
         self._over = True
+        if self._opening is not None:
+            self._open()
         means = self.means
         now = means.clock() if end is None else end.ended_at
         if outcome in _STORMY:
