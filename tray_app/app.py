@@ -204,8 +204,8 @@ class App:
     def record(self, *facts: Fact) -> None:
         """Every fact of the house passes here: to the ledger, to what faces are shown, to listeners."""
         self.begun(*facts)
+        self.tally.see(*facts)
         for fact in facts:
-            self.tally.see(fact)
             if type(fact) in SHOWN and self.live.see(fact):
                 self._changed()
         if type(facts[-1]) is RequestEnded and self._prober is not None:

@@ -39,11 +39,6 @@ class Spread:
         self.counts = [0] * (len(BOUNDS_MS) + 1)
         self.total_ms = 0
 
-    def add(self, ms: int) -> None:
-        """Count one."""
-        self.counts[bisect_left(BOUNDS_MS, ms)] += 1
-        self.total_ms += ms
-
 
 class _Spreads(dict[str, Spread]):
     """By provider; empty ones are made where they are asked for."""
@@ -51,6 +46,12 @@ class _Spreads(dict[str, Spread]):
     def __missing__(self, provider: str) -> Spread:
         found = self[provider] = Spread()
         return found
+
+    def add(self, provider: str, ms: int) -> None:
+        """Count one."""
+        spread = self[provider]
+        spread.counts[bisect_left(BOUNDS_MS, ms)] += 1
+        spread.total_ms += ms
 
 
 class Tally:
@@ -74,11 +75,12 @@ class Tally:
         self._usage_until = 0.0
         self._asking = asyncio.Lock()
 
-    def see(self, fact: Fact) -> None:
-        """Count a fact."""
-        count = _COUNTED.get(type(fact))
-        if count is not None:
-            count(self, fact)
+    def see(self, *facts: Fact) -> None:
+        """Count facts."""
+        for fact in facts:
+            count = _COUNTED.get(type(fact))
+            if count is not None:
+                count(self, fact)
 
     async def usage(self, ask: Callable[[], Sequence[UsageTotal]]) -> Sequence[UsageTotal]:
         """What `ask` answers, in another thread; asked again only when it is too old.
@@ -99,9 +101,9 @@ class Tally:
         self.requests[provider, fact.profile_id or "", fact.outcome] += 1
         if fact.wait_ms:
             self.wait_ms += fact.wait_ms
-        self.durations[provider].add(fact.duration_ms)
+        self.durations.add(provider, fact.duration_ms)
         if fact.ttft_ms is not None:
-            self.first_bytes[provider].add(fact.ttft_ms)
+            self.first_bytes.add(provider, fact.ttft_ms)
 
     def _attempt(self, fact: AttemptEnded) -> None:
         self.attempts[fact.profile_id, fact.outcome, fact.error_class or ""] += 1

@@ -33,16 +33,15 @@ class Patience:
         self._call = call
         self._exchange = exchange
         self._deadlines = deadlines
-        self._wait_s = 0.0  # for how long it waits; 0: not at all
-        if is_sse(call) and exchange.version != "1.0":
-            self._wait_s = HOLD_S
+        self._wait_s = HOLD_S if call.stream else 0.0  # for how long it waits; 0: not at all
+        if call.stream:
             deadlines.add(self, HOLD_S)
 
     def ring(self) -> None:
         """The client has waited for long: a sign of life."""
         exchange, call = self._exchange, self._call
         self._wait_s = 0.0
-        if exchange.complete:
+        if exchange.complete or not is_sse(call) or exchange.version == "1.0":
             return
         if not exchange.begun:
             exchange.begin(200, _HEAD + marks(call.id), sign_of_life(call))

@@ -13,7 +13,7 @@ import pytest
 
 from tests.rig import Key, Rig, plain_http, running
 from tray_app.control.callers import connect
-from tray_app.control.tally import BOUNDS_MS, Spread, Tally
+from tray_app.control.tally import BOUNDS_MS, Tally
 from tray_app.control.views import ProfileView, QuotaView, RestView
 from tray_app.core.history import UsageTotal
 from tray_app.faces.web.metrics import exposition
@@ -127,9 +127,10 @@ def test_odd_names_do_not_break_the_format(rig: Rig) -> None:
 
 
 def test_a_duration_falls_into_the_first_bucket_that_holds_it() -> None:
-    spread = Spread()
+    durations = Tally().durations
     for ms in (0, BOUNDS_MS[0], BOUNDS_MS[0] + 1, BOUNDS_MS[-1] + 1):
-        spread.add(ms)
+        durations.add("openrouter", ms)
+    spread = durations["openrouter"]
     assert (spread.counts[0], spread.counts[1], spread.counts[-1]) == (2, 1, 1)
 
 
