@@ -180,11 +180,10 @@ def _ask_about_opencode(app: Installed, done: Record, options: argparse.Namespac
     if diffs:
         print(f"To point OpenCode at O-Switcher, this would be changed:\n{diffs}", end="")
     wanted = answered(flag, "Change it so? `o-switcher disconnect opencode` puts it back.")
-    if wanted is None:
+    if not wanted:
         print("OpenCode    is left as it is; later: o-switcher connect opencode")
-    elif not wanted:
-        print("OpenCode    is left as it is; later: o-switcher connect opencode")
-        done.was_asked(OPENCODE)
+        if wanted is not None:  # else there was nobody to ask
+            done.was_asked(OPENCODE)
     else:
         changed = app.call("connect", "opencode")
         if changed.good:

@@ -621,7 +621,12 @@ def _build(
     app = App(home, chosen, bound, claimed, vault, writer, Cell(), live, token, notices, asked_port=port)
     writer.on_change = app._changed
     prices.overrides = app.own_prices
-    _fill(app, connection, environ, project)
+    try:
+        _fill(app, connection, environ, project)
+    except BaseException:
+        if connection is not None:
+            connection.close()
+        raise
     return app
 
 

@@ -7,7 +7,6 @@ import io
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -16,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.faces.web.eventful import BACKUP, MAIN, SPARE, a_past, switched, tell
 from tests.faces.web.report_harness import chromium
 from tests.faces.web.test_request_pages import ROW, keys, link, listens, visiting
+from tests.faces.web.visiting import guest_of
 from tests.rig import Rig, running, script_of
 from tray_app.control.callers import connect
 from tray_app.core.history import PastEvent
@@ -50,15 +50,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture(scope="module")
 def guest(rig: Rig) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=rig.url, trust_env=False, timeout=20) as client:
-        client.get(str(connect(rig.home.running).ask("report")["url"]))
+    with guest_of(rig) as client:
         yield client
-
-
-@pytest.fixture
-def lively(tmp_path: Path) -> Iterator[Rig]:
-    with running(tmp_path / "home", script_of(a='{do="ok"}', b='{do="ok"}')) as found:
-        yield found
 
 
 def sentences(page: Page) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.faces.web.report_harness import chromium
+from tests.faces.web.visiting import guest_of
 from tests.rig import Rig, running, script_of
 from tray_app.control.callers import connect
 from tray_app.faces.web import help_texts, manual
@@ -139,8 +140,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture
 def guest(rig: Rig) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=rig.url, trust_env=False, timeout=20) as client:
-        assert client.get(str(connect(rig.home.running).ask("report")["url"])).status_code == 303
+    with guest_of(rig) as client:
         yield client
 
 

@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.faces.web.eventful import BACKUP, HOSTILE, MAIN, MINI, a_past, exhausted, hostile, switched, tell, told
 from tests.faces.web.report_harness import chromium
+from tests.faces.web.visiting import guest_of
 from tests.rig import Rig, running, script_of
 from tray_app.control.callers import connect
 from tray_app.core.values import RequestStarted
@@ -52,16 +52,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 @pytest.fixture(scope="module")
 def guest(rig: Rig) -> Iterator[httpx.Client]:
     """A browser's session, driven by hand."""
-    with httpx.Client(base_url=rig.url, trust_env=False, timeout=20) as client:
-        client.get(str(connect(rig.home.running).ask("report")["url"]))
+    with guest_of(rig) as client:
         yield client
-
-
-@pytest.fixture
-def lively(tmp_path: Path) -> Iterator[Rig]:
-    """An app to which something happens."""
-    with running(tmp_path / "home", script_of(a='{do="ok"}', b='{do="ok"}')) as found:
-        yield found
 
 
 @contextmanager

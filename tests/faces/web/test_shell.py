@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.faces.web.visiting import guest_of
 from tests.rig import Rig, running, script_of
 from tray_app.control.callers import connect
 from tray_app.faces.web.pages import PAGES
@@ -24,8 +25,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 @pytest.fixture
 def guest(rig: Rig) -> Iterator[httpx.Client]:
     """A browser's session, driven by hand."""
-    with httpx.Client(base_url=rig.url, trust_env=False, timeout=20) as client:
-        assert client.get(str(connect(rig.home.running).ask("report")["url"])).status_code == 303
+    with guest_of(rig) as client:
         yield client
 
 
