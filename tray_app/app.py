@@ -512,6 +512,8 @@ class App:
         self.request_stop()
         if self._thread is not None:
             self._thread.join(GRACE_S + 10)
+        else:
+            self.bound.sock.close()  # nobody has begun to listen there
         self.writer.stop()
         self.claimed.release()
 

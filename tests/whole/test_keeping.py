@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.rig import Clock, running, script_of
+from tests.rig import SETTINGS, Clock, running, script_of
 from tray_app import app as house
+from tray_app.host.home import find_home, write_private
 
 DAY_S = 86_400.0
 NOON = 1_760_011_200.0  # of some day, UTC
@@ -50,3 +52,23 @@ def test_nothing_wakes_up_for_it_but_one_timer_a_day(tmp_path: Path, soon: None)
         assert last.when() - rig.app.loop.time() == pytest.approx(DAY_S / 2, abs=6)  # with the day's end
         time.sleep(0.3)
         assert rig.app._tidying is last
+
+
+def test_a_start_that_fails_lets_go_of_the_history_and_of_all_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[sqlite3.Connection] = []
+
+    def fill(app: house.App, connection: sqlite3.Connection, *rest: object) -> None:
+        opened.append(connection)
+        raise OSError("the disk is gone")
+
+    home = find_home({"O_SWITCHER_HOME": str(tmp_path)})
+    write_private(home.config, SETTINGS.encode())
+    with monkeypatch.context() as patch:
+        patch.setattr(house, "_fill", fill)
+        with pytest.raises(OSError, match="the disk is gone"):
+            house.build(home, port=0, environ={}, project=tmp_path)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
+    house.build(home, port=0, environ={}, project=tmp_path).stop()  # nothing is held that stands in the way
