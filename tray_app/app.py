@@ -13,7 +13,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -203,21 +203,26 @@ class App:
 
     def record(self, *facts: Fact) -> None:
         """Every fact of the house passes here: to the ledger, to what faces are shown, to listeners."""
-        self.begun(*facts)
+        self.writer.record(*facts)
         self.tally.see(*facts)
         for fact in facts:
             if type(fact) in SHOWN and self.live.see(fact):
                 self._changed()
         if type(facts[-1]) is RequestEnded and self._prober is not None:
             self._prober.served()
+        if self.listeners:
+            self._tell(facts)
 
     def begun(self, *facts: Fact) -> None:
         """The same for what has only begun: there is nothing to count or to show yet."""
         self.writer.record(*facts)
         if self.listeners:
-            for fact in facts:
-                for listener in self.listeners:
-                    listener(fact)
+            self._tell(facts)
+
+    def _tell(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            for listener in self.listeners:
+                listener(fact)
 
     def own_prices(self) -> Mapping[str, Price]:
         """What the user's settings say of prices."""

@@ -19,7 +19,7 @@ from tray_app.proxy.accept import Accepted, Unpacking
 from tray_app.proxy.attempt import Attempt, Passed
 from tray_app.proxy.deadlines import Deadlines
 from tray_app.proxy.http1 import READ, Connection, Response, Room
-from tray_app.proxy.relay import whole
+from tray_app.proxy.relay import passed_whole
 
 BODY = b'{"choices":[{"message":{"content":"hello"}}],"usage":{"prompt_tokens":3,"completion_tokens":2}}'
 
@@ -39,7 +39,7 @@ EVENTS = b'data: {"choices":[{"delta":{"content":"hello"}}]}\n\ndata: [DONE]\n\n
 @pytest.mark.parametrize(("held", "events"), [(BODY, False), (EVENTS, True)], ids=["document", "stream"])
 def test_what_went_by_of_an_answer_that_came_whole(held: bytes, events: bool) -> None:
     async def play() -> Passed | None:
-        return whole(Accepted(answer(), held, events=events), Protocol.CHAT)
+        return passed_whole(Accepted(answer(), held, events=events), Protocol.CHAT)
 
     passed = asyncio.run(play())
     assert passed == Passed(Protocol.CHAT, 1, held, held, events, True, True, len(held))
@@ -57,7 +57,7 @@ def test_what_is_not_whole_or_not_plain_is_looked_at_more_closely(what: str) -> 
         cut = EVENTS.removesuffix(b"data: [DONE]\n\n")
         held = {"nothing": b"", "without its end": cut, "with an error": b'data: {"error":{}}\n\n' + EVENTS}
         unpacking = Unpacking(b"gzip") if what == "compressed" else None
-        return whole(Accepted(response, held.get(what, EVENTS), True, unpacking), Protocol.CHAT)
+        return passed_whole(Accepted(response, held.get(what, EVENTS), True, unpacking), Protocol.CHAT)
 
     assert asyncio.run(play()) is None
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Awaitable
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.rig import MODEL, Rig, running, said, script_of
+from tray_app.ledger.writer import Writer
 from tray_app.proxy import patience
 
 BODY = {"model": MODEL, "stream": True, "max_tokens": 99, "input": "q", "messages": [{"role": "user", "content": "q"}]}
@@ -57,6 +61,38 @@ def test_it_hears_signs_of_life_and_then_the_next_profiles_answer(
         assert said(text)
         row = rig.rows("SELECT outcome, attempts, failovers, profile_id FROM request")[0]
         assert row == {"outcome": "served", "attempts": 2, "failovers": 1, "profile_id": "openrouter-second"}
+
+
+DOCUMENTS = {
+    CHAT: {"choices": [{"message": {"content": "hello"}}]},
+    RESPONSES: {"object": "response", "status": "completed", "output": [{"type": "message", "content": "hello"}]},
+    MESSAGES: {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "hello"}]},
+}
+
+
+@pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
+def test_a_whole_answer_that_waits_for_the_disk_alone_comes_as_it_is(
+    tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled = Writer.settled
+
+    def slowly(writer: Writer) -> Awaitable[None]:
+        async def wait() -> None:
+            await settled(writer)
+            await asyncio.sleep(0.3)
+
+        return wait()
+
+    monkeypatch.setattr(Writer, "settled", slowly)
+    document = json.dumps(DOCUMENTS[path])
+    step = f'{{do="custom", status=200, body={json.dumps(document)}}}'
+    with running(tmp_path, script_of(only=step)) as rig:
+        answer, text, in_order = read(rig, path)
+        assert (answer.status_code, text, in_order) == (200, document, True)
+        assert answer.headers["content-type"].startswith("application/json")
+        assert rig.rows("SELECT outcome, response_bytes FROM request") == [
+            {"outcome": "served", "response_bytes": len(document)}
+        ]
 
 
 def test_pings_of_the_provider_are_held_and_failing_over_still_works(tmp_path: Path) -> None:

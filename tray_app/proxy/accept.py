@@ -88,7 +88,8 @@ def accept(call: Call, response: Response, *, goes_on: bool = False) -> Judged |
     content_type = header(response, b"content-type")
     if response.status >= 400:
         return _whole_error(response)
-    if content_type.find(b"event-stream") < 0 and not (call.stream and content_type.find(b"ndjson") >= 0):
+    is_stream = content_type.find(b"event-stream") >= 0 or (call.stream and content_type.find(b"ndjson") >= 0)
+    if not is_stream:
         return _whole(call, response, content_type, goes_on)
     first = response.take()  # what came with the head decides as a rule: no time limit need be set
     if b"content-encoding" not in response.heads and begins_plainly(first, call.protocol):

@@ -27,11 +27,11 @@ class Deadlines:
 
     def add(self, due: Due, after_s: float) -> None:
         """Ring `due` after that time, which is one of a few; once, and not twice at a time."""
-        waiting = self._waiting.get(after_s) or self._begun(after_s)
+        waiting = self._waiting.get(after_s) or self._begun(after_s)  # an empty one has no timer
         waiting[due] = self._time() + after_s
 
     def _begun(self, after_s: float) -> dict[Due, float]:
-        """Nobody has waited so long: the place for whoever does, and a timer."""
+        """Nobody else waits for so long now: the place for those who do, and a timer."""
         loop = asyncio.get_running_loop()  # a call of the system's: not for each
         self._time = loop.time
         self._timers[after_s] = loop.call_later(after_s, self._ring, after_s)

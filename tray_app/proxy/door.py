@@ -154,6 +154,8 @@ class Door:
                 answer = await serve(call, self._means)
             finally:
                 patience.stop()
+            if isinstance(answer.body, bytes):
+                await self._means.settled()
             await _send_answer(answer, call, exchange)
         except Exception:
             _log.exception("a request met a fault of O-Switcher's own")

@@ -12,7 +12,7 @@ from tray_app.core.policy import Lane, Rules
 from tray_app.core.pool import Cell
 from tray_app.core.providers import Provider
 from tray_app.core.storm import Storms
-from tray_app.core.values import Call, Profile, Unreachable
+from tray_app.core.values import Call, Fact, Profile, Unreachable
 from tray_app.proxy.admission import Admission
 from tray_app.proxy.attempt import Step
 from tray_app.proxy.http1 import Response
@@ -22,6 +22,12 @@ class Sender(Interface):
     """One attempt at one provider."""
 
     async def send(self, call: Call, profile: Profile) -> Response | Unreachable: ...
+
+
+class Recorder(Interface):
+    """Takes facts of one moment, of which a request's beginning comes first, and its end last."""
+
+    def __call__(self, *facts: Fact) -> None: ...
 
 
 class Means(Struct, frozen=True):
@@ -37,8 +43,8 @@ class Means(Struct, frozen=True):
     upstream: Sender
     rules: Callable[[], Rules]
     providers: Callable[[], Mapping[str, Provider]]
-    record: Callable[..., None]  # facts, of which a request's beginning comes first, and its end last
-    begun: Callable[..., None]  # the same for any number of facts of what has only begun
+    record: Recorder
+    begun: Recorder  # the same for facts of what has only begun
     settled: Callable[[], Awaitable[None]]
     clock: Callable[[], int]
     ticks: Callable[[], float]

@@ -65,7 +65,7 @@ from tray_app.proxy.relay import (
     Going,
     Relay,
     broken,
-    whole,
+    passed_whole,
     words_of,
 )
 
@@ -131,10 +131,10 @@ class _Request:
         return capability_of(self.call.protocol, self.call.path)
 
     def _open(self) -> None:
-        """Record that the request has begun, unless that is done: as a rule its first call's beginning does it."""
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            self.means.begun(opening)
+        """Record that the request has begun, unless that is done: as a rule it is with its first call's beginning."""
+        if self._opening is not None:
+            self.means.begun(self._opening)
+            self._opening = None
 
     # -- the loop
 
@@ -154,16 +154,13 @@ class _Request:
                     self._open()
                     step = await self._later(step)
                 if isinstance(step, Refuse):
-                    return await self._refuse(step, last)
+                    return self._refuse(step, last)
                 judged = await self._asked(step, self.call)
                 if isinstance(judged, Accepted):
-                    answer = self._accepted(step, judged)
-                    if self._over:  # it has come whole
-                        await self.means.settled()
-                    return answer
+                    return self._accepted(step, judged)
                 last = self._rejected(step, judged)
                 if step.response is not None and self._returns(last):
-                    return await self._verbatim(step.response, last)
+                    return self._verbatim(step.response, last)
         except BaseException as error:
             left = isinstance(error, asyncio.CancelledError)
             self.ended(_LEFT if left else Outcome.FAILED, None, None)
@@ -328,18 +325,18 @@ class _Request:
         score = rules.score_of(member, now)
         route = RouteSelected(self.call.id, now, step.profile_id, step.reason, score)
         began = AttemptStarted(self.call.id, attempt.seq, step.profile_id, lane.model, now)
-        opening, self._opening = self._opening, None
-        if opening is None:
+        if self._opening is None:
             means.begun(route, began)
         else:
-            means.begun(opening, route, began)
+            means.begun(self._opening, route, began)
+            self._opening = None
         return attempt
 
     def _accepted(self, attempt: Attempt, accepted: Accepted) -> Answer:
         self._answers(attempt)
         self._ttft_ms, self._status = attempt.ttft_ms, accepted.response.status
         response = accepted.response
-        passed = None if attempt.asked else whole(accepted, self.call.protocol)
+        passed = None if attempt.asked else passed_whole(accepted, self.call.protocol)
         body: Body | bytes
         if passed is None:
             body = Relay(accepted, self.call, self, self.means.settled, hides_usage=attempt.asked)
@@ -389,20 +386,20 @@ class _Request:
 
     # -- ends
 
-    async def _verbatim(self, response: Response, rejected: Rejected) -> Answer:
+    def _verbatim(self, response: Response, rejected: Rejected) -> Answer:
         """The provider's own answer, as it came; an error in the dress of a success gets its true status."""
         status, body, headers = response.status, rejected.held, response.headers
         if status < 300 and isinstance(rejected.answer, Head):
             last = self.progress.last
             status = (last.verdict.status if last else None) or 502
             body, headers = rejected.answer.body, [(b"content-type", b"application/json")]
-        await self._settle(Outcome.FAILED, status, len(body))
+        self._close(Outcome.FAILED, status, len(body), None)
         kept = passed_on(headers, dict(headers), status, length=len(body))
         return Answer(status, kept + self._marks(), body)
 
-    async def _refuse(self, step: Refuse, last: Rejected | None) -> Answer:
+    def _refuse(self, step: Refuse, last: Rejected | None) -> Answer:
         if step.why is Why.LAST_ANSWER and last is not None and last.response is not None:
-            return await self._verbatim(last.response, last)
+            return self._verbatim(last.response, last)
         providers = {lane.provider for lane in self.lanes}
         members = [m for m in self.means.cell.pool.members.values() if m.profile.provider in providers]
         now = self.means.clock()
@@ -411,17 +408,13 @@ class _Request:
         outcome = Outcome.FAILED if step.why in (Why.BROKEN, Why.OFFLINE) else Outcome.EXHAUSTED
         if step.why in (Why.NO_PROFILE, Why.NO_MATCH, Why.PAUSED, Why.HALTED, Why.BUSY):
             outcome = Outcome.REFUSED
-        await self._settle(outcome, end.status, len(end.body), step.reason)
+        self._close(outcome, end.status, len(end.body), step.reason)
         return Answer(end.status, end.headers + self._marks(), end.body)
 
     def _strictly(self, now: int) -> str | None:
         """The one profile that an operator lets serve."""
         choice = self.means.cell.pool.choice_at(now)
         return choice.profile_id if choice is not None and choice.strict else None
-
-    async def _settle(self, outcome: Outcome, status: int, size: int, reason: str | None = None) -> None:
-        self._close(outcome, status, size, reason)
-        await self.means.settled()
 
     def ended(self, outcome: Outcome, failure: Broken | None, passed: Passed | None) -> None:
         """End the running attempt and the request. Safe to call twice."""
@@ -547,8 +540,7 @@ class _Request:
         if self._over:
             return
         self._over = True
-        if self._opening is not None:
-            self._open()
+        self._open()
         means = self.means
         now = means.clock() if end is None else end.ended_at
         if outcome in _STORMY:

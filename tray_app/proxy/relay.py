@@ -55,7 +55,10 @@ class Body(Interface):
 
 
 class Answer(Struct, frozen=True):
-    """What the client gets. `headers` are ready to send; a `body` of bytes is all there, and its record is safe."""
+    """What the client gets. `headers` are ready to send.
+
+    A `body` of bytes is all there, and its end is recorded: it may be sent as soon as the record is safe.
+    """
 
     status: int
     headers: Headers
@@ -181,7 +184,7 @@ class _Leg:
         )
 
 
-def whole(accepted: Accepted, protocol: Protocol) -> Passed | None:
+def passed_whole(accepted: Accepted, protocol: Protocol) -> Passed | None:
     """An answer that has come whole, and need not be looked at any more, as what went by of it; else None."""
     response, held, events = accepted.response, accepted.held, accepted.events
     if not held or not response.complete or response.pending or accepted.unpacking is not None:
@@ -189,7 +192,8 @@ def whole(accepted: Accepted, protocol: Protocol) -> Passed | None:
     if events and not sse.ends_well(held, protocol):
         return None
     size, kept = len(held), STREAM_HEAD if events else HEAD
-    return Passed(protocol, 1, held[:kept], held[-sse.KEPT :], events, True, size <= kept, size)
+    head, tail = held[:kept], held[-sse.KEPT :]
+    return Passed(protocol, 1, head, tail, streamed=events, whole=True, all_in_head=size <= kept, size=size)
 
 
 class Relay:
