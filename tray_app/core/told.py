@@ -23,7 +23,7 @@ from tray_app.core.values import Protocol
 
 BLOCK_BYTES = 65_536  # are packed together, to a twentieth of that as a rule: most answers never have so many
 SLOW_BLOCK_BYTES = 8_192
-KEPT_BYTES = 40_960  # of one stream, packed: some 5,000 tokens of chat chunks, twice that of Anthropic's
+KEPT_BYTES = 40_960  # of one stream, packed: some 5,000 tokens of chat chunks, 8,000 of Anthropic's
 SLOW_KEPT_BYTES = 16_384
 EACH_BYTES = 48  # what a chunk costs besides its own bytes
 
