@@ -23,6 +23,7 @@ from tray_app.core.told import (
     BLOCK_BYTES,
     EACH_BYTES,
     KEPT_BYTES,
+    SLOW_BLOCK_BYTES,
     Telling,
     Told,
     document_of,
@@ -631,6 +632,18 @@ def test_of_a_slow_clients_stream_less_is_held() -> None:
     assert told.read(Protocol.CHAT).continuable
     told.slow()
     assert told.read(Protocol.CHAT) == Telling(why_not=words.TOO_LONG) and told._packed == told._parts == []
+
+
+def test_a_slow_clients_stream_is_packed_early_and_loses_nothing() -> None:
+    told, pieces = Told(), [f"word {number} of many, " for number in range(300)]
+    events = PLAIN(chat(pieces)[:-3])
+    told.passed(events[0])
+    told.slow()
+    assert told._packed == []
+    for event in events[1:]:
+        told.passed(event)
+        assert sum(map(len, told._parts)) < SLOW_BLOCK_BYTES
+    assert told.read(Protocol.CHAT).text == "".join(pieces)
 
 
 def test_more_that_is_about_to_be_sent_is_read_with_the_rest() -> None:
