@@ -96,10 +96,11 @@ class Attempt(Struct):
         )
 
     def _upstream_id(self) -> str | None:
-        response = self.response
-        if response is None or _UPSTREAM_IDS.isdisjoint(response.heads):
-            return None
-        return next(value for name, value in response.headers if name in _UPSTREAM_IDS)[:80].decode("latin-1")
+        if self.response is not None:
+            for name, value in self.response.headers:
+                if name in _UPSTREAM_IDS:
+                    return value[:80].decode("latin-1")
+        return None
 
 
 Step = Attempt | Wait | Refuse

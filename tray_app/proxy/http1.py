@@ -187,6 +187,7 @@ class Connection(asyncio.BufferedProtocol):
         self._spare: tuple[httptools.HttpResponseParser, list[bytes]] | None = None  # of the exchange before
         self._response: Response | None = None
         self._head: asyncio.Future[Response | Unreachable | Stale] | None = None
+        self._pairs: list[tuple[bytes, bytes]] = []  # where the headers go that come
         self._heard = False  # whether a byte has come in this exchange
         self._quiet = 0  # bytes that have come since the last of a body: heads, trailers, sizes of chunks
         self._bodyless = False
@@ -269,7 +270,8 @@ class Connection(asyncio.BufferedProtocol):
         loop = self.loop
         self._parser, parts = self._spare or self._new_parser()
         self._spare = None
-        self._response = Response(self, piece if piece < HIGH_WATER else HIGH_WATER, parts)
+        response = self._response = Response(self, piece if piece < HIGH_WATER else HIGH_WATER, parts)
+        self._pairs = response.headers
         self._buffer = self._room[piece]
         self._head = loop.create_future()
         self._quiet = 0
@@ -350,10 +352,7 @@ class Connection(asyncio.BufferedProtocol):
     on_message_begin = on_status = on_chunk_header = on_chunk_complete = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        response = self._response
-        if response is None or response.status:
-            return  # of a trailer, or of a second answer to one request
-        response.headers.append((name.lower(), value))
+        self._pairs.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         response, parser = self._response, self._parser
@@ -371,6 +370,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         response.status = status
         response.heads = dict(reversed(response.headers))
+        self._pairs = []  # what follows is of a trailer, or of a second answer to one request
         self._keep_alive = parser.should_keep_alive()  # llhttp forgets it when the message is complete
         self._framed = status in (204, 304) or _is_framed(response)
         if self._head is not None and not self._head.done():

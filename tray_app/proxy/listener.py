@@ -277,35 +277,38 @@ class Exchange:
         """
         if self._expects and not self.whole and not self._size:
             self.keep = False  # it may send its body now or never: what comes next cannot be told
-        if self.version == "1.0" and not over:
-            self.begun = True
-            self._gathered = (status, headers, [data])
-            return
         if self.version == "1.0":
+            if not over:
+                self.begun = True
+                self._gathered = (status, headers, [data])
+                return
             headers = (*(pair for pair in headers if pair[0] != b"content-length"), _length(len(data)))
         heads = dict(headers)
         if b"connection" in heads:
             self.keep = self.keep and heads[b"connection"].lower() != b"close"
             headers = tuple(pair for pair in headers if pair[0] != b"connection")
-        length = int(heads[b"content-length"]) if b"content-length" in heads else None
+        stated = heads.get(b"content-length")
         lines = [_status_line(status), *map(b": ".join, headers)]  # formatting each costs several times as much
         if not self.keep:
             lines.append(b"connection: close")
         self._bodyless = self.method == "HEAD" or status in _BODYLESS
-        if length is None and not self._bodyless:
+        if stated is None and not self._bodyless:
             self._chunked = True
             lines.append(b"transfer-encoding: chunked")
         lines.append(b"\r\n")
-        head = b"\r\n".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+        head, breaks = b"\r\n".join(lines), len(lines)
+        if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
             raise ValueError("a header of the answer holds a line break")
-        if over and not self._chunked and not self._bodyless and len(data) > (length or 0):
+        if self._chunked and over:
+            self.begun = True
+            if not self.complete:
+                self._say_last(data, head)
+            return
+        length = 0 if stated is None or self._bodyless else int(stated)
+        if over and not self._bodyless and len(data) > length:
             raise ValueError("the body is longer than its content-length")
         self.begun = True
-        self._left_to_send = 0 if self._bodyless else length or 0
-        if over and self._chunked and not self.complete:
-            self._say_last(data, head)
-            return
+        self._left_to_send = length
         if not over:
             self._send(head, data)
         elif not self.complete:

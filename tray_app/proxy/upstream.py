@@ -9,7 +9,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 
 import httptools
 from msgspec import Struct
@@ -22,6 +22,7 @@ from tray_app.proxy.http1 import QUICK_READ, READ, SLOW_READ, Connection, Patien
 from tray_app.proxy.network import Gateway, gateway_for, tls_context
 
 KEEP_IDLE_S = 60.0
+LEADS_KEPT = 64
 Secret = Callable[[Profile], str | None]
 
 
@@ -35,11 +36,29 @@ class Timeouts(Struct, frozen=True):
 
 
 class _Way(Struct, frozen=True):
-    """How a base URL is reached. `host_line` is the end of a request's first line, and the line after it."""
+    """How a base URL is reached. `leads` are beginnings of heads: those of a client's requests come again and again."""
 
     base: Base
     gateway: Gateway | None
-    host_line: bytes
+    leads: dict[tuple[str, str, bytes, Headers], bytes]
+
+    def lead(self, call: Call) -> bytes:
+        """The head of `call` without the length of its body and the key."""
+        key = (call.method, call.path, call.query, call.headers)
+        found = self.leads.get(key)
+        if found is None:
+            if len(self.leads) >= LEADS_KEPT:
+                self.leads.clear()
+            found = self.leads[key] = self._spelled(call)
+        return found
+
+    def _spelled(self, call: Call) -> bytes:
+        origin = self.base.origin
+        target = self.base.path + call.path.encode("latin-1") + (b"?" + call.query if call.query else b"")
+        if self.gateway is not None and not origin.tls:
+            target = str(origin).encode() + target
+        lines = [b"%b %b HTTP/1.1" % (call.method.encode(), target), b"host: " + origin.authority]
+        return b"\r\n".join([*lines, *(name + b": " + value for name, value in call.headers), b""])
 
 
 class Upstream:
@@ -90,8 +109,7 @@ class Upstream:
     def _find_way(self, base_url: str) -> _Way:
         base = base_of(base_url)
         origin = base.origin
-        way = _Way(base, gateway_for(origin), b" HTTP/1.1\r\nhost: " + origin.authority + b"\r\n")
-        self._ways[base_url] = way
+        way = self._ways[base_url] = _Way(base, gateway_for(origin), {})
         return way
 
     def _exchange(self, connection: Connection, call: Call, head: bytes) -> Awaitable[Response | Unreachable | Stale]:
@@ -104,11 +122,7 @@ class Upstream:
         return connection.exchange(head, call.body, bodyless=bodyless, patience=patience, piece=piece)
 
     def _head(self, call: Call, profile: Profile, way: _Way) -> bytes | None:
-        base, gateway = way.base, way.gateway
-        target = base.path + call.path.encode("latin-1") + (b"?" + call.query if call.query else b"")
-        if gateway is not None and not base.origin.tls:
-            target = str(base.origin).encode() + target
-        parts = [call.method.encode(), b" ", target, way.host_line, _spelled(call.headers)]
+        parts = [way.lead(call)]
         if call.body or call.method in ("POST", "PUT", "PATCH"):
             parts.append(b"content-length: %d\r\n" % len(call.body))
         provider = self._providers().get(profile.provider)
@@ -218,12 +232,6 @@ def _limits(timeouts: Timeouts) -> tuple[Timeouts, Patience, Patience]:
     """What settings say, and what follows for a stream, and for an answer that is none."""
     total = timeouts.total_non_stream
     return timeouts, Patience(timeouts.first_byte, timeouts.idle), Patience(total, timeouts.idle, total)
-
-
-@lru_cache(maxsize=64)
-def _spelled(headers: Headers) -> bytes:
-    """Header lines: those of a client's requests are the same again and again."""
-    return b"".join([name + b": " + value + b"\r\n" for name, value in headers])
 
 
 async def _happy_socket(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
