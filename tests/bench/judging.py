@@ -22,7 +22,7 @@ import httpx
 
 from tests.bench.switcher import CHECKOUT
 from tests.bench.table import Row, Series
-from tests.rig import CHAT, MODEL, Rig, running, script_of
+from tests.rig import CHAT, MODEL, Rig, plain_http, running, script_of
 from tray_app.core.classify import classify
 from tray_app.core.policy import Case, Lane, Progress, Rules, Strategy, Tried, next_step
 from tray_app.core.pool import Member, Pool, pool_of
@@ -59,7 +59,7 @@ def _count(name: str, value: float, most: float, note: str = "") -> Row:
 
 def _ask(rig: Rig, number: int, told: list[int]) -> None:
     body = {"model": MODEL, "messages": [{"role": "user", "content": f"question {number}"}]}
-    with httpx.Client(base_url=rig.url, headers=rig.client.headers, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=rig.url, headers=rig.client.headers, timeout=60, transport=plain_http()) as client:
         told.append(client.post(CHAT, json=body).status_code)
 
 
@@ -77,7 +77,8 @@ def _herd(folder: Path, crowd: int, dies_s: float) -> Iterator[Row]:
             while rig.calls().get("dead", 0) < crowd and time.monotonic() - began < dies_s * 0.9:
                 time.sleep(0.01)
             in_flight = rig.calls().get("dead", 0)
-            time.sleep(max(0.0, began + dies_s * 1.1 - time.monotonic()))
+            while not any(call.ended for call in rig.simulator.calls) and time.monotonic() - began < dies_s * 5:
+                time.sleep(0.002)
             for number in range(LATECOMERS):
                 pool.submit(_ask, rig, crowd + number, told)
         failovers = rig.rows("SELECT count(*) AS n FROM failover")[0]["n"]
