@@ -7,12 +7,12 @@ import random
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -20,8 +20,12 @@ from tray_app import app as house
 from tray_app.core.values import Fact
 from tray_app.host.home import Home, find_home, write_private
 from tray_app.host.vault import Entry, open_vault
+from tray_app.ledger.writer import Writer
 from tray_app.simulator.script import parse
 from tray_app.simulator.thread import SimulatorThread
+
+if TYPE_CHECKING:
+    import pytest
 
 SETTINGS = """
 [secrets]
@@ -267,6 +271,17 @@ def running(
                 yield rig
         finally:
             (rig.app if rig else app).stop()
+
+
+def settle_slowly(monkeypatch: pytest.MonkeyPatch, wait: Callable[[], Awaitable[object]]) -> None:
+    """Whoever waits for records to be safe also waits for what `wait` gives."""
+    settled = Writer.settled
+
+    async def slowly(writer: Writer) -> None:
+        await settled(writer)
+        await wait()
+
+    monkeypatch.setattr(Writer, "settled", slowly)
 
 
 def plain_http() -> httpx.HTTPTransport:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.bench.switcher import CHECKOUT
+from tests.bench.switcher import CHECKOUT, environment
 from tests.bench.table import Row, Series
 from tests.rig import CHAT, MODEL, Rig, plain_http, running, script_of
 from tray_app.core.classify import classify
@@ -175,7 +175,14 @@ def _judged(folder: Path, times: int) -> Row:
     used = []
     for _ in range(3):
         before = _children_s()
-        subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            env=environment(folder),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
         used.append((_children_s() - before) / lines * 1e6)
     return Row(f"o-switcher classify, {lines} answers: CPU a line", Series(tuple(used), "us"), floor=100)
 

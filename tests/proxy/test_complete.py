@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
 
 from tests.proxy.test_leaving import asking
-from tests.rig import running, script_of
+from tests.rig import running, script_of, settle_slowly
 from tray_app.core.policy import Lane
 from tray_app.core.values import Outcome, Profile, Protocol
-from tray_app.ledger.writer import Writer
 from tray_app.proxy.accept import Accepted, Unpacking
 from tray_app.proxy.attempt import Attempt, Passed
 from tray_app.proxy.deadlines import Deadlines
@@ -65,17 +63,13 @@ def test_what_is_not_whole_or_not_plain_is_looked_at_more_closely(what: str) -> 
 @pytest.fixture
 def safe(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Set once records may be taken for safe."""
-    event, settled = threading.Event(), Writer.settled
+    event = threading.Event()
 
-    def slowly(writer: Writer) -> Awaitable[None]:
-        async def wait() -> None:
-            await settled(writer)
-            while not event.is_set():
-                await asyncio.sleep(0.01)
+    async def wait() -> None:
+        while not event.is_set():
+            await asyncio.sleep(0.01)
 
-        return wait()
-
-    monkeypatch.setattr(Writer, "settled", slowly)
+    settle_slowly(monkeypatch, wait)
     return event
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.rig import MODEL, Rig, running, said, script_of
-from tray_app.ledger.writer import Writer
+from tests.rig import MODEL, Rig, running, said, script_of, settle_slowly
 from tray_app.proxy import patience
 
 BODY = {"model": MODEL, "stream": True, "max_tokens": 99, "input": "q", "messages": [{"role": "user", "content": "q"}]}
@@ -74,16 +72,7 @@ DOCUMENTS = {
 def test_a_whole_answer_that_waits_for_the_disk_alone_comes_as_it_is(
     tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settled = Writer.settled
-
-    def slowly(writer: Writer) -> Awaitable[None]:
-        async def wait() -> None:
-            await settled(writer)
-            await asyncio.sleep(0.3)
-
-        return wait()
-
-    monkeypatch.setattr(Writer, "settled", slowly)
+    settle_slowly(monkeypatch, lambda: asyncio.sleep(0.3))
     document = json.dumps(DOCUMENTS[path])
     step = f'{{do="custom", status=200, body={json.dumps(document)}}}'
     with running(tmp_path, script_of(only=step)) as rig:

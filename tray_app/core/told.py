@@ -107,6 +107,8 @@ class Told:
 
     def slow(self) -> None:
         """The client is slow: from now on as little is held as may be."""
+        if self._block == SLOW_BLOCK_BYTES:
+            return
         self._limit, self._block = min(self._limit, SLOW_KEPT_BYTES), SLOW_BLOCK_BYTES
         if self._kept > self._limit or self._size >= self._block:
             self._pack()

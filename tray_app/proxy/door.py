@@ -463,6 +463,7 @@ async def _send_answer(answer: Answer, call: Call, exchange: Exchange) -> None:
         while not body.over:
             body.through = exchange.through  # from now on: the head is out
             if exchange.slow:
+                body.slow()
                 await exchange.drained()
             data = await body.read()
             if body.over and not body.cut:

@@ -85,6 +85,8 @@ class _Whole:
         self.over = True
         return self._data
 
+    def slow(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -110,6 +112,9 @@ class _Told:
         said = errorbody.read(await _all_of(self._body))
         self.over = True
         return stream_error(self._call.protocol, said.message or "the provider gave no answer", self._call.id)
+
+    def slow(self) -> None:
+        self._body.slow()
 
     def close(self) -> None:
         self._body.close()
@@ -140,6 +145,9 @@ class _Restreamed:
             return stream_error(self._call.protocol, words, self._call.id)
         document["object"] = "chat.completion.chunk"
         return b"data: " + msgspec.json.encode(document) + b"\n\ndata: [DONE]\n\n"
+
+    def slow(self) -> None:
+        self._body.slow()
 
     def close(self) -> None:
         self._body.close()
@@ -172,6 +180,9 @@ class _Unpacked:
             self.cut = self.over = True
             words = "the provider's stream is compressed in a way that cannot be read"
             return stream_error(self._call.protocol, f"O-Switcher: {words}", self._call.id)
+
+    def slow(self) -> None:
+        self._body.slow()
 
     def close(self) -> None:
         self._body.close()

@@ -52,7 +52,7 @@ from tray_app.core.values import (
     Verdict,
 )
 from tray_app.proxy import learning, moving
-from tray_app.proxy.accept import Accepted, Rejected, accept
+from tray_app.proxy.accept import Accepted, Judged, Rejected, accept
 from tray_app.proxy.attempt import Attempt, Passed, Step
 from tray_app.proxy.heads import marks, passed_on
 from tray_app.proxy.http1 import Response
@@ -286,7 +286,7 @@ class _Request:
             means.cell.set(pool, visible=means.cell.pool.offline)
         means.heard(profile, response.headers, attempt.lane.model)
         judged = accept(call, response, goes_on=goes_on)
-        return judged if isinstance(judged, Accepted | Rejected) else await judged
+        return judged if isinstance(judged, Judged) else await judged
 
     def _worded(self, attempt: Attempt, call: Call) -> Call:
         """The call as that way spells it, and with its usage asked for where it would not be told else."""

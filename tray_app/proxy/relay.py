@@ -51,6 +51,9 @@ class Body(Interface):
 
     async def read(self) -> bytes: ...
 
+    def slow(self) -> None:
+        """The client takes less than it is sent: as little is to be held for it as may be."""
+
     def close(self) -> None: ...
 
 
@@ -248,15 +251,18 @@ class Relay:
             return await response.read()
         if response.pending:
             return response.take()
-        response.tap = partial(self._pass, leg, leg.watch, self.through, self._told)
+        response.tap = partial(self._pass, leg, leg.watch, self.through)
         try:
             return await response.read()
         finally:
             response.tap = None
 
-    def _pass(
-        self, leg: _Leg, watch: sse.EndWatch, through: Callable[[bytes], bool], told: Told | None, parts: list[bytes]
-    ) -> bool:
+    def slow(self) -> None:
+        """See `Body`."""
+        if self._told is not None:
+            self._told.slow()
+
+    def _pass(self, leg: _Leg, watch: sse.EndWatch, through: Callable[[bytes], bool], parts: list[bytes]) -> bool:
         """Send on what has arrived, without a turn of the loop. The end, errors and a slow client are `read`'s."""
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         if watch.ending(data):
@@ -270,15 +276,13 @@ class Relay:
         if leg.hides_usage:
             whole = without_usage(whole)
         if whole and not through(whole):
-            if told is not None:
-                told.slow()
             return False
         leg.half = half
         watch.keep(data)
         leg.chunks += 1
         leg.sent += len(whole)
-        if told is not None:
-            told.passed(whole)
+        if self._told is not None:
+            self._told.passed(whole)
         return True
 
     def _cut_at_event(self, data: bytes) -> tuple[bytes, bytes]:

@@ -18,6 +18,7 @@ from tests.proxy.faults.kinds import good
 from tests.proxy.faults.stage import SLOTS, Ask, Client, End, Play, Stage, staged, turns
 from tests.proxy.faults.wires import Framing, Wire, answer, wire
 from tray_app.app import now_ms
+from tray_app.core.told import SLOW_BLOCK_BYTES, Told
 from tray_app.core.values import Protocol
 
 READERS = 200
@@ -91,6 +92,8 @@ def test_two_hundred_slow_readers_cost_little(tmp_path: Path) -> None:
             readers = [await _deaf(stage, place, play, SMALL) for place in range(SLOTS, SLOTS + READERS)]
             left = await _until_stuck(stage, READERS)
             gc.collect()
+            held = [one for one in gc.get_objects() if isinstance(one, Told)]
+            assert len(held) == READERS and {one._block for one in held} == {SLOW_BLOCK_BYTES}, "known for slow"
             taken = tracemalloc.take_snapshot().filter_traces(
                 [tracemalloc.Filter(inclusive=False, filename_pattern=OURS)]
             )
