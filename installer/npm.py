@@ -19,7 +19,8 @@ from terminal import Problem, Progress
 # what npm says -> what it means, the first that fits
 _MEANINGS = (
     (
-        ("EINTEGRITY",),
+        # what is unpacked while it comes may be found damaged before its hash is known
+        ("EINTEGRITY", "Z_DATA_ERROR", "Z_BUF_ERROR", "TAR_BAD_ARCHIVE"),
         "a downloaded npm package does not have the hash that the lock names, so nothing was installed: the registry "
         "is at fault, or the lock is damaged (git restore installer).",
     ),
@@ -59,7 +60,7 @@ def diagnose(output: str, log: Path) -> Problem:
     for marks, meaning in _MEANINGS:
         if any(mark in output for mark in marks):
             return Problem(f"{meaning} Details: {log}")
-    errors = re.findall(r"^npm (?:error|ERR!) (?!code )(.*\S)$", output, re.MULTILINE)
+    errors = re.findall(r"^npm (?:error|ERR!) (?!code |errno )(.*\S)$", output, re.MULTILINE)
     first = f" ({errors[0][:200]})" if errors else ""
     return Problem(f"npm could not install the coding agents{first}. Details: {log}")
 

@@ -116,7 +116,14 @@ def test_one_that_is_not_what_the_lock_names_is_refused_and_the_next_run_makes_i
         ("npm error code ENOTFOUND\nnpm error network request failed", "no answer from the npm registry"),
         ("npm ERR! code SELF_SIGNED_CERT_IN_CHAIN\n", "set NODE_EXTRA_CA_CERTS"),
         ("npm error code ENOSPC\nnpm error nospc no space left on device", "the disk is full"),
+        ("npm error code EINTEGRITY\nnpm error sha512-x integrity checksum failed", "not have the hash that the lock"),
+        # the same tampered file, where its end came later than the rest: seen one time in six
+        (
+            "npm error code Z_DATA_ERROR\nnpm error errno -3\nnpm error zlib: incorrect",
+            "not have the hash that the lock",
+        ),
         ("npm error code EUSAGE\nnpm error\nnpm error Missing: a@1 from lock file", "(Missing: a@1 from lock file)"),
+        ("npm error code EISDIR\nnpm error errno -21\nnpm error a folder is in the way", "(a folder is in the way)"),
     ],
 )
 def test_a_failure_is_one_line_with_the_advice_that_fits(output: str, words: str) -> None:

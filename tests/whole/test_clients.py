@@ -158,8 +158,8 @@ def test_a_client_with_files_of_its_own_is_run_beside_them(tmp_path: Path, simul
     programs.mkdir()
     script = programs / "llm"
     script.write_text(
-        '#!/bin/sh\necho "$LLM_USER_PATH"; cat "$LLM_USER_PATH/keys.json"; echo; echo new > "$LLM_USER_PATH/logs.db"\n'
-        'cat "$LLM_USER_PATH/extra-openai-models.yaml"; echo "$@"; trap "exit 9" TERM; [ "$1" = wait ] || exit 0\n'
+        '#!/bin/sh\ntrap "exit 9" TERM; echo "$LLM_USER_PATH"; cat "$LLM_USER_PATH/keys.json"; echo\n'
+        'echo new > "$LLM_USER_PATH/logs.db"; cat "$LLM_USER_PATH/extra-openai-models.yaml"; echo "$@"; [ "$1" = wait ] || exit 0\n'
         "while :; do sleep 0.05; done\n"
     )
     script.chmod(0o755)
