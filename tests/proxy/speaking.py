@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 
@@ -60,8 +60,22 @@ def speaking(*speakers: Speaker) -> Iterator[tuple[Speaker, ...]]:
         for speaker in speakers:
             listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
             speaker.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
-            threading.Thread(target=_listen, args=(listening, speaker), daemon=True).start()
+            listener = threading.Thread(target=_listen, args=(listening, speaker), daemon=True)
+            listener.start()
+            stack.callback(_end, listening, listener)
         yield speakers
+
+
+def _end(listening: socket.socket, listener: threading.Thread) -> None:
+    """Wake the thread, and wait for it.
+
+    A socket that is closed does not wake who waits in it; a signal would, and the call then begins again by the
+    number of the file, which may by then be another test's socket.
+    """
+    with suppress(OSError):
+        listening.shutdown(socket.SHUT_RDWR)
+    listener.join(10)
+    assert not listener.is_alive()
 
 
 def _listen(listening: socket.socket, speaker: Speaker) -> None:

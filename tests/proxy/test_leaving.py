@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.rig import CHAT, MODEL, Rig, running, script_of
+from tests.stalls import Watch
 
 
 @contextmanager
@@ -55,9 +56,9 @@ def test_the_providers_call_ends_within_100_ms(tmp_path: Path, behaviour: str, s
             time.sleep(0.15)
             if reset:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-            left_at = time.monotonic()
+            left = Watch()
         assert until(lambda: rig.simulator.calls[0].client_left)
-        assert time.monotonic() - left_at < 0.25  # the bound is 100 ms; the test machine may be busy
+        assert left.seconds < 0.2  # the bound is 100 ms; the test machine may be slow
         found = rig.eventually("SELECT outcome, attempts FROM request WHERE outcome IS NOT NULL")
         assert found == [{"outcome": "client_cancelled", "attempts": 1}]
         assert rig.eventually("SELECT outcome FROM attempt WHERE outcome IS NOT NULL") == [

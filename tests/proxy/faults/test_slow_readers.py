@@ -17,6 +17,7 @@ from tests.proxy.faults.answers import content_type, events
 from tests.proxy.faults.kinds import good
 from tests.proxy.faults.stage import SLOTS, Ask, Client, End, Play, Stage, staged, turns
 from tests.proxy.faults.wires import Framing, Wire, answer, wire
+from tests.stalls import Watch
 from tray_app.app import now_ms
 from tray_app.core.told import SLOW_BLOCK_BYTES, Told
 from tray_app.core.values import Protocol
@@ -152,7 +153,7 @@ def test_who_leaves_ends_the_providers_call_and_nobody_is_to_blame(
     asked = answers.asked(protocol, f"leaving {moment} {stream} {protocol}", stream=stream)
     began_at = now_ms()
     took, took_back = patient.run(lambda: _leave(patient, Ask(asked.target, asked.body, lambda *_: play), slow=slow))
-    assert took < 0.25  # the bound is 100 ms; the test machine may be busy
+    assert took < 0.2  # the bound is 100 ms; the test machine may be slow
     assert took_back == (0, 0, 0)
     rows = patient.eventually(
         "SELECT r.outcome, r.attempts, r.failovers, a.outcome AS of_attempt, a.error_class FROM request r"
@@ -181,7 +182,6 @@ def _flooding(protocol: Protocol, *, stream: bool) -> Play:
 
 async def _leave(stage: Stage, ask: Ask, *, slow: bool) -> tuple[float, tuple[int, int, int]]:
     """Ask, leave, and see how long the provider's call goes on; what is left of it in the pool."""
-    loop = asyncio.get_running_loop()
     pristine = stage.play(0, ask)
     for one in list(stage.providers):
         one.transport.abort()
@@ -195,11 +195,11 @@ async def _leave(stage: Stage, ask: Ask, *, slow: bool) -> tuple[float, tuple[in
             await asyncio.sleep(0.002)
     await asyncio.sleep(0.3 if slow else 0.05)
     assert len(stage.providers) == 1
-    left_at = loop.time()
+    left = Watch()
     client.transport.abort()
-    while stage.providers and loop.time() - left_at < 2:
+    while stage.providers and left.seconds < 2:
         await asyncio.sleep(0.002)
-    took = loop.time() - left_at
+    took = left.seconds
     await asyncio.sleep(0.05)
     member = stage.app.cell.pool.members["s0-a"]
     stage.app.cell.set(pristine)
