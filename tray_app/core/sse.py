@@ -246,7 +246,7 @@ _PLAIN_OF = {
             rb'data: \{"type": ?"content_block_delta", ?"index": ?\d+, ?'
             rb'"delta": ?\{"type": ?"text_delta", ?"text": ?"[^"]'
         ),
-        (*_ODD, b"response.", b"message_stop"),
+        (*_ODD, b"[DONE]", b"response.", b"message_stop"),
     ),
 }
 _GLANCE = 8_192
