@@ -45,6 +45,7 @@ from tray_app.core.values import (
     Remember,
     RequestStarted,
     Scope,
+    Spent,
 )
 from tray_app.ledger import batch, database
 
@@ -142,6 +143,20 @@ def test_in_a_hurry_what_has_only_begun_waits_until_it_ends(history: Path) -> No
         batch.write(connection, [], unfinished)
     assert one(history, "SELECT count(*) FROM request WHERE outcome IS NULL") == 1
     assert (set(unfinished.young), set(unfinished.open)) == (set(), {id_of(3)})
+
+
+def test_the_next_file_gets_no_providers_words_on_calls_that_it_does_not_hold(history: Path) -> None:
+    unfinished = batch.Unfinished()
+    with closing(database.open_for_writing(history, 1).connection) as connection:
+        told = attempt_ended(1, spent=Spent(1, 1, usage='{"x": 1}'))
+        batch.write(connection, [started(2)], unfinished)
+        batch.write(connection, [started(1), attempt_started(1), told, ended(1)], unfinished, open_too=False)
+        assert one(history, "SELECT count(*) FROM attempt") == 1
+    other = history.with_name("next.db")
+    with closing(database.open_for_writing(other, 1).connection) as connection:
+        batch.write(connection, unfinished.taken(), unfinished)
+    assert one(other, "SELECT count(*) FROM attempt_usage") == 0
+    assert ask(other, "SELECT id FROM request") == [{"id": id_of(2)}]
 
 
 def test_an_end_whose_beginning_was_dropped_is_counted_as_lost(history: Path) -> None:

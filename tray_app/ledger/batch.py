@@ -170,6 +170,7 @@ class Unfinished:
         if not young_only:
             starts[:0] = self.open.values()
             self.open.clear()
+            self.words.clear()  # the calls that they belong to are not in the next file
         return starts
 
 
