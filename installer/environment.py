@@ -35,6 +35,7 @@ CHECKOUT = HERE.parent
 PACKAGE = "tray_app"
 MARKER = "complete.json"
 IN_USE = "in-use"
+SET_UP = "set-up.lock"
 COMMANDS = ("o-switcher", "o-switcher-tray")
 NPM_FILES = ("package.json", "package-lock.json")
 
@@ -129,7 +130,7 @@ def ensure(plan: Plan) -> Environment:
     if _is_complete(place, key):
         return Environment(place)
     place.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(place.parent / "set-up.lock") as held:
+    with alone(place.parent / SET_UP) as held:
         if not _is_complete(place, key):
             _remove_unfinished(place.parent)
             _check_space(place.parent, plan.space_mb)
@@ -141,13 +142,13 @@ def ensure(plan: Plan) -> Environment:
 
 def remove_earlier(plan: Plan, current: Environment) -> list[Path]:
     """Removes what an installed app used before; returns what stays because something still runs from it."""
-    with _alone(current.folder.parent / "set-up.lock"):
+    with alone(current.folder.parent / SET_UP):
         return _remove_stale(plan, current.folder)
 
 
 def discard(unwanted: Environment) -> None:
     """Removes an environment that was made and is not going to be used."""
-    with _alone(unwanted.folder.parent / "set-up.lock"):
+    with alone(unwanted.folder.parent / SET_UP):
         _remove(unwanted.folder)
 
 
@@ -156,7 +157,7 @@ def tidy_up() -> None:
     parent = environments_folder()
     if not parent.is_dir():
         return
-    with _alone(parent / "set-up.lock"):
+    with alone(parent / SET_UP):
         _remove_unfinished(parent)
         if any(place.is_dir() and place.name != "downloads" for place in parent.iterdir()):
             return
@@ -164,7 +165,7 @@ def tidy_up() -> None:
         for log in parent.glob("*.log"):
             log.unlink(missing_ok=True)
         if sys.platform != "win32":  # there a file that is open stays
-            (parent / "set-up.lock").unlink(missing_ok=True)
+            (parent / SET_UP).unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 parent.rmdir()
 
@@ -174,7 +175,7 @@ def remove_all(kind: str) -> list[Path]:
     parent = environments_folder()
     if not parent.is_dir():
         return []
-    with _alone(parent / "set-up.lock"):
+    with alone(parent / SET_UP):
         found = [place for place in parent.glob(f"{kind}-*") if place.is_dir()]
         return [place for place in found if not _remove(place)]
 
@@ -375,7 +376,7 @@ def _hold(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[int]:
+def alone(path: Path) -> Iterator[int]:
     """Holds the set-up lock; the operating system frees it when its holders end, however they end."""
     descriptor = _locked(path)
     while not _is_still(path, descriptor):  # an uninstalling has removed it meanwhile: what we hold locks nobody out

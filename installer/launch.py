@@ -43,28 +43,24 @@ def _take_code(copies: Path) -> None:
     """Have this build's copy of our code among those, and hold it until the app ends; others go unless they run."""
     build = (environment.CHECKOUT / CODE).read_text(encoding="utf-8").strip()
     copy = environment.Environment(copies / build)
-    if not copy.folder.is_dir():
-        _copy(copy.folder)
-    copy.hold()
+    with environment.alone(copies / environment.SET_UP):  # else what is not held yet could be cleared up by another
+        if not copy.folder.is_dir():
+            _copy(copy.folder)
+        copy.hold()
     for place in copies.iterdir():
         if place.is_dir() and place != copy.folder:
             environment.discard(environment.Environment(place))
 
 
 def _copy(folder: Path) -> None:
-    """In one step: one that was interrupted is none, and of two starts at once one wins."""
+    """In one step: one that was interrupted is none."""
     part = folder.with_name(f"part-{os.getpid()}")
+    shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     (part / environment.IN_USE).touch()
-    environment.Environment(part).hold()  # against another start that clears up
     source = environment.CHECKOUT / environment.PACKAGE
     shutil.copytree(source, part / environment.PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
-    try:
-        part.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-        shutil.rmtree(part)
+    part.rename(folder)
 
 
 def _tell(sentence: str) -> None:

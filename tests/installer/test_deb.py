@@ -5,6 +5,7 @@ Bare Debians, apt, an update and a removal are `deb_trial.py`'s, which takes min
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
@@ -243,6 +244,24 @@ def test_starts_at_once_share_one_copy_and_one_that_was_interrupted_goes(
         process.communicate(timeout=60)
     assert [process.returncode for process in both] == [0] * 4
     assert [path.name for path in code.iterdir() if path.is_dir()] == [copy.name]
+
+
+def test_a_copy_is_made_by_one_start_at_a_time(installed: Installed, checkout: Checkout) -> None:
+    """Another that clears up would else take away what this one has begun and not yet marked as in use."""
+    assert installed.run("where").returncode == 0
+    (code,) = checkout.environments.glob("packaged-*/code")
+    (copy,) = (path for path in code.iterdir() if path.is_dir())
+    shutil.rmtree(copy)
+    with (code / "set-up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with installed.start("exit", "0") as process:
+            assert process.stderr is not None
+            assert "waiting for it" in process.stderr.readline()
+            assert [path for path in code.iterdir() if path.is_dir()] == []
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert copy.is_dir()
 
 
 def test_a_first_start_without_a_network_says_what_to_do_there_too(installed: Installed) -> None:
