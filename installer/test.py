@@ -23,8 +23,8 @@ from terminal import run_or_explain
 # line in a process of its own. More of them crowd two cores. Only the others may use what there is but one of, such
 # as a port.
 BESIDE = (
-    ("tests/agents", "tests/core", "tests/ledger", "tests/proxy/faults", "tests/simulator"),
-    ("tests/clients", "tests/control", "tests/faces/web", "tests/host"),
+    ("tests/agents", "tests/core", "tests/ledger", "tests/proxy", "tests/simulator"),
+    ("tests/clients", "tests/control", "tests/faces/cli", "tests/faces/web", "tests/host"),
 )
 COVERAGE_ALL = 90
 COVERAGE_CORE = 100
