@@ -27,6 +27,7 @@ from tray_app.simulator.thread import SimulatorThread
 if TYPE_CHECKING:
     import pytest
 
+PATIENCE_S = 10.0  # for what comes soon: on a machine that is busy with others, not at once
 SETTINGS = """
 [secrets]
 store = "file"
@@ -40,6 +41,14 @@ max_ms = 40
 """
 CHAT = "/openrouter/v1/chat/completions"
 MODEL = "openai/gpt-4o-mini"
+
+
+def eventually(holds: Callable[[], object], within_s: float = PATIENCE_S) -> bool:
+    """Whether it comes true in time."""
+    end = time.monotonic() + within_s
+    while not (true := holds()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(true)
 
 
 def key_of(name: str) -> str:
@@ -149,7 +158,7 @@ class Rig:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(sql, parameters)]
 
-    def eventually(self, sql: str, *parameters: object, within_s: float = 3.0) -> list[dict[str, Any]]:
+    def eventually(self, sql: str, *parameters: object, within_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         """The rows of `sql` once there are any."""
         deadline = time.monotonic() + within_s
         while not (found := self.rows(sql, *parameters)) and time.monotonic() < deadline:

@@ -22,8 +22,8 @@ import pytest
 
 from tests.clients.agents import MODEL, PROMPT, SIDE, Agent
 from tests.clients.test_connected import MODELS, POINTING, asked
-from tests.control.test_discovery import Machine, eventually, profiles
-from tests.rig import key_of, script_of
+from tests.control.test_discovery import Machine, profiles
+from tests.rig import eventually, key_of, script_of
 from tray_app import app as house
 from tray_app.agents.opencode_database import rows
 from tray_app.control.callers import connect
@@ -118,9 +118,9 @@ def machine(tmp_path: Path, opencode: OpenCode, monkeypatch: pytest.MonkeyPatch)
 def test_a_login_adds_a_profile_and_another_one_leaves_the_earlier_there(machine: Machine, opencode: OpenCode) -> None:
     with machine.running() as app:
         opencode.log_in("openrouter", key_of("a"))
-        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode"], within=20)
+        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode"], 20)
         opencode.log_in("openrouter", key_of("b"))
-        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode", "openrouter-opencode-2"], within=20)
+        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode", "openrouter-opencode-2"], 20)
         held = {"type": "api", "key": key_of("b")}
         assert json.loads((opencode.data / "auth.json").read_text()) == {"openrouter": held}
         _connected_opencode_asks_us(app, opencode)
@@ -159,9 +159,9 @@ def test_a_credential_in_its_database_is_found(
         _connect(server, "openrouter", key_of("a"))
         found = [(owner, value) for owner, value, _ in rows(opencode.data / "opencode.db")]
         assert found == [("openrouter", {"type": "key", "key": key_of("a")})]
-        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode"], within=20)
+        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode"], 20)
         _connect(server, "openrouter", key_of("b"))
-        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode", "openrouter-opencode-2"], within=20)
+        assert eventually(lambda: list(profiles(app)) == ["openrouter-opencode", "openrouter-opencode-2"], 20)
 
 
 def _connect(server: http.client.HTTPConnection, provider: str, key: str) -> None:

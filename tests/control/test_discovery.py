@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.rig import CHAT, MODEL, SETTINGS, key_of, plain_http, script_of
+from tests.rig import CHAT, MODEL, SETTINGS, eventually, key_of, plain_http, script_of
 from tray_app import app as house
 from tray_app.agents.found import Found
 from tray_app.control.callers import connect
@@ -76,13 +76,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
 def profiles(app: house.App) -> dict[str, str]:
     """Each profile with its state."""
     return {view.id: view.state for view in app.service.status().profiles}
-
-
-def eventually(holds: Callable[[], bool], within: float = 5.0) -> bool:
-    end = time.monotonic() + within
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.02)
-    return holds()
 
 
 def ask(app: house.App, provider: str = "openrouter") -> httpx.Response:
@@ -156,7 +149,7 @@ def test_a_row_of_opencodes_database_is_a_login_too(machine: Machine, monkeypatc
         with machine.running() as app:
             value = json.dumps({"type": "key", "key": key_of("b")})
             connection.execute("INSERT INTO credential VALUES ('1', 'openrouter', ?)", (value,))
-            assert eventually(lambda: "openrouter-opencode" in profiles(app), within=10)
+            assert eventually(lambda: "openrouter-opencode" in profiles(app), 10)
 
 
 def test_a_key_that_was_removed_does_not_come_back_with_the_next_change(machine: Machine) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.rig import CHAT, MODEL, Rig, running, script_of
+from tests.rig import CHAT, MODEL, Rig, eventually, running, script_of
 from tests.stalls import Watch
 
 
@@ -30,15 +30,6 @@ def asking(rig: Rig, *, stream: bool) -> Iterator[socket.socket]:
         yield sock
 
 
-def until(what: object, within_s: float = 2.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if what():  # type: ignore[operator]
-            return True
-        time.sleep(0.01)
-    return False
-
-
 MOMENTS = [
     pytest.param('{do="hang", when="before_head"}', False, id="before the head"),
     pytest.param('{do="hang", when="after_head"}', True, id="after the head, before an event"),
@@ -52,12 +43,12 @@ MOMENTS = [
 def test_the_providers_call_ends_within_100_ms(tmp_path: Path, behaviour: str, stream: bool, reset: bool) -> None:
     with running(tmp_path, script_of(first=behaviour, second='{do="ok"}')) as rig:
         with asking(rig, stream=stream) as sock:
-            assert until(lambda: rig.simulator.calls)
+            assert eventually(lambda: rig.simulator.calls)
             time.sleep(0.15)
             if reset:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
             left = Watch()
-        assert until(lambda: rig.simulator.calls[0].client_left)
+        assert eventually(lambda: rig.simulator.calls[0].client_left)
         assert left.seconds < 0.2  # the bound is 100 ms; the test machine may be slow
         found = rig.eventually("SELECT outcome, attempts FROM request WHERE outcome IS NOT NULL")
         assert found == [{"outcome": "client_cancelled", "attempts": 1}]
@@ -73,7 +64,7 @@ def test_leaving_during_a_wait_starts_no_further_call(tmp_path: Path) -> None:
     script = script_of(only='{do="rate_limit", retry_after_ms=800}')
     with running(tmp_path, script) as rig:
         with asking(rig, stream=False):
-            assert until(lambda: rig.simulator.calls)
+            assert eventually(lambda: rig.simulator.calls)
             time.sleep(0.1)
         found = rig.eventually("SELECT outcome, attempts FROM request WHERE outcome IS NOT NULL")
         assert found == [{"outcome": "client_cancelled", "attempts": 1}]
@@ -86,14 +77,14 @@ def test_a_hundred_that_leave_give_back_every_lease(tmp_path: Path) -> None:
         for _ in range(100):
             with asking(rig, stream=True):
                 pass
-        assert until(lambda: rig.app.service.status().profiles[0].in_flight == 0)
-        assert until(lambda: all(seen.ended for seen in rig.simulator.calls))
+        assert eventually(lambda: rig.app.service.status().profiles[0].in_flight == 0)
+        assert eventually(lambda: all(seen.ended for seen in rig.simulator.calls))
 
 
 def test_stopping_the_app_ends_running_answers_as_interrupted(tmp_path: Path) -> None:
     with running(tmp_path, script_of(only='{do="hang", when="mid_stream", after=2}')) as rig:
         with asking(rig, stream=True) as sock:
-            assert until(lambda: rig.simulator.calls)
+            assert eventually(lambda: rig.simulator.calls)
             time.sleep(0.1)
             import tray_app.app as house
 

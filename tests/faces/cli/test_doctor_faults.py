@@ -18,12 +18,11 @@ import keyring.backends.fail
 import pytest
 from keyring.errors import KeyringLocked
 
-from tests.control.test_discovery import eventually
 from tests.faces.cli.test_commands import Here, Run, runner
 from tests.faces.cli.test_doctor import foreign, hold, newer, torn
 from tests.host.ordinary_user import ordinary_user, shared_folder
 from tests.host.test_keyring import InMemory, use
-from tests.rig import Key, Rig, key_of, running, script_of
+from tests.rig import Key, Rig, eventually, key_of, running, script_of
 from tray_app import app as house
 from tray_app.control import doctor as room
 from tray_app.control.doctor import Doctor

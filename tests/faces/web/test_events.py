@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.rig import Rig, plain_http, running, script_of
+from tests.rig import Rig, eventually, plain_http, running, script_of
 from tray_app.control import feed
 from tray_app.control.callers import connect
 from tray_app.core.values import Lifecycle
@@ -72,13 +72,6 @@ def hearing(rig: Rig) -> bool:
     return rig.app.feed._see in rig.app.listeners
 
 
-def eventually(what: object) -> None:
-    deadline = time.monotonic() + 5
-    while not what() and time.monotonic() < deadline:  # type: ignore[operator]
-        time.sleep(0.01)
-    assert what()  # type: ignore[operator]
-
-
 def test_what_happens_is_told_as_in_the_decisions_log(rig: Rig) -> None:
     with listening(rig) as stream:
         request_id = rig.chat().headers["x-o-switcher-request-id"]
@@ -99,7 +92,7 @@ def test_nobody_listens_and_nothing_is_done(rig: Rig) -> None:
     assert rig.app.feed._told == 0
     with listening(rig):
         assert hearing(rig)
-    eventually(lambda: len(rig.app.feed) == 0)
+    assert eventually(lambda: len(rig.app.feed) == 0)
     assert hearing(rig)  # for a while: whoever comes back misses nothing
     rig.in_loop(rig.app.feed._stop_hearing)
     assert not hearing(rig)
@@ -109,7 +102,7 @@ def test_who_comes_back_is_told_what_it_missed(rig: Rig) -> None:
     with listening(rig) as stream:
         rig.chat()
         last = stream.until("request.end")[-1]["id"]
-    eventually(lambda: len(rig.app.feed) == 0)
+    assert eventually(lambda: len(rig.app.feed) == 0)
     missed = rig.chat().headers["x-o-switcher-request-id"]
     with listening(rig, **{"last-event-id": last}) as stream:
         told = stream.until("request.end")
@@ -132,7 +125,7 @@ def test_a_ring_that_has_turned_owns_up_and_tells_what_it_still_has(rig: Rig) ->
     with listening(rig) as stream:
         rig.in_loop(lambda: rig.app.record(Lifecycle("clock.leap", 1_000, "first")))
         first = stream.next()["id"]
-    eventually(lambda: len(rig.app.feed) == 0)
+    assert eventually(lambda: len(rig.app.feed) == 0)
     rig.in_loop(lambda: [rig.app.record(Lifecycle("clock.leap", 1_000, str(n))) for n in range(feed.RING + 5)])
     with listening(rig, **{"last-event-id": first}) as stream:
         told = [stream.next() for _ in range(feed.RING + 1)]
@@ -160,7 +153,7 @@ def test_a_listener_that_takes_nothing_is_given_up_and_holds_nobody_up(rig: Rig)
         lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         token = bearer(rig)["authorization"]
         lazy.sendall(f"GET {EVENTS} HTTP/1.1\r\nhost: {host}:{port}\r\nauthorization: {token}\r\n\r\n".encode())
-        eventually(lambda: len(rig.app.feed) == 1)
+        assert eventually(lambda: len(rig.app.feed) == 1)
 
         def flood() -> None:
             for _ in range(feed.BACKLOG // 4):

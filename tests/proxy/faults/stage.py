@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import httptools
 
-from tests.rig import SETTINGS
+from tests.rig import PATIENCE_S, SETTINGS
 from tray_app import app as house
 from tray_app.core.pool import Pool
 from tray_app.host.home import find_home, write_private
@@ -294,7 +294,7 @@ class Stage:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(sql, parameters)]
 
-    def eventually(self, sql: str, *parameters: object, within_s: float = 3.0) -> list[dict[str, Any]]:
+    def eventually(self, sql: str, *parameters: object, within_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         """The rows of `sql` once there are any."""
         deadline = time.monotonic() + within_s
         while not (found := self.rows(sql, *parameters)) and time.monotonic() < deadline:
