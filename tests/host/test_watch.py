@@ -30,7 +30,7 @@ class Eye:
     def _note(self) -> None:
         self.seen += 1
 
-    async def sees(self, deed: Callable[[], object], *, within: float = 3.0) -> bool:
+    async def sees(self, deed: Callable[[], object], *, within: float = 10.0) -> bool:
         """Whether it is called after `deed`."""
         before = self.seen
         deed()

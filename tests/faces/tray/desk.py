@@ -31,7 +31,7 @@ WATCHER = "org.kde.StatusNotifierWatcher"
 NOTIFICATIONS = "org.freedesktop.Notifications"
 LOGIND = "org.freedesktop.login1"
 DAEMON = "org.freedesktop.DBus"
-PATIENCE = 5.0
+PATIENCE = 15.0
 
 # no service folders: nothing of the machine's own is ever started by a message
 _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
