@@ -165,6 +165,16 @@ class Rig:
             time.sleep(0.02)
         return found
 
+    def rest(self) -> None:
+        """Wait until nothing has been written to the history for a while: what is late would begin a new file."""
+        files = (self.home.history, self.home.history.with_name(f"{self.home.history.name}-wal"))
+        seen, since = None, time.monotonic()
+        while time.monotonic() - since < 0.6:
+            now = [(file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()]
+            if now != seen:
+                seen, since = now, time.monotonic()
+            time.sleep(0.02)
+
     def decisions(self) -> list[dict[str, Any]]:
         """The decisions log."""
         return [json.loads(line) for line in self.home.decisions.read_text().splitlines()]

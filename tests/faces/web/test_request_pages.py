@@ -415,6 +415,7 @@ def test_without_a_session_nothing_is_shown(rig: Rig, address: str) -> None:
 def test_a_history_that_cannot_be_read_is_a_page_that_says_so(lively: Rig, address: str) -> None:
     with httpx.Client(base_url=lively.url, trust_env=False, timeout=20) as client:
         client.get(str(connect(lively.home.running).ask("report")["url"]))
+        lively.rest()
         history, kept = lively.home.history, lively.home.history.with_name("kept.db")
         history.rename(kept)
         history.mkdir()
