@@ -1,11 +1,13 @@
-"""For every test: signals as a shell gives them, a small disk, and in continuous integration no test that is not run."""
+"""For every test: signals as a shell gives them, a small disk, what is measured, and in CI no test that is not run."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if skipped and os.environ.get("CI") and session.exitstatus == 0:
         print(f"\n{len(skipped)} tests were skipped; none may be in continuous integration")
         session.exitstatus = 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Coverage makes Python three times as slow, and a line is reached or not: tests of many cases go unmeasured."""
+    here, in_threads = sys.gettrace(), threading.gettrace()
+    if here is None or item.get_closest_marker("many_cases") is None:
+        return (yield)
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]
+    try:
+        return (yield)
+    finally:
+        threading.settrace(in_threads)  # type: ignore[arg-type]
+        sys.settrace(here)
 
 
 @pytest.fixture

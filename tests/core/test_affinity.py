@@ -394,6 +394,7 @@ turns = st.lists(
 dialects: list[Callable[..., Body]] = [chat, anthropic, responses]
 
 
+@pytest.mark.many_cases
 @unhurried
 @given(st.dictionaries(names, odd, max_size=8))
 def test_no_json_makes_the_reader_stumble(body: Body) -> None:
@@ -409,6 +410,7 @@ def test_no_bytes_make_the_reader_stumble(client: str, headers: list[tuple[bytes
         assert found is None or len(found) == KEY_BYTES
 
 
+@pytest.mark.many_cases
 @unhurried
 @given(st.sampled_from(dialects), odd, turns)
 def test_what_is_said_later_never_changes_the_key(
@@ -532,5 +534,5 @@ class ConversationsMachine(RuleBasedStateMachine):
         assert len(self.held) == len(self.model) <= ROOM
 
 
-TestConversations = ConversationsMachine.TestCase
+TestConversations = pytest.mark.many_cases(ConversationsMachine.TestCase)
 TestConversations.settings = unhurried

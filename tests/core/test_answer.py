@@ -182,6 +182,7 @@ leaves = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
 documents = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(names, inner))
 
 
+@pytest.mark.many_cases
 @unhurried
 @given(documents)
 def test_no_document_makes_the_reader_stumble(document: object) -> None:

@@ -445,5 +445,5 @@ class BreakerMachine(RuleBasedStateMachine):
             assert admits(self.breaker, self.now, 0, self.rules)
 
 
-TestBreakerAgainstItsModel = BreakerMachine.TestCase
+TestBreakerAgainstItsModel = pytest.mark.many_cases(BreakerMachine.TestCase)
 TestBreakerAgainstItsModel.settings = settings(deadline=None, max_examples=150, stateful_step_count=50)

@@ -798,6 +798,7 @@ leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, 
 documents = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(names, inner))
 
 
+@pytest.mark.many_cases
 @unhurried
 @given(
     st.integers(200, 599),
@@ -1502,6 +1503,7 @@ strangers = st.text(st.characters(codec="ascii", categories=["L"]), min_size=9) 
 shapes = st.recursive(leaves | st.just(POISON), lambda inner: st.lists(inner) | st.dictionaries(strangers, inner))
 
 
+@pytest.mark.many_cases
 @unhurried
 @given(st.integers(400, 599), shapes | st.binary().map(lambda raw: "<" + raw.hex()), st.booleans())
 def test_an_unknown_shape_never_condemns_a_key(status: int, document: object, empty: bool) -> None:

@@ -307,6 +307,7 @@ def check(answer: Answer) -> None:
     assert not answer.calls
 
 
+@pytest.mark.many_cases
 @pytest.mark.parametrize("style", [pytest.param(style, id=name) for name, style in STYLES.items()])
 @pytest.mark.parametrize(("protocol", "make"), MADE)
 def test_wherever_a_stream_breaks_off_another_goes_on_with_it(protocol: Protocol, make: Maker, style: Style) -> None:
@@ -339,6 +340,7 @@ ANSWERS: list[Any] = [
 ]
 
 
+@pytest.mark.many_cases
 @pytest.mark.parametrize(("way", "anew"), ANSWERS)
 @pytest.mark.parametrize(("protocol", "make"), MADE)
 def test_what_the_other_attempt_repeats_is_said_once(

@@ -227,6 +227,7 @@ leaves = (
 documents = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(names | st.text(max_size=5), inner))
 
 
+@pytest.mark.many_cases
 @unhurried
 @given(
     st.none() | st.integers(100, 999),

@@ -200,6 +200,7 @@ def members_at(draw: st.DrawFn, now: int) -> Member:
     return member(name, *rests, admin=draw(st.sampled_from(Admin)), reauth=draw(st.none() | st.just("refused")))
 
 
+@pytest.mark.many_cases
 @unhurried
 @given(st.data(), st.sampled_from(Why), ordinary_times, st.sampled_from(Protocol))
 def test_the_text_never_makes_an_agent_ask_again(data: st.DataObject, why: Why, now: int, protocol: Protocol) -> None:

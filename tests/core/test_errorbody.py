@@ -308,6 +308,7 @@ leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, 
 documents = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(names | st.text(), inner))
 
 
+@pytest.mark.many_cases
 @unhurried
 @given(st.binary() | st.text().map(str.encode) | documents.map(lambda document: json.dumps(document).encode()))
 def test_no_body_makes_the_reader_stumble(body: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -154,6 +155,7 @@ def told(
 thorough = settings(deadline=None, max_examples=200)
 
 
+@pytest.mark.many_cases
 @thorough
 @given(st.data(), all_rules)
 def test_every_request_ends_within_its_budgets(data: st.DataObject, rules: Rules) -> None:
@@ -167,6 +169,7 @@ def test_every_request_ends_within_its_budgets(data: st.DataObject, rules: Rules
     assert sum(one.verdict.ambiguous for one in story.progress.tried) <= MAX_AMBIGUOUS + 1
 
 
+@pytest.mark.many_cases
 @thorough
 @given(st.data(), all_rules)
 def test_all_waits_of_a_request_are_bounded(data: st.DataObject, rules: Rules) -> None:
@@ -176,6 +179,7 @@ def test_all_waits_of_a_request_are_bounded(data: st.DataObject, rules: Rules) -
     assert all(step.delay_ms >= 0 for step in story.steps if isinstance(step, Wait))
 
 
+@pytest.mark.many_cases
 @thorough
 @given(st.data(), all_rules)
 def test_a_profile_is_never_called_twice_in_a_row_without_a_wait(data: st.DataObject, rules: Rules) -> None:
@@ -186,6 +190,7 @@ def test_a_profile_is_never_called_twice_in_a_row_without_a_wait(data: st.DataOb
             assert now.failover
 
 
+@pytest.mark.many_cases
 @thorough
 @given(st.data(), all_rules)
 def test_nobody_is_refused_while_a_fresh_profile_is_ready_and_the_budgets_last(
@@ -202,6 +207,7 @@ def test_nobody_is_refused_while_a_fresh_profile_is_ready_and_the_budgets_last(
     assert end.resets_at is None or end.resets_at >= story.now
 
 
+@pytest.mark.many_cases
 @thorough
 @given(st.data(), all_rules)
 def test_an_undisturbed_request_tries_every_profile_when_no_budget_forbids_it(

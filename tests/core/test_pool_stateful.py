@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -313,5 +314,5 @@ class PoolMachine(RuleBasedStateMachine):
             assert [one.priority for one in ordered] == sorted((one.priority for one in ordered), reverse=True)
 
 
-TestPool = PoolMachine.TestCase
+TestPool = pytest.mark.many_cases(PoolMachine.TestCase)
 TestPool.settings = settings(deadline=None, max_examples=100, stateful_step_count=40)

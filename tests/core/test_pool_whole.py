@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -671,7 +672,7 @@ class WholeMachine(RuleBasedStateMachine):
             assert all(one.in_flight == 0 for one in self.flow.pool.members.values())
 
 
-TestWhole = WholeMachine.TestCase
+TestWhole = pytest.mark.many_cases(WholeMachine.TestCase)
 TestWhole.settings = settings(deadline=None, max_examples=150, stateful_step_count=60)
 
 

@@ -76,6 +76,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.many_cases
 @pytest.mark.parametrize("provider", [pytest.param(name, id=f"a key of {name}") for name in shapes(0)])
 def test_no_key_survives_wherever_it_stands(provider: str) -> None:
     for seed in range(60):

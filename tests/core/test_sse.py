@@ -279,12 +279,14 @@ leaves = st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from
 documents = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(names, inner))
 
 
+@pytest.mark.many_cases
 @unhurried
 @given(st.text(max_size=9), st.binary() | documents.map(lambda document: json.dumps(document).encode()))
 def test_every_event_has_a_sign(name: str, data: bytes) -> None:
     assert sign_of(Event(name, data, data)) in Sign
 
 
+@pytest.mark.many_cases
 @unhurried
 @given(documents.map(lambda document: json.dumps(document).encode()))
 def test_the_reader_of_errors_sees_every_error_that_the_stream_shows(data: bytes) -> None:

@@ -231,6 +231,7 @@ def heard(protocol: Protocol, *events: Named) -> Telling:
 # -- whole and half events
 
 
+@pytest.mark.many_cases
 @pytest.mark.parametrize("style", [pytest.param(style, id=name) for name, style in STYLES.items()])
 @pytest.mark.parametrize(("protocol", "make"), MADE)
 def test_at_every_byte_the_whole_events_are_known(

@@ -438,6 +438,7 @@ def in_the_file(path: sqlite3.Connection) -> dict[str, object]:
     }
 
 
+@pytest.mark.many_cases
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_any_interleaving_and_splitting_gives_the_same_rows(data: st.DataObject) -> None:

@@ -77,6 +77,7 @@ def sums(path: Path) -> list[dict[str, Any]]:
     return rows + faults
 
 
+@pytest.mark.many_cases
 @settings(max_examples=60, deadline=None)
 @given(requests(), st.randoms(use_true_random=False), st.integers(1, 8))
 def test_the_sums_equal_the_rows(

@@ -31,6 +31,8 @@ WORDS = (
     '{"error":{}}',
     "\x7f",
 )
+
+pytestmark = pytest.mark.many_cases
 LINE_ENDS = (b"\n", b"\n", b"\r\n", b"\r")
 NOISE = (b": OPENROUTER PROCESSING\n\n", b'event: ping\ndata: {"type": "ping"}\n\n', b"id: 7\n\n", b"\n")
 

@@ -17,6 +17,8 @@ from tests.proxy.faults.oracle import Effect, Kind, story
 from tests.proxy.faults.stage import Ask, Play, Stage
 from tray_app.core.values import Protocol
 
+pytestmark = pytest.mark.many_cases
+
 SHOWN = 12  # cases of a group that are told in full
 BEFORE = ("first", "once", "all")  # whom a fault befalls: the first profile, its first call alone, both
 AFTER = ("first", "alone")  # after content: whether anybody is left who may go on

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import httpx
+import pytest
 from httpx_sse import EventSource
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from tests.core.build import unhurried
 from tray_app.core.sse import Splitter, whole_to
 from tray_app.core.values import Protocol
+
+pytestmark = pytest.mark.many_cases
 
 BOM = b"\xef\xbb\xbf"
 LAST = b": the last line\n"  # so that a CR at the very end is known to be no half of a CRLF
