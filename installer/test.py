@@ -65,7 +65,8 @@ class Suite:
         """Runs all tests, and keeps the closing lines of each process; their output comes one after the other."""
         lanes = [[folder for folder in lane if (environment.CHECKOUT / folder).is_dir()] for lane in BESIDE]
         rest = ["tests", *(f"--ignore={folder}" for lane in lanes for folder in lane)]
-        measured = self._command("coverage", "run", "-m", "pytest")
+        # what Hypothesis tries follows from the code, so that a change is judged by itself; with arguments it varies
+        measured = self._command("coverage", "run", "-m", "pytest", "--hypothesis-profile=ci")
         self._module("coverage", "erase")
         with ThreadPoolExecutor() as threads:
             others = [(lane, threads.submit(_kept, [*measured, *lane], shown=False)) for lane in lanes if lane]

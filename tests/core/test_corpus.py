@@ -176,10 +176,14 @@ def told(case: dict[str, Any]) -> tuple[str, str, str]:
 def test_what_users_wrote_changes_nothing_wherever_it_comes_back(
     case: dict[str, Any], echoed: dict[str, Any], place: int
 ) -> None:
+    if "ok" in allowed(case, case["expected_class"]):
+        return  # it holds no answer: with words in it, it does
     poisoned = json.loads(json.dumps(case))
     objects = objects_in(poisoned["body"]) or [poisoned]
     into = objects[place % len(objects)]
-    into.update({name: value for name, value in echoed.items() if name not in into})
+    # what a moderation has flagged stands where the provider is named, and is a sign of its own there
+    signs = {"flagged_input"} if "provider_name" in into else set()
+    into.update({name: value for name, value in echoed.items() if name not in into and name not in signs})
     assert told(poisoned) == told(case)
 
 

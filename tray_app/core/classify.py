@@ -270,7 +270,7 @@ def _relayed(status: int | None, body: ErrorBody, who: str, told: _Told) -> Find
         if rule.fits(status, body) or rule.fits(status, inner):
             found = rule.finding(UNKNOWN)
             return found._replace(scope=rule.scope or _S.MODEL_PROVIDER)
-    if status == 403 and any("flagged_input" in field for field in body.fields):
+    if status == 403 and any("flagged_input" in field and "provider_name" in field for field in body.fields):
         return CONTENT.finding(UNKNOWN)
     if status in (401, 402, 403) or any(rule.fits(status, inner) for rule in ABOUT_THE_KEY):
         return finding(_C.SERVER_ERROR, _S.MODEL_PROVIDER, f"{who} refused the aggregator's own key")
