@@ -187,6 +187,17 @@ def test_what_users_wrote_changes_nothing_wherever_it_comes_back(
     assert told(poisoned) == told(case)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_was_flagged_is_a_moderations_sign_only_where_the_provider_is_named(place: int) -> None:
+    case = next(case for case in UNSEEN if case["id"] == "u008-openrouter")
+    echoing = json.loads(json.dumps(case))
+    objects_in(echoing["body"])[place]["flagged_input"] = POISON
+    assert told(echoing) == told(case)
+    moderated = json.loads(json.dumps(case))
+    objects_in(moderated["body"])[2]["flagged_input"] = POISON
+    assert told(moderated)[0] == "content_filter"
+
+
 @unhurried
 @given(st.sampled_from(WITH_FIELDS), poisons)
 def test_a_requests_own_metadata_changes_nothing(case: dict[str, Any], poison: object) -> None:
